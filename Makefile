@@ -1,0 +1,39 @@
+# make bench and make test do everything from a bare checkout. Both are quick the second time.
+# On Windows, or without make: the same as plain commands in README.md.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: bench test lint types smoke clean require
+
+bench: $(READY)  ## time every variant on every device here, and write results/
+	$(BIN)/python -m pytest --benchmark-only
+
+test: $(READY)  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+smoke: $(READY)  ## a short timed run on the CPU, kept out of results/
+	$(BIN)/python -m pytest --benchmark-only --device cpu --results=$(VENV)/smoke -k 'native-1- or native-100- or portable-10000-' -q
+
+$(READY): pyproject.toml constraints.txt | require
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+require:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "targetrl needs Python 3.11 or newer: install it, or name it with make PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "targetrl needs Python's venv module: on Debian and Ubuntu, apt install python3-venv" >&2; exit 2; }
+	@$(PYTHON) -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || { echo "targetrl needs Python's headers for torch.compile: on Debian and Ubuntu, apt install python3-dev" >&2; exit 2; }
+	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "targetrl needs a C++ compiler for torch.compile: on Debian and Ubuntu, apt install g++; on macOS, xcode-select --install" >&2; exit 2; }
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .benchmarks .hypothesis

@@ -1,0 +1,12 @@
+"""The names that a user may type, kept apart from torch so that the command line can show them at once."""
+
+from typing import Literal, get_args
+
+Objective = Literal["detached", "pathwise"]
+Optimizer = Literal["adam", "sgd"]
+Arithmetic = Literal["native", "portable"]
+
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+ARITHMETICS: tuple[Arithmetic, ...] = get_args(Arithmetic)
+DEVICES = ("cpu", "cuda", "mps")

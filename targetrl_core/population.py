@@ -1,0 +1,189 @@
+"""Population: N policies and the state of their optimiser, and the start that the specification gives them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import psutil
+import torch
+from torch import Tensor
+
+from targetrl_core.errors import UsageError
+
+STATE_NAMES = ("weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias")
+"""The state tensors of a population: parameters, then Adam's first (m) and second (v) moments of each."""
+
+BYTES_PER_POLICY = 16
+"""A fresh population stores weight, bias and the shared moments in float32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """The state of N policies: six float32 tensors [N] on one device, and the updates they have had.
+
+    Where weight and bias have had the same gradients (x = 1), ``m_bias`` *is* ``m_weight`` and ``v_bias`` *is* ``v_weight``.
+    Under SGD the moments stay as they were.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    m_weight: Tensor
+    v_weight: Tensor
+    m_bias: Tensor
+    v_bias: Tensor
+    age: int = 0
+
+    def __post_init__(self) -> None:
+        for name in STATE_NAMES:
+            _check_state(name, getattr(self, name), self.weight)
+        if self.age < 0:
+            raise UsageError(f"age is {self.age}; it must be at least 0")
+
+    @classmethod
+    def fresh(cls, weight: Tensor, bias: Tensor) -> Self:
+        """A population that starts at ``weight`` and ``bias`` ([N] float32), its moments zero."""
+        m, v = torch.zeros_like(weight), torch.zeros_like(weight)
+        return cls(weight=weight, bias=bias, m_weight=m, v_weight=v, m_bias=m, v_bias=v)
+
+    @classmethod
+    def initialise(cls, n: int, seed: int = 0, start: int = 0) -> Self:
+        """Policies ``seed + start`` … ``seed + start + n − 1``, on the CPU.
+
+        Policy i begins bit for bit as ``nn.Linear(1, 1)`` does under ``torch.manual_seed(seed + i)``, so any slice of a
+        population can be made on its own.
+
+        Args:
+            n: number of policies, at least 1.
+            seed: seed of policy 0, an integer in [−2⁶³, 2⁶⁴) as ``torch.manual_seed`` takes.
+            start: first policy of the slice, at least 0.
+
+        Raises:
+            UsageError: a value out of its range, or more policies than memory holds (checked before allocating).
+        """
+        _check_integer("n", n, 1)
+        _check_integer("start", start, 0)
+        _check_integer("seed", seed, -(2**63))
+        if seed + start + n > 2**64:
+            raise UsageError(f"seed is {seed}; seed + start + n must be at most 2**64, as torch.manual_seed takes no larger seed")
+        check_memory(n, BYTES_PER_POLICY)
+        return cls.fresh(*linear_start(seed + start, n))
+
+    @property
+    def n(self) -> int:
+        """Number of policies."""
+        return self.weight.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the state tensors are."""
+        return self.weight.device
+
+    @property
+    def shares_moments(self) -> bool:
+        """Whether weight and bias have one pair of moments between them."""
+        return self.m_bias is self.m_weight and self.v_bias is self.v_weight
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The population with ``function`` applied to each state tensor, moments that are shared staying shared."""
+        m, v = function(self.m_weight), function(self.v_weight)
+        m_bias, v_bias = (m, v) if self.shares_moments else (function(self.m_bias), function(self.v_bias))
+        parameters = {"weight": function(self.weight), "bias": function(self.bias)}
+        return type(self)(**parameters, m_weight=m, v_weight=v, m_bias=m_bias, v_bias=v_bias, age=self.age)
+
+    def clone(self) -> Self:
+        """A copy that shares no memory with this population."""
+        return self.map(lambda tensor: tensor.clone(memory_format=torch.contiguous_format))
+
+    def to(self, device: torch.device | str) -> Self:
+        """The population on ``device``; itself where it is there already."""
+        return self.map(lambda tensor: tensor.to(device))
+
+    def slice(self, start: int, stop: int) -> Self:
+        """Policies ``start`` … ``stop − 1``, as views."""
+        return self.map(lambda tensor: tensor[start:stop])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state tensors by name, [N] each."""
+        return {name: getattr(self, name) for name in STATE_NAMES}
+
+
+def check_memory(n: int, bytes_per_policy: int) -> None:
+    """Raise UsageError where ``n`` policies need more memory than this host has free."""
+    available = psutil.virtual_memory().available
+    if n * bytes_per_policy > available:
+        most = available // bytes_per_policy
+        raise UsageError(f"n is {n}; it must be at most {most}: {bytes_per_policy} bytes a policy, {available / 2**30:.1f} GiB are free")
+
+
+def linear_start(first_seed: int, n: int) -> tuple[Tensor, Tensor]:
+    """Weight and bias of ``nn.Linear(1, 1)`` under seeds ``first_seed`` … ``first_seed + n − 1``, [n] float32 each.
+
+    PyTorch's CPU generator is mt19937 seeded with the low 32 bits (Matsumoto and Nishimura, 1998). ``nn.Linear`` takes its
+    first two outputs, which depend on the seeded words 0, 1, 2, 397 and 398 alone, and makes of 24 bits of each a
+    number uniform in [−1, 1), the bound of ``kaiming_uniform_(a=√5)`` at one input.
+    """
+    weight, bias = torch.empty(n), torch.empty(n)
+    block = 1 << 18  # fits the second-level cache; the 398 passes below then stay out of memory
+    for begin in range(0, n, block):
+        count = min(block, n - begin)
+        seeds = torch.arange(count) + ((first_seed + begin) & 0xFFFFFFFF)
+        words = _seeded_words(_wrapped(seeds))
+        weight[begin : begin + count] = _uniform(_output(words, 0))
+        bias[begin : begin + count] = _uniform(_output(words, 1))
+    return weight, bias
+
+
+def _wrapped(values: Tensor) -> Tensor:
+    """The low 32 bits, as int32."""
+    return ((values + 2**31) % 2**32 - 2**31).to(torch.int32)
+
+
+def _signed(word: int) -> int:
+    return word - 2**32 if word >= 2**31 else word
+
+
+def _shift_right(words: Tensor, bits: int) -> Tensor:
+    """Logical shift of 32-bit words, which PyTorch shifts arithmetically."""
+    return (words >> bits) & ((1 << (32 - bits)) - 1)
+
+
+def _seeded_words(seeds: Tensor) -> dict[int, Tensor]:
+    """The words of the seeded mt19937 state that its first two outputs need: index → [n] int32."""
+    word, high = seeds.clone(), torch.empty_like(seeds)
+    kept = {0: seeds}
+    for i in range(1, 399):
+        torch.bitwise_right_shift(word, 30, out=high)
+        word.bitwise_xor_(high.bitwise_and_(3)).mul_(1812433253 - 2**32).add_(i)
+        if i in (1, 2, 397, 398):
+            kept[i] = word.clone()
+    return kept
+
+
+def _output(words: dict[int, Tensor], i: int) -> Tensor:
+    """Output ``i`` (0 or 1) of mt19937: one twist, then tempering; [n] int32."""
+    mixed = (words[i] & -(2**31)) | (words[i + 1] & (2**31 - 1))
+    y = words[i + 397] ^ _shift_right(mixed, 1) ^ ((mixed & 1) * _signed(0x9908B0DF))
+    y = y ^ _shift_right(y, 11)
+    y = y ^ ((y << 7) & _signed(0x9D2C5680))
+    y = y ^ ((y << 15) & _signed(0xEFC60000))
+    return y ^ _shift_right(y, 18)
+
+
+def _uniform(words: Tensor) -> Tensor:
+    """What ``uniform_(-1, 1)`` makes of 32 random bits: the low 24 of them, scaled; [n] float32."""
+    return (words & 0xFFFFFF).to(torch.float32) * 2.0**-24 * 2.0 - 1.0
+
+
+def _check_integer(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UsageError(f"{name} is {value!r}; it must be an integer of at least {least}")
+
+
+def _check_state(name: str, tensor: Tensor, like: Tensor) -> None:
+    if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tensor.ndim != 1 or len(tensor) == 0:
+        found = f"{tensor.dtype} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise UsageError(f"{name} is {found}; it must be a float32 tensor [N] of at least one policy")
+    if tensor.shape != like.shape:
+        raise UsageError(f"{name} has {len(tensor)} policies; it must have as many as weight: {len(like)}")
+    if tensor.device != like.device:
+        raise UsageError(f"{name} is on {tensor.device}; it must be on the device of weight: {like.device}")
