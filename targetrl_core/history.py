@@ -1,0 +1,30 @@
+"""History: what the policies put out before each update, which is what the listing prints."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class History:
+    """Logits z and outputs o = σ(z) before each update, [steps, N] float32 each."""
+
+    logits: Tensor
+    outputs: Tensor
+
+    @classmethod
+    def empty(cls, steps: int, n: int, device: torch.device) -> Self:
+        """A history to be filled; NaN wherever a variant leaves it out."""
+        return cls(*(torch.full((steps, n), torch.nan, device=device) for _ in range(2)))
+
+    @staticmethod
+    def bytes(steps: int, n: int) -> int:
+        """Memory that a history takes."""
+        return 8 * steps * n
+
+    def record(self, step: int, logit: Tensor, output: Tensor, policies: slice = slice(None)) -> None:
+        """Keep what ``policies`` put out before update ``step``."""
+        self.logits[step, policies] = logit
+        self.outputs[step, policies] = output

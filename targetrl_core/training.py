@@ -1,0 +1,117 @@
+"""train: one call that trains a population with a variant on a device and brings back what became of it."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import psutil
+import torch
+from torch import Tensor
+
+from targetrl_core.convergence import Outcomes, count_outcomes, outputs_of
+from targetrl_core.devices import find_device
+from targetrl_core.errors import UsageError
+from targetrl_core.history import History
+from targetrl_core.population import Population
+from targetrl_core.problem import Problem
+from targetrl_core.variants import VARIANTS, Train, Variant, find_variant
+
+FASTEST_FIRST = ("batched-compiled", "batched-graphed", "batched", "batched-vmap", "eager")
+"""The order in which ``variant="auto"`` takes the first that can run: steady state of large populations on the CPU, as results/ has it.
+
+Where `batched-graphed` belongs among them has not been measured."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run brought.
+
+    Attributes:
+        problem: what was trained on.
+        variant: name of the variant that trained.
+        population: the trained population, on the device; train it again to go on.
+        history: outputs before each update (what the listing prints), [steps, N] float32 on the CPU; None unless recorded.
+        logits: logits before each update, likewise.
+    """
+
+    problem: Problem
+    variant: str
+    population: Population
+    history: Tensor | None
+    logits: Tensor | None
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """σ(w·x + b) after the last update, [N] float32 on the CPU."""
+        return outputs_of(self.problem, self.population)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """How many policies ended at the target, collapsed, saturated or elsewhere."""
+        return count_outcomes(self.outputs, self.problem)
+
+
+def train(
+    problem: Problem,
+    population: Population,
+    *,
+    variant: str = "auto",
+    device: str | torch.device = "cpu",
+    record: bool = False,
+) -> Run:
+    """Train all policies of ``population`` for ``problem.steps`` updates; the population itself is left as it is.
+
+    What a variant prepared is kept: a second call with the same shape pays no cold start.
+
+    Args:
+        problem: the constants; those given per policy must have one value per policy.
+        population: where to begin; fresh, or trained before.
+        variant: a name in ``VARIANTS``, or ``auto``: the fastest that can run here.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        record: keep the outputs of every step.
+
+    Raises:
+        UsageError: (a ValueError) unknown names, an absent device, a variant that cannot run this, sizes that do not fit,
+            or a history that memory does not hold.
+    """
+    place = find_device(device)
+    problem.check_policies(population.n)
+    chosen = choose(problem, place, population.n) if variant == "auto" else find_variant(variant)
+    run = prepared(chosen, problem, place, population.n)
+    history = _history(problem, population.n, place) if record else None
+    # A variant may consume what it trains: it gets a copy, also where the population is on the device already.
+    trained = run(population.map(lambda tensor: tensor.to(place, copy=True)), history)
+    if history is None:
+        return Run(problem, chosen.name, trained, None, None)
+    return Run(problem, chosen.name, trained, history.outputs.to("cpu"), history.logits.to("cpu"))
+
+
+def choose(problem: Problem, device: torch.device, n: int) -> Variant:
+    """The fastest variant that can train n policies of a problem on a device."""
+    by_name = {variant.name: variant for variant in VARIANTS}
+    return next(by_name[name] for name in FASTEST_FIRST if by_name[name].unsupported(problem, device, n) is None)
+
+
+def prepared(variant: Variant, problem: Problem, device: torch.device, n: int) -> Train:
+    """The variant, ready to train n policies; kept from the last time. Raises UsageError where it cannot."""
+    require(variant, problem, device, n)
+    return _prepared(variant, problem, device, n)
+
+
+@lru_cache(maxsize=16)
+def _prepared(variant: Variant, problem: Problem, device: torch.device, n: int) -> Train:
+    return variant.prepare(problem, device, n)
+
+
+def require(variant: Variant, problem: Problem, device: torch.device, n: int) -> None:
+    """Raise UsageError, with the reason, where a variant cannot train n policies of a problem on a device."""
+    reason = variant.unsupported(problem, device, n)
+    if reason is not None:
+        raise UsageError(f"variant {variant.name} cannot run here: {reason}")
+
+
+def _history(problem: Problem, n: int, device: torch.device) -> History:
+    needed, free = 2 * History.bytes(problem.steps, n), psutil.virtual_memory().available
+    if needed > free:
+        size = f"{needed / 2**30:.1f} GiB for {problem.steps} steps of {n} policies"
+        raise UsageError(f"record is True; it needs {size}, and {free / 2**30:.1f} GiB are free")
+    return History.empty(problem.steps, n, device)

@@ -1,0 +1,34 @@
+"""How every compiled variant calls ``torch.compile``."""
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(function: Callable[P, R], *, exact: bool = False, fullgraph: bool = True) -> Callable[P, R]:
+    """``function`` as one static graph of its own.
+
+    Dynamo keeps graphs by code object, gives up after eight of them, and looks through all at each call. Closures of one
+    function share its code, so each gets a copy.
+
+    Args:
+        function: a plain function of tensors.
+        exact: keep GPU code to IEEE 754 as well: no contraction to fused multiply-add, division rounded correctly.
+            Inductor's C++ for the CPU is built with -ffp-contract=off as it is.
+        fullgraph: raise where Dynamo would break the graph.
+    """
+    if not isinstance(function, FunctionType):
+        raise TypeError(f"{function!r} is not a plain function")
+    alone = FunctionType(function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    return torch.compile(alone, fullgraph=fullgraph, dynamic=False, options=_exact_options() if exact else None)
+
+
+def _exact_options() -> dict[str, Any]:
+    wanted = {"emulate_precision_casts": True, "eager_numerics.division_rounding": True}
+    known = set(torch._inductor.list_options())  # noqa: SLF001 — public in torch's documentation
+    return {name: value for name, value in wanted.items() if name in known}

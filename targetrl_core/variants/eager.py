@@ -1,0 +1,81 @@
+"""`eager`: the listing itself, nn.Module, autograd and torch.optim, one policy after another."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from targetrl_core.history import History
+from targetrl_core.population import Population
+from targetrl_core.problem import Problem
+from targetrl_core.variants.listing import TINY_OUTPUT, Policy, PolicyConstants, adam_state, collect, constants_of
+from targetrl_core.variants.variant import Train, Variant, not_portable, too_slow
+
+
+def unsupported(problem: Problem, _device: torch.device, n: int) -> str | None:
+    """Eager runs everywhere, natively, up to a limit of patience."""
+    return not_portable(problem, "eager") or too_slow(problem, n, "eager")
+
+
+def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+    """There is nothing to prepare but the module, which each policy's start is copied into."""
+    problem.check_policies(n)
+    model = Policy().to(device)
+
+    def train(population: Population, history: History | None) -> Population:
+        columns: dict[str, list[Tensor]] = {}
+        for policy in range(population.n):
+            for name, value in _train_one(problem, model, population, policy, history).items():
+                columns.setdefault(name, []).append(value)
+        return collect(population, {name: torch.stack(values) for name, values in columns.items()}, problem.steps)
+
+    return train
+
+
+def _train_one(problem: Problem, model: Policy, population: Population, policy: int, history: History | None) -> dict[str, Tensor]:
+    """All steps of one policy; its trained state by name, 0-d each."""
+    c = constants_of(problem, policy)
+    parameters = {"weight": model.fc.weight, "bias": model.fc.bias}
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(getattr(population, name)[policy])
+    optimizer = _optimizer(problem, c, population, policy, parameters)
+    x = torch.full((1, 1), c.x, device=population.device)
+    for step in range(problem.steps):
+        z, output = model(x)
+        if history is not None:
+            history.record(step, z.detach()[0], output.detach()[0], slice(policy, policy + 1))
+        loss = _loss(problem.objective, z, output, c)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    trained = {name: parameter.detach().reshape(()).clone() for name, parameter in parameters.items()}
+    for name, parameter in parameters.items():
+        state = optimizer.state[parameter]
+        if "exp_avg" in state:
+            trained |= {f"m_{name}": state["exp_avg"].reshape(()), f"v_{name}": state["exp_avg_sq"].reshape(())}
+    return trained
+
+
+def _optimizer(
+    problem: Problem, c: PolicyConstants, population: Population, policy: int, parameters: dict[str, nn.Parameter]
+) -> torch.optim.Optimizer:
+    if problem.optimizer == "sgd":
+        return torch.optim.SGD(parameters.values(), lr=c.lr)
+    optimizer = torch.optim.Adam(parameters.values(), lr=c.lr, betas=c.betas, eps=c.eps)
+    if population.age:
+        for name, parameter in parameters.items():
+            optimizer.state[parameter] = adam_state(population, name, slice(policy, policy + 1), parameter.shape)
+    return optimizer
+
+
+def _loss(objective: str, z: Tensor, output: Tensor, c: PolicyConstants) -> Tensor:
+    """The loss, operation for operation as the listing computes it."""
+    if objective == "pathwise":
+        return -(1.0 - (output - c.target).abs() * c.k)
+    value = output.item()
+    reward = 1.0 - abs(value - c.target) * c.k
+    log_output = functional.logsigmoid(z) if value < TINY_OUTPUT else torch.log(output)
+    return -reward * log_output
+
+
+EAGER = Variant("eager", unsupported, prepare)

@@ -1,0 +1,171 @@
+"""Every variant against the oracle, and what variants promise beside being right."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from targetrl_core import VARIANTS, Population, Problem, UsageError, train, verify
+from targetrl_core.convergence import Expectation
+from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
+from targetrl_core.verification import certify, same_bits
+
+CPU = torch.device("cpu")
+ONE_BY_ONE = ("eager", "compiled")
+BATCHED = ("batched-vmap", "batched", "batched-compiled")
+KINDS = list(product(OBJECTIVES, OPTIMIZERS, ARITHMETICS))
+
+
+def problem_of(objective: str, optimizer: str, arithmetic: str, **constants: object) -> Problem:
+    """A problem whose learning rate suits its optimiser."""
+    constants.setdefault("lr", 0.1 if optimizer == "adam" else 0.5)
+    return Problem(objective=objective, optimizer=optimizer, arithmetic=arithmetic, **constants)  # type: ignore[arg-type]
+
+
+def check_variants(names: tuple[str, ...], problem: Problem, population: Population) -> None:
+    """Verify each variant that can run the problem against one expectation."""
+    expectation: Expectation | None = None
+    for variant in VARIANTS:
+        if variant.name in names and variant.unsupported(problem, CPU, population.n) is None:
+            expectation = expectation or certify(problem, population)
+            report = verify(problem, population, variant=variant, expectation=expectation)
+            assert report.identical, (variant.name, report.reasons)
+            assert report.level == ("bitwise" if problem.arithmetic == "portable" else "bounded")
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 1000, 100_003])
+@pytest.mark.parametrize(("objective", "optimizer", "arithmetic"), KINDS)
+def test_batched_variants_are_identical(objective: str, optimizer: str, arithmetic: str, n: int) -> None:
+    """Each batched variant converges identically for every objective, optimiser, arithmetic and size."""
+    check_variants(BATCHED, problem_of(objective, optimizer, arithmetic), Population.initialise(n, seed=11))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+@pytest.mark.parametrize(("objective", "optimizer"), list(product(OBJECTIVES, OPTIMIZERS)))
+def test_one_by_one_variants_are_identical(objective: str, optimizer: str, n: int) -> None:
+    """`eager` and `compiled` converge identically for every objective and optimiser."""
+    check_variants(ONE_BY_ONE, problem_of(objective, optimizer, "native"), Population.initialise(n, seed=12))
+
+
+@pytest.mark.parametrize("x", [-1.7, 0.0, 0.3])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_other_inputs_are_identical(objective: str, x: float) -> None:
+    """With x other than 1 weight and bias have moments of their own, and every variant still agrees."""
+    for arithmetic in ARITHMETICS:
+        check_variants((*ONE_BY_ONE, *BATCHED), problem_of(objective, "adam", arithmetic, x=x), Population.initialise(48, seed=13))
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("own_betas", [False, True])
+def test_constants_per_policy_are_identical(arithmetic: str, own_betas: bool) -> None:  # noqa: FBT001 — a parameter of pytest's
+    """Each policy trains by its own constants, in every variant that can take them."""
+    n = 96
+    spread = torch.linspace(0.0, 1.0, n)
+    constants = {"target": 0.2 + 0.7 * spread, "lr": 0.03 + 0.1 * spread, "k": 3 + 4 * spread, "x": 0.5 + spread}
+    if own_betas:
+        constants |= {"beta1": 0.8 + 0.1 * spread, "beta2": 0.99 + 0.009 * spread, "eps": 1e-8 + 1e-7 * spread}
+    population = Population.initialise(n, seed=14)
+    for objective in OBJECTIVES:
+        check_variants((*ONE_BY_ONE, *BATCHED), problem_of(objective, "adam", arithmetic, **constants), population)
+
+
+@pytest.mark.parametrize("variant", [*ONE_BY_ONE, *BATCHED])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_going_on_is_the_same_as_not_stopping(variant: str, optimizer: str) -> None:
+    """30 steps and then 20 end at the same bits as 50, moments and bias corrections included."""
+    population = Population.initialise(16, seed=15)
+    whole = train(problem_of("pathwise", optimizer, "native"), population, variant=variant).population
+    first = train(problem_of("pathwise", optimizer, "native", steps=30), population, variant=variant).population
+    second = train(problem_of("pathwise", optimizer, "native", steps=20), first, variant=variant).population
+    assert second.age == 50
+    assert same_bits(whole, second)
+
+
+@pytest.mark.parametrize("own_betas", [False, True])
+def test_going_on_is_portable(own_betas: bool) -> None:  # noqa: FBT001 — a parameter of pytest's
+    """In portable arithmetic too, whether policies share their betas or have their own."""
+    constants = {"beta2": torch.linspace(0.9, 0.999, 16)} if own_betas else {}
+    population = Population.initialise(16, seed=15)
+    for variant in ("batched", "batched-compiled"):
+        whole = train(problem_of("detached", "adam", "portable", **constants), population, variant=variant).population
+        first = train(problem_of("detached", "adam", "portable", steps=30, **constants), population, variant=variant).population
+        second = train(problem_of("detached", "adam", "portable", steps=20, **constants), first, variant=variant).population
+        assert same_bits(whole, second)
+
+
+def test_going_on_with_another_input_parts_the_moments() -> None:
+    """A population trained with x = 1 goes on with x = 2 as the oracle does, though its moments were shared."""
+    first = train(Problem(steps=10), Population.initialise(32, seed=16), variant="batched").population
+    assert first.shares_moments
+    for variant in (*ONE_BY_ONE, *BATCHED):
+        assert verify(Problem(x=2.0), first, variant=variant).identical
+    assert first.shares_moments
+
+
+@pytest.mark.parametrize("variant", [*ONE_BY_ONE, *BATCHED])
+def test_the_population_given_is_left_alone(variant: str) -> None:
+    """Training never changes the population it is given, and its result shares no memory with it."""
+    population = Population.initialise(16, seed=17)
+    before = population.clone()
+    trained = train(Problem(), population, variant=variant).population
+    assert same_bits(before, population)
+    assert population.age == 0
+    for tensor in trained.tensors().values():
+        tensor.fill_(9.0)
+    assert same_bits(before, population)
+
+
+@pytest.mark.parametrize("variant", [*ONE_BY_ONE, *BATCHED])
+def test_history_holds_every_output(variant: str) -> None:
+    """A recorded run has the output of every policy before each update, the first being σ(w·x + b) of the start."""
+    population = Population.initialise(20, seed=18)
+    run = train(Problem(steps=5), population, variant=variant, record=True)
+    assert run.history is not None
+    assert run.history.shape == (5, 20)
+    assert torch.allclose(run.history[0], torch.sigmoid(population.weight + population.bias), atol=1e-6)
+    assert run.history.isfinite().all()
+    assert train(Problem(steps=5), population, variant=variant).history is None
+
+
+def test_outputs_and_outcomes_belong_to_the_trained_population() -> None:
+    """`outputs` are σ(w·x + b) after the last update, and `outcomes` counts each policy once."""
+    run = train(Problem(objective="pathwise"), Population.initialise(1000), variant="batched")
+    assert torch.allclose(run.outputs, torch.sigmoid(run.population.weight + run.population.bias), atol=1e-6)
+    assert sum(run.outcomes) == 1000
+    assert run.outcomes.at_target > 900
+
+
+def test_what_a_variant_cannot_do_has_a_reason() -> None:
+    """A variant that cannot run says why, and asking for it all the same is refused with that reason."""
+    reasons = {variant.name: variant.unsupported for variant in VARIANTS}
+    per_policy = Problem(lr=[0.1, 0.2])
+    assert "torch.optim takes no per-policy constants: lr" in str(reasons["batched-vmap"](per_policy, CPU, 2))
+    assert "CUDA graphs do not exist on cpu" in str(reasons["batched-graphed"](Problem(), CPU, 2))
+    assert "limited to 100,000 policy-steps" in str(reasons["eager"](Problem(), CPU, 10_000))
+    assert "not portable" in str(reasons["compiled"](Problem(arithmetic="portable"), CPU, 1))
+    with pytest.raises(UsageError, match="variant batched-graphed cannot run here: CUDA graphs do not exist on cpu"):
+        train(Problem(), Population.initialise(2), variant="batched-graphed")
+    with pytest.raises(UsageError, match="variant is 'fastest'; it must be one of eager, compiled"):
+        train(Problem(), Population.initialise(2), variant="fastest")
+
+
+def test_auto_takes_the_fastest_that_can_run() -> None:
+    """`auto` names what it took, and takes what the constants allow."""
+    assert train(Problem(steps=2), Population.initialise(32)).variant == "batched-compiled"
+
+
+def test_compiling_once_serves_all_numbers() -> None:
+    """Other constants, learning rates included, compile nothing new."""
+    population = Population.initialise(32)
+    train(Problem(), population, variant="batched-compiled")
+    train(Problem(), Population.initialise(2), variant="compiled")
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for lr in (0.01, 0.2, 0.3):
+            train(Problem(lr=lr, target=0.6, k=2.0), population, variant="batched-compiled")
+            train(Problem(lr=lr, target=0.6, k=2.0), Population.initialise(2), variant="compiled")
+
+
+def test_many_sizes_compile_without_end() -> None:
+    """A dozen population sizes in one process are a dozen graphs, past the eight that Dynamo keeps for one function."""
+    for n in range(16, 16 * 13, 16):
+        assert train(Problem(steps=1), Population.initialise(n), variant="batched-compiled").population.n == n
