@@ -1,0 +1,340 @@
+"""Identity: whether a trained population is the one that the problem calls for, policy by policy, tensor by tensor.
+
+Two levels. *Bitwise*: the bits of `batched` in portable arithmetic. *Bounded*: every state tensor of every policy within a bound
+derived from the problem: the oracle's FACTOR times how far float32 rounding may carry it. A policy whose course hangs on a rounding
+error is *ambiguous*: it is counted, and there may be only so many.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from targetrl_core.arithmetic import portable_sigmoid
+from targetrl_core.history import History
+from targetrl_core.oracle import AT_TARGET, FACTOR, Reference, reference
+from targetrl_core.population import STATE_NAMES, Population
+from targetrl_core.problem import Problem, as_float64
+
+COLLAPSED = 0.05
+SATURATED = 0.95
+
+Level = Literal["bitwise", "bounded", "diverged"]
+
+
+AMBIGUOUS_SHARE: dict[str, dict[int, float]] = {
+    "detached": {1000: 2.5e-4},
+    "pathwise": {10: 1e-4, 50: 3.5e-3, 100: 0.022, 300: 0.16, 1000: 0.5},
+}
+"""The share of ambiguous policies that a number of steps may bring, by objective: twice what the specification's starts show in
+results/bounds.json, and at most half."""
+
+
+class Outcomes(NamedTuple):
+    """How many policies ended where: |o − target| ≤ 0.02 first, then o ≤ 0.05, o ≥ 0.95, and the rest."""
+
+    at_target: int
+    collapsed: int
+    saturated: int
+    elsewhere: int
+
+
+class Divergence(NamedTuple):
+    """The policy that is furthest from where it should be, by one state tensor."""
+
+    policy: int
+    step: int
+    tensor: str
+    value: float
+    expected: float
+    bound: float
+
+    def __str__(self) -> str:
+        return (
+            f"policy {self.policy}, after step {self.step}, {self.tensor}: "
+            f"{self.value:.9g} where {self.expected:.9g} ± {self.bound:.2g} is right"
+        )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the check of one trained population found.
+
+    Attributes:
+        level: ``bitwise``, ``bounded`` or ``diverged``.
+        policies: how many were checked.
+        ulp: largest distance from the oracle of each state tensor, in ulp of the largest magnitude on the policy's path; policies
+            at a kink aside.
+        used: the same in shares of the bound; at most 1 where nothing diverged.
+        ambiguous: policies whose course or outcome hangs on a rounding error, so that either way is right.
+        flips: unambiguous policies whose outcome is not the oracle's.
+        outcomes: where the policies ended.
+        reasons: why the population diverged, one line each; empty where it did not.
+    """
+
+    level: Level
+    policies: int
+    ulp: dict[str, float]
+    used: dict[str, float]
+    ambiguous: int
+    flips: int
+    outcomes: Outcomes
+    reasons: tuple[str, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether the population converged as it should."""
+        return self.level != "diverged"
+
+    @property
+    def max_ulp(self) -> float:
+        """Largest distance of any state tensor, in ulp."""
+        return max(self.ulp.values())
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a population has to become; everything on the CPU, [N] each.
+
+    Attributes:
+        problem: what it is trained on.
+        age: updates that the policies will have had.
+        policies: indices of the checked policies where not all are, in order; [N] or None.
+        reference: what the oracle says.
+        bounds: per state tensor the smallest and the largest float32 value that is right.
+        outcome: code of the oracle's outcome, an index into ``Outcomes``; int8.
+        unsure: whether that outcome hangs on a rounding error; bool.
+        bits: the population that portable arithmetic makes of it, or None under native arithmetic.
+    """
+
+    problem: Problem
+    age: int
+    policies: Tensor | None
+    reference: Reference
+    bounds: dict[str, tuple[Tensor, Tensor]]
+    outcome: Tensor
+    unsure: Tensor
+    bits: Population | None
+
+    def slice(self, start: int, stop: int) -> Self:
+        """The expectation for policies ``start`` … ``stop − 1`` alone."""
+        part = slice(start, stop)
+        return replace(
+            self,
+            problem=self.problem.take(part),
+            reference=self.reference.slice(start, stop),
+            bounds={name: (low[part], high[part]) for name, (low, high) in self.bounds.items()},
+            outcome=self.outcome[part],
+            unsure=self.unsure[part],
+            bits=None if self.bits is None else self.bits.slice(start, stop),
+        )
+
+
+def expect(problem: Problem, population: Population, *, policies: Tensor | None = None) -> Expectation:
+    """What ``population`` has to become by the oracle: of all policies, or of those whose indices are given."""
+    if policies is not None:
+        problem, population = problem.take(policies), population.map(lambda tensor: tensor[policies])
+    ref = reference(problem, population)
+    bounds = {name: _bounds(ref, name) for name in STATE_NAMES}
+    outcome, unsure = _outcome(problem, ref)
+    return Expectation(problem, population.age + problem.steps, policies, ref, bounds, outcome, unsure, None)
+
+
+def allowed_ambiguous(problem: Problem, n: int) -> int:
+    """How many of n policies may come to a kink: the share for that many steps, and five standard deviations more."""
+    table = AMBIGUOUS_SHARE[problem.objective]
+    last = max(table)
+    steps = min((known for known in table if known >= problem.steps), default=last)
+    expected = n * table[steps] * max(problem.steps / last, 1.0)
+    return math.ceil(expected + 5.0 * math.sqrt(expected) + 1.0)
+
+
+def _bounds(ref: Reference, name: str) -> tuple[Tensor, Tensor]:
+    """Smallest and largest float32 value that is right; any finite one where the policy comes to a kink."""
+    room = FACTOR * ref.reach[name]
+    largest = torch.finfo(torch.float32).max
+    low = _outwards(ref.state[name] - room, -torch.inf).masked_fill(ref.kinked, -largest)
+    high = _outwards(ref.state[name] + room, torch.inf).masked_fill(ref.kinked, largest)
+    return low, high
+
+
+def _outwards(value: Tensor, towards: float) -> Tensor:
+    """The float32 number next to a float64 one, on the side of ``towards`` or equal to it."""
+    rounded = value.to(torch.float32)
+    inside = rounded.double() > value if towards < 0 else rounded.double() < value
+    return torch.where(inside, torch.nextafter(rounded, torch.full_like(rounded, towards)), rounded)
+
+
+def _outcome(problem: Problem, ref: Reference) -> tuple[Tensor, Tensor]:
+    """Codes of the oracle's outcomes, and which of them a rounding error could change."""
+    reach = FACTOR * ref.logit_reach
+    rounding = 2.0**-22  # of the output itself, a few ulp of a number below 1
+    low, high = torch.sigmoid(ref.logit - reach) - rounding, torch.sigmoid(ref.logit + reach) + rounding
+    codes = [outcome_codes(o, problem) for o in (torch.sigmoid(ref.logit), low, high)]
+    wide = high - low > AT_TARGET  # could reach past a whole outcome
+    return codes[0], ref.kinked | wide | (codes[1] != codes[0]) | (codes[2] != codes[0])
+
+
+def outputs_of(problem: Problem, population: Population) -> Tensor:
+    """σ(w·x + b) in the problem's arithmetic, [N] float32 on the CPU."""
+    population = population.to("cpu")
+    z = population.weight * as_float64(problem.x).to(torch.float32) + population.bias
+    return portable_sigmoid(z) if problem.arithmetic == "portable" else torch.sigmoid(z)
+
+
+def outcome_codes(o: Tensor, problem: Problem) -> Tensor:
+    """Index into ``Outcomes`` of each output, [N] int8."""
+    o = o.double()
+    codes = torch.full(o.shape, Outcomes._fields.index("elsewhere"), dtype=torch.int8)
+    codes[o >= SATURATED] = Outcomes._fields.index("saturated")
+    codes[o <= COLLAPSED] = Outcomes._fields.index("collapsed")
+    codes[(o - as_float64(problem.target)).abs() <= AT_TARGET] = Outcomes._fields.index("at_target")
+    return codes
+
+
+def count_outcomes(o: Tensor, problem: Problem) -> Outcomes:
+    """How many outputs [N] ended where."""
+    return _count(outcome_codes(o, problem))
+
+
+def _count(codes: Tensor) -> Outcomes:
+    return Outcomes(*torch.bincount(codes.int(), minlength=len(Outcomes._fields)).tolist())
+
+
+def check(expectation: Expectation, trained: Population) -> Identity:
+    """Compare a trained population with what it has to be; every policy, every state tensor."""
+    malformed = _malformed(expectation, trained)
+    if malformed:
+        unknown = dict.fromkeys(STATE_NAMES, math.inf)
+        return Identity("diverged", 0, unknown, unknown, 0, 0, Outcomes(0, 0, 0, 0), malformed)
+    trained = _snapshot(expectation, trained)
+    tensors = trained.tensors()
+    reasons = [*_wrong_bits(expectation, trained), *_out_of_bounds(expectation, tensors)]
+    codes = outcome_codes(outputs_of(expectation.problem, trained), expectation.problem)
+    flipped = (codes != expectation.outcome) & ~expectation.unsure
+    if bool(flipped.any()):
+        reasons.append(
+            f"{int(flipped.sum())} policies have another outcome, the first is policy {_policy(expectation, int(flipped.nonzero()[0]))}"
+        )
+    if trained.age != expectation.age:
+        reasons.append(f"the population has had {trained.age} updates where {expectation.age} are right")
+    kinked, allowed = int(expectation.reference.kinked.sum()), allowed_ambiguous(expectation.problem, trained.n)
+    if kinked > allowed and expectation.bits is None:
+        reasons.append(f"{kinked} of {trained.n} policies hang on a rounding error: at most {allowed} may")
+    right: Level = "bounded" if expectation.bits is None else "bitwise"
+    ulp, used = _distances(expectation, tensors)
+    return Identity(
+        level="diverged" if reasons else right,
+        policies=trained.n,
+        ulp=ulp,
+        used=used,
+        # Where the bits are known, nothing is left to doubt.
+        ambiguous=int(expectation.unsure.sum()) if expectation.bits is None else 0,
+        flips=int(flipped.sum()),
+        outcomes=_count(codes),
+        reasons=tuple(reasons),
+    )
+
+
+def passes(expectation: Expectation, trained: Population) -> bool:
+    """Whether every state tensor is what it has to be: what ``check`` decides by, without the figures."""
+    if _malformed(expectation, trained) or trained.age != expectation.age:
+        return False
+    trained = _snapshot(expectation, trained)
+    return not (any(_wrong_bits(expectation, trained)) or any(_out_of_bounds(expectation, trained.tensors())))
+
+
+def _malformed(expectation: Expectation, trained: Population) -> tuple[str, ...]:
+    """Why a result is no population that can be compared."""
+    kinds = {type(tensor).__name__ for tensor in trained.tensors().values() if type(tensor) is not Tensor}
+    if kinds:
+        return (f"the trained population holds {', '.join(sorted(kinds))} where plain tensors are right",)
+    last = len(expectation.outcome) - 1 if expectation.policies is None else int(expectation.policies[-1])
+    if trained.n <= last or (expectation.policies is None and trained.n != last + 1):
+        return (f"the trained population has {trained.n} policies where {last + 1} are right",)
+    return ()
+
+
+def _snapshot(expectation: Expectation, trained: Population) -> Population:
+    """The checked policies on the CPU, copied before anything else so that nothing can change them any more."""
+
+    def snapshot(tensor: Tensor) -> Tensor:
+        chosen = tensor if expectation.policies is None else tensor[expectation.policies.to(tensor.device)]
+        return chosen.detach().to("cpu", copy=True)
+
+    return trained.map(snapshot)
+
+
+def _out_of_bounds(expectation: Expectation, tensors: dict[str, Tensor]) -> Iterable[str]:
+    """A reason for each state tensor that leaves its bounds, NaN included."""
+    for name, tensor in tensors.items():
+        low, high = expectation.bounds[name]
+        inside = (tensor >= low) & (tensor <= high)
+        if not bool(inside.all()):
+            count = len(tensor) - int(inside.sum())
+            yield f"{name} of {count} policies out of bounds: {_worst(expectation, name, tensor, ~inside)}"
+
+
+def _worst(expectation: Expectation, name: str, tensor: Tensor, outside: Tensor) -> Divergence:
+    expected = expectation.reference.state[name]
+    distance = (tensor.double() - expected).abs().nan_to_num(torch.inf) / (expectation.reference.ulp[name])
+    policy = int(torch.where(outside, distance, -1.0).argmax())
+    bound = float(expectation.bounds[name][1][policy].double() - expected[policy])
+    return Divergence(_policy(expectation, policy), expectation.age, name, float(tensor[policy]), float(expected[policy]), bound)
+
+
+def _policy(expectation: Expectation, position: int) -> int:
+    """The index in the whole population of a checked policy."""
+    return position if expectation.policies is None else int(expectation.policies[position])
+
+
+def _wrong_bits(expectation: Expectation, trained: Population) -> Iterable[str]:
+    """A reason for each state tensor whose bits are not those of portable arithmetic."""
+    if expectation.bits is None:
+        return
+    right = expectation.bits.tensors()
+    for name, tensor in trained.tensors().items():
+        wrong = tensor.view(torch.int32) != right[name].view(torch.int32)
+        if bool(wrong.any()):
+            policy = int(wrong.nonzero()[0])
+            found = Divergence(_policy(expectation, policy), expectation.age, name, float(tensor[policy]), float(right[name][policy]), 0.0)
+            yield f"{name} of {int(wrong.sum())} policies has other bits: {found}"
+
+
+def _distances(expectation: Expectation, tensors: dict[str, Tensor]) -> tuple[dict[str, float], dict[str, float]]:
+    """Largest distance of each tensor in ulp and in shares of its bound, policies at a kink aside."""
+    ref = expectation.reference
+    ulp, used = {}, {}
+    for name, tensor in tensors.items():
+        distance = (tensor.double() - ref.state[name]).abs()
+        ulp[name] = float((distance / ref.ulp[name]).masked_fill(ref.kinked, 0.0).max())
+        used[name] = float((distance / ref.reach[name]).masked_fill(ref.kinked, 0.0).max()) / FACTOR
+    return ulp, used
+
+
+def first_steps(problem: Problem, history: History) -> Tensor:
+    """First step whose output is within 0.02 of the target, ``steps`` where none is; [N] int32 on the CPU."""
+    target = as_float64(problem.target)
+    first = torch.full((history.outputs.shape[1],), problem.steps, dtype=torch.int32)
+    for step in reversed(range(problem.steps)):
+        outputs = history.outputs[step].to("cpu").double()
+        first[(outputs - target).abs() <= AT_TARGET] = step
+    return first
+
+
+def check_history(expectation: Expectation, history: History) -> tuple[str, ...]:
+    """Why a recorded run is not the one expected: outputs left out, or first steps that are not the oracle's."""
+    if not bool(history.outputs.isfinite().all()):
+        return ("the history has outputs that were never recorded",)
+    first = first_steps(expectation.problem, history)
+    ref = expectation.reference
+    wrong = (first != ref.first_step) & ~(ref.first_unsure | ref.kinked)
+    if not bool(wrong.any()):
+        return ()
+    policy = int(wrong.nonzero()[0])
+    found, right = int(first[policy]), int(ref.first_step[policy])
+    first_wrong = f"the first is policy {_policy(expectation, policy)}: {found} where {right} is right"
+    return (f"{int(wrong.sum())} policies reach the target at another step, {first_wrong}",)

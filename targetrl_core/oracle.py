@@ -1,0 +1,339 @@
+"""The oracle: the step in float64, written on its own, and how far rounding may carry a float32 run from it.
+
+It shares no code with the variants. Two things are followed beside the path of each policy. Its *spread*: every float32 operation
+of a step adds an error of about one ulp, errors of different operations are independent, and the step's derivatives carry the
+variances on (linear error propagation, exact to first order, whatever the constants and wherever the policy begins). Other errors
+repeat from step to step, and add up. Two *neighbours* follow these: one is trained under constants rounded to float32, its state
+rounded after every step, which updates too small for their parameter do not survive; the other's outputs are always half an ulp too
+high, as those of a policy are that hardly moves.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from targetrl_core.population import STATE_NAMES, Population
+from targetrl_core.problem import CONSTANTS, Problem, as_float64
+
+AT_TARGET = 0.02
+"""Within this distance of the target an output counts as at it."""
+
+FACTOR = 3.0
+"""The bound in units of the reach; honest variants stay below it, by results/bounds.json."""
+
+SENSITIVE = 0.01
+"""Where rounding may have carried the logit this far, the policy amplifies errors so much that its course is not determined."""
+
+_BLOCK = 1 << 17  # policies at a time: few enough to stay in a cache, enough to keep two threads busy
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the oracle says of N policies. Everything is on the CPU.
+
+    Attributes:
+        state: the trained state tensors by name, [N] float64.
+        reach: how far rounding may carry each, one standard deviation of it and one ulp more; [N] float64.
+        ulp: one float32 ulp of the largest magnitude on the path of each, [N] float64.
+        logit: z after the last update, [N] float64.
+        logit_reach: how far rounding may carry it, [N] float64.
+        first_step: first step whose output is within 0.02 of the target, ``steps`` where none is; [N] int32.
+        kinked: whether the policy comes so close to a kink that either branch is right, or amplifies errors so much that its course
+            is not determined; [N] bool.
+        first_unsure: whether ``first_step`` hangs on a rounding error; [N] bool.
+    """
+
+    state: dict[str, Tensor]
+    reach: dict[str, Tensor]
+    ulp: dict[str, Tensor]
+    logit: Tensor
+    logit_reach: Tensor
+    first_step: Tensor
+    kinked: Tensor
+    first_unsure: Tensor
+
+    def slice(self, start: int, stop: int) -> Self:
+        """What the oracle says of policies ``start`` … ``stop − 1``."""
+
+        def part(value: Any) -> Any:  # noqa: ANN401 — a tensor, or tensors by name
+            return {name: part(tensor) for name, tensor in value.items()} if isinstance(value, dict) else value[start:stop]
+
+        return type(self)(**{field.name: part(getattr(self, field.name)) for field in fields(self)})
+
+
+def reference(problem: Problem, population: Population) -> Reference:
+    """Train ``population`` in float64."""
+    problem.check_policies(population.n)
+    population = population.to("cpu")
+    parts = []
+    for start in range(0, population.n, _BLOCK):
+        stop = min(start + _BLOCK, population.n)
+        parts.append(_Path(problem.take(slice(start, stop)), population.slice(start, stop)).follow())
+    return _joined(parts)
+
+
+def _joined(parts: list[Reference]) -> Reference:
+    def joined(name: str) -> Any:  # noqa: ANN401 — a tensor, or tensors by name
+        values = [getattr(part, name) for part in parts]
+        if isinstance(values[0], dict):
+            return {key: torch.cat([value[key] for value in values]) for key in STATE_NAMES}
+        return torch.cat(values)
+
+    return Reference(**{field.name: joined(field.name) for field in fields(Reference)})
+
+
+def float32_ulp(value: Tensor) -> Tensor:
+    """Distance between neighbouring float32 numbers at |value|, of float64 tensors; the smallest normal's below it."""
+    # The exponent's bits alone are the power of two below |value|.
+    binade = (value.contiguous().view(torch.int64) & 0x7FF0000000000000).view(torch.float64)
+    return binade.clamp(min=2.0**-126) * 2.0**-23
+
+
+class Slope(NamedTuple):
+    """The gradient dL/dz of a policy, its derivative by z, and what rounding within one step does to it; [N] each."""
+
+    gradient: Tensor
+    derivative: Tensor
+    error: Tensor
+
+
+class Spread:
+    """Covariances of the errors of (weight, bias, m, v), where m and v are the bias's; the weight's are x and x² times these.
+
+    ``self["wb"]`` is the covariance of the errors of weight and bias, [N], and so on; keys are in the order w, b, m, v.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.p = {a + b: torch.zeros(n, dtype=torch.float64) for i, a in enumerate("wbmv") for b in "wbmv"[i:]}
+
+    def __getitem__(self, pair: str) -> Tensor:
+        return self.p[pair]
+
+    def with_logit(self, x: Tensor) -> dict[str, Tensor]:
+        """Covariances of the error of z = w·x + b with those of w, b, m, v and itself."""
+        p = self.p
+        zw, zb = x * p["ww"] + p["wb"], x * p["wb"] + p["bb"]
+        return {"w": zw, "b": zb, "m": x * p["wm"] + p["bm"], "v": x * p["wv"] + p["bv"], "z": x * zw + zb}
+
+    def sgd(self, slope: Slope, x: Tensor, lr: Tensor, error: dict[str, Tensor]) -> None:
+        """Carry the errors over b − lr·g and w − lr·x·g."""
+        p, g = self.p, self._with_gradient(slope, x)
+        p["ww"] = p["ww"] - 2.0 * lr * x * g["w"] + (lr * x) ** 2 * g["g"] + error["weight"] ** 2
+        p["wb"] = p["wb"] - lr * g["w"] - lr * x * g["b"] + lr**2 * x * g["g"]
+        p["bb"] = p["bb"] - 2.0 * lr * g["b"] + lr**2 * g["g"] + error["bias"] ** 2
+
+    def _with_gradient(self, slope: Slope, x: Tensor) -> dict[str, Tensor]:
+        z, d = self.with_logit(x), slope.derivative
+        return {key: d * z[key] for key in "wbmv"} | {"g": d**2 * z["z"] + slope.error**2}
+
+    def moments(self, slope: Slope, x: Tensor, beta: tuple[Tensor, Tensor], error: dict[str, Tensor]) -> None:
+        """Carry the errors over m' = beta1·m + (1 − beta1)·g and v' = beta2·v + (1 − beta2)·g²."""
+        p, g, (b1, b2) = self.p, self._with_gradient(slope, x), beta
+        c1, h = 1.0 - b1, 2.0 * (1.0 - b2) * slope.gradient
+        curvature = (1.0 - b2) * g["g"]  # of g², which counts where the error is as large as g
+        mv = b1 * b2 * p["mv"] + b1 * h * g["m"] + c1 * b2 * g["v"] + c1 * h * g["g"]
+        p["mm"] = b1**2 * p["mm"] + 2.0 * b1 * c1 * g["m"] + c1**2 * g["g"] + error["m_bias"] ** 2
+        p["vv"] = b2**2 * p["vv"] + 2.0 * b2 * h * g["v"] + h**2 * g["g"] + error["v_bias"] ** 2 + 2.0 * curvature**2
+        p["mv"] = mv
+        for key in "wb":
+            p[f"{key}m"] = b1 * p[f"{key}m"] + c1 * g[key]
+            p[f"{key}v"] = b2 * p[f"{key}v"] + h * g[key]
+
+    def move(self, by_weight: tuple[Tensor, Tensor], by_bias: tuple[Tensor, Tensor], error: dict[str, Tensor]) -> None:
+        """Carry the errors over w − u(m', v') and b − u(m', v'), given the derivatives of each move by m' and v'."""
+        p = self.p
+
+        def with_move(by: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+            return {"m": by[0] * p["mm"] + by[1] * p["mv"], "v": by[0] * p["mv"] + by[1] * p["vv"]} | {
+                key: by[0] * p[f"{key}m"] + by[1] * p[f"{key}v"] for key in "wb"
+            }
+
+        uw, ub = with_move(by_weight), with_move(by_bias)
+        p["wb"] = p["wb"] - ub["w"] - uw["b"] + by_bias[0] * uw["m"] + by_bias[1] * uw["v"]
+        p["ww"] = p["ww"] - 2.0 * uw["w"] + by_weight[0] * uw["m"] + by_weight[1] * uw["v"] + error["weight"] ** 2
+        p["bb"] = p["bb"] - 2.0 * ub["b"] + by_bias[0] * ub["m"] + by_bias[1] * ub["v"] + error["bias"] ** 2
+        for key, u in (("w", uw), ("b", ub)):
+            p[f"{key}m"], p[f"{key}v"] = p[f"{key}m"] - u["m"], p[f"{key}v"] - u["v"]
+
+
+class _Path:
+    """One block of policies on their way: row 0 of every [3, N] tensor is the policy, rows 1 and 2 are its neighbours."""
+
+    def __init__(self, problem: Problem, population: Population) -> None:
+        self.problem = problem
+        self.c = {name: self.constant(name, population.n) for name in CONSTANTS}
+        self.rate1, self.rate2 = 1.0 - as_float64(problem.beta1), 1.0 - as_float64(problem.beta2)
+        self.age = population.age
+        # With x = 1 both parameters have the same gradients: their moments, equal at the start, are computed once.
+        self.shared = problem.unit_input and population.shares_moments
+        state = {name: tensor.to(torch.float64) for name, tensor in population.tensors().items()}
+        self.s = {name: tensor.expand(3, -1).clone() for name, tensor in state.items()}
+        self.largest = {name: tensor.abs() for name, tensor in state.items()}
+        self.spread = Spread(population.n)
+        self.kinked = torch.zeros(population.n, dtype=torch.bool)
+        self.first_step = torch.full((population.n,), problem.steps, dtype=torch.int32)
+        self.first_unsure = torch.zeros(population.n, dtype=torch.bool)
+
+    def constant(self, name: str, n: int) -> Tensor:
+        """The constant for each row, [3, N]: row 1 has it rounded to float32."""
+        value = as_float64(getattr(self.problem, name)).expand(n)
+        return torch.stack((value, value.to(torch.float32).double(), value))
+
+    def follow(self) -> Reference:
+        for step in range(self.problem.steps):
+            z = self.s["weight"] * self.c["x"] + self.s["bias"]
+            o = torch.sigmoid(z)
+            o[2] += 0.5 * float32_ulp(o[2])
+            error = self.forward_error(z[0], o[0])
+            carried = FACTOR * self.logit_reach(z)
+            self.kinked |= ~(carried <= SENSITIVE)  # where the variances have overflowed, too
+            reach = carried * o[0] * (1.0 - o[0]) + FACTOR * error
+            self.note_first(step, o[0], reach)
+            self.update(o, self.slope(o[0], error, reach), reach, self.age + step + 1)
+            for tensor in self.s.values():
+                tensor[1] = tensor[1].to(torch.float32)
+        return self.found()
+
+    def found(self) -> Reference:
+        if self.shared and self.problem.optimizer == "adam":
+            for moment in ("m", "v"):
+                self.s[f"{moment}_bias"] = self.s[f"{moment}_weight"]
+                self.largest[f"{moment}_bias"] = self.largest[f"{moment}_weight"]
+        z = self.s["weight"] * self.c["x"] + self.s["bias"]
+        ulp = {name: float32_ulp(self.largest[name]) for name in STATE_NAMES}
+        return Reference(
+            state={name: tensor[0] for name, tensor in self.s.items()},
+            reach={name: self.reach(name) + ulp[name] for name in STATE_NAMES},
+            ulp=ulp,
+            logit=z[0],
+            logit_reach=self.logit_reach(z) + ulp["weight"] * self.c["x"][0].abs() + ulp["bias"],
+            first_step=self.first_step,
+            kinked=self.kinked,
+            first_unsure=self.first_unsure,
+        )
+
+    def reach(self, name: str) -> Tensor:
+        """How far rounding may have carried a state tensor: one standard deviation, and the neighbours' distances; [N]."""
+        deviation = self.spread[name[0] * 2].clamp(min=0.0).sqrt()
+        power = {"m_weight": 1, "v_weight": 2}.get(name, 0)
+        return deviation * self.c["x"][0].abs() ** power + _apart(self.s[name])
+
+    def logit_reach(self, z: Tensor) -> Tensor:
+        """The same of the logit, [N]."""
+        variance = self.spread.with_logit(self.c["x"][0])["z"].clamp(min=0.0)
+        return variance.sqrt() + _apart(z)
+
+    def forward_error(self, z: Tensor, o: Tensor) -> Tensor:
+        """What rounding within one forward pass does to the output: one ulp of the largest term of z, and one of o."""
+        terms = torch.stack(((self.s["weight"][0] * self.c["x"][0]).abs(), self.s["bias"][0].abs(), z.abs())).amax(0)
+        return o * (1.0 - o) * float32_ulp(terms) + float32_ulp(o)
+
+    def note_first(self, step: int, o: Tensor, reach: Tensor) -> None:
+        """Keep the first step at target; mark where that, or the side of the kink, is within reach of a rounding error."""
+        distance = (o - self.c["target"][0]).abs()
+        undecided = self.first_step == self.problem.steps
+        self.first_unsure |= undecided & ((distance - AT_TARGET).abs() <= reach)
+        self.first_step[undecided & (distance <= AT_TARGET)] = step
+        if self.problem.objective == "pathwise":
+            self.kinked |= distance <= reach
+
+    def gradient(self, o: Tensor) -> Tensor:
+        """dL/dz, [3, N]."""
+        distance = o - self.c["target"]
+        if self.problem.objective == "pathwise":
+            return self.c["k"] * torch.sign(distance) * o * (1.0 - o)
+        return -(1.0 - self.c["k"] * distance.abs()) * (1.0 - o)
+
+    def slope(self, o: Tensor, error: Tensor, reach: Tensor) -> Slope:
+        """The gradient's derivative, and its error within one step, from the closed forms of both objectives."""
+        k, distance = self.c["k"][0], o - self.c["target"][0]
+        side, curve = torch.sign(distance), o * (1.0 - o)
+        if self.problem.objective == "pathwise":
+            gradient = k * side * curve
+            by_output = k * side * (1.0 - 2.0 * o)
+            return Slope(gradient, by_output * curve, by_output.abs() * error + 2.0 * float32_ulp(gradient))
+        reward = 1.0 - k * distance.abs()
+        gradient = -reward * (1.0 - o)
+        by_output = k * side * (1.0 - o) + reward
+        # The reward is a difference: its error is an ulp of its terms, however small it is itself.
+        cancelled = (1.0 - o) * float32_ulp((k * distance.abs()).clamp(min=1.0))
+        # Within reach of the target the reward's peak lies between the policy and where rounding carried it: the derivative is another.
+        folded = 2.0 * k * (1.0 - o) * (reach - distance.abs()).clamp(min=0.0) / FACTOR
+        rounding = (k * (1.0 - o) + reward.abs()) * error + cancelled + float32_ulp(gradient)
+        return Slope(gradient, by_output * curve, rounding + folded)
+
+    def update(self, o: Tensor, slope: Slope, reach: Tensor, t: int) -> None:
+        gradient, x, lr = self.gradient(o), self.c["x"], self.c["lr"]
+        if self.problem.optimizer == "sgd":
+            moves = {"weight": lr * gradient * x, "bias": lr * gradient}
+            self.spread.sgd(slope, x[0], lr[0], self.apply(moves))
+            return
+        self.note_sign(slope, o[0], reach)
+        self.moment_step(gradient, slope)
+        by_bias = self.derivatives("bias" if not self.shared else "weight", t)
+        by_weight = by_bias if self.shared else self.derivatives("weight", t)
+        moves = {name: by.move for name, by in (("weight", by_weight), ("bias", by_bias))}
+        rounding = self.apply(moves)
+        x0 = x[0]
+        self.spread.move((by_weight.by_m * x0, by_weight.by_v * x0**2), (by_bias.by_m, by_bias.by_v), rounding)
+
+    def note_sign(self, slope: Slope, o: Tensor, reach: Tensor) -> None:
+        # Adam divides by √v: while v holds nothing larger than this gradient, the update is its sign times lr.
+        if self.problem.objective == "detached":
+            by_output = slope.derivative.abs() / (o * (1.0 - o)).clamp(min=2.0**-126)
+            unsure = by_output * reach + FACTOR * slope.error
+            memory = torch.sqrt(self.c["beta2"][0] * self.s["v_weight" if self.shared else "v_bias"][0])
+            self.kinked |= (slope.gradient.abs() <= unsure) & (memory <= 2.0 * unsure)
+
+    def moment_step(self, gradient: Tensor, slope: Slope) -> None:
+        """Kingma and Ba, 2015, algorithm 1: the moments. The rates are those of float64, as torch.optim has them."""
+        for parameter in ("weight",) if self.shared else ("weight", "bias"):
+            g = gradient * self.c["x"] if parameter == "weight" else gradient
+            m, v = f"m_{parameter}", f"v_{parameter}"
+            self.s[m] = self.c["beta1"] * self.s[m] + self.rate1 * g
+            self.s[v] = self.c["beta2"] * self.s[v] + self.rate2 * g * g
+            self.grow(m, self.rate1 * g[0])
+            self.grow(m, self.s[m][0])
+            self.grow(v, self.s[v][0])
+        suffix = "weight" if self.shared else "bias"
+        rounding = {f"{moment}_bias": float32_ulp(self.s[f"{moment}_{suffix}"][0]) for moment in ("m", "v")}
+        rounding["m_bias"] = rounding["m_bias"] + self.rate1 * float32_ulp(slope.gradient)
+        self.spread.moments(slope, self.c["x"][0], (self.c["beta1"][0], self.c["beta2"][0]), rounding)
+
+    def derivatives(self, parameter: str, t: int) -> "_Move":
+        """Adam's move of one parameter, and its derivatives by m and v."""
+        m, v = self.s[f"m_{parameter}"], self.s[f"v_{parameter}"]
+        decay1, decay2 = 1.0 - (1.0 - self.rate1) ** t, 1.0 - (1.0 - self.rate2) ** t
+        root = torch.sqrt(v / decay2)
+        divisor = root + self.c["eps"]
+        scale = self.c["lr"] / decay1 / divisor
+        # At v = 0 the moments have never moved, and have no error to carry.
+        by_v = torch.where(v[0] > 0.0, scale[0] * m[0] / divisor[0] / (2.0 * root[0] * decay2), 0.0)
+        return _Move(scale * m, scale[0], -by_v)
+
+    def apply(self, moves: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Move both parameters; what rounding within the move and its subtraction comes to."""
+        rounding = {}
+        for name, move in moves.items():
+            self.s[name] = self.s[name] - move
+            self.grow(name, self.s[name][0])
+            rounding[name] = float32_ulp(self.s[name][0]) + 3.0 * float32_ulp(move[0])
+        return rounding
+
+    def grow(self, name: str, value: Tensor) -> None:
+        self.largest[name] = torch.maximum(self.largest[name], value.abs())
+
+
+def _apart(rows: Tensor) -> Tensor:
+    """How far both neighbours are from the policy, [N], of [3, N]."""
+    return (rows[1:] - rows[0]).abs().sum(0)
+
+
+class _Move(NamedTuple):
+    """A parameter's move, [3, N], and its derivatives by the moments m and v, [N]."""
+
+    move: Tensor
+    by_m: Tensor
+    by_v: Tensor

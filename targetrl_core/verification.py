@@ -1,0 +1,228 @@
+"""verify: does a variant, on a device, converge identically? The examination that every timing has passed."""
+
+import time
+from dataclasses import dataclass, fields, replace
+
+import psutil
+import torch
+from torch import Tensor
+
+from targetrl_core.convergence import Expectation, Identity, Outcomes, check, check_history, expect
+from targetrl_core.devices import find_device
+from targetrl_core.history import History
+from targetrl_core.population import Population
+from targetrl_core.probe import probe
+from targetrl_core.problem import Problem
+from targetrl_core.training import prepared, require
+from targetrl_core.variants import Train, Variant, find_variant
+from targetrl_core.variants.batched import BATCHED
+
+CHECK_LIMIT = 10_000_000
+"""Most policies that are checked one by one; of more, a sample of as many, the hardest among them."""
+
+PROBED = 4096
+"""Most policies of a probe population that are checked."""
+
+PROBE_LEAST = 64
+"""Fewest policies that are probed: smaller populations are probed again and again."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the examination of a variant found.
+
+    Attributes:
+        variant: its name.
+        device: where it ran.
+        problem: what it was trained on.
+        identity: the check of the population itself.
+        reasons: why the variant is not identical, one line each; empty where it is.
+        seconds: wall time of the examination, oracle and preparation included.
+    """
+
+    variant: str
+    device: str
+    problem: Problem
+    identity: Identity
+    reasons: tuple[str, ...]
+    seconds: float
+
+    @property
+    def identical(self) -> bool:
+        """Whether every check passed."""
+        return not self.reasons
+
+    @property
+    def level(self) -> str:
+        """``bitwise``, ``bounded`` or ``diverged``."""
+        return self.identity.level if self.identical else "diverged"
+
+    @property
+    def max_ulp(self) -> float:
+        """Largest distance of any state tensor from the oracle, in ulp."""
+        return self.identity.max_ulp
+
+    @property
+    def ambiguous(self) -> int:
+        """Policies whose course hangs on a rounding error."""
+        return self.identity.ambiguous
+
+    @property
+    def flips(self) -> int:
+        """Unambiguous policies whose outcome is not the oracle's."""
+        return self.identity.flips
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Where the policies ended."""
+        return self.identity.outcomes
+
+
+def verify(
+    problem: Problem,
+    population: Population,
+    *,
+    variant: str | Variant,
+    device: str | torch.device = "cpu",
+    expectation: Expectation | None = None,
+) -> Report:
+    """Check that a variant trains ``population`` as the problem calls for.
+
+    It is trained as it would be timed, once more with its outputs recorded, and on probe populations; see ``examine``.
+
+    Args:
+        problem: the constants.
+        population: where to begin; left as it is.
+        variant: a name in ``VARIANTS``, or a variant of your own.
+        device: where to train.
+        expectation: what ``certify`` said of this problem and population, where several variants are verified.
+
+    Raises:
+        UsageError: (a ValueError) as ``train`` does.
+    """
+    begun = time.perf_counter()
+    place = find_device(device)
+    chosen = find_variant(variant) if isinstance(variant, str) else variant
+    problem.check_policies(population.n)
+    require(chosen, problem, place, population.n)
+    expectation = expectation or certify(problem, population)
+    handed = problem.replace()
+    run = prepared(chosen, handed, place, population.n)
+    identity, reasons = examine(problem, population.to("cpu"), expectation, run, place)
+    reasons += changed_fields(problem, handed)
+    return Report(chosen.name, str(place), problem, identity, reasons, time.perf_counter() - begun)
+
+
+def certify(problem: Problem, population: Population) -> Expectation:
+    """What ``population`` has to become, with the bits that portable arithmetic makes of it."""
+    policies = _sample(problem, population) if population.n > CHECK_LIMIT else None
+    return with_bits(expect(problem, population, policies=policies), problem, population)
+
+
+def with_bits(expectation: Expectation, problem: Problem, population: Population) -> Expectation:
+    """The expectation for the problem's arithmetic: with the bits of its checked policies where that is portable, and without elsewhere.
+
+    What the oracle says is the same for every arithmetic, so one expectation serves them all.
+    """
+    if expectation.policies is not None:
+        chosen = expectation.policies
+        problem, population = problem.take(chosen), population.map(lambda tensor: tensor[chosen])
+    bits = _portable_bits(problem, population) if problem.arithmetic == "portable" else None
+    return replace(expectation, problem=problem, bits=bits)
+
+
+def examine(
+    problem: Problem, population: Population, expectation: Expectation, train: Train, device: torch.device
+) -> tuple[Identity, tuple[str, ...]]:
+    """Put what a variant prepared through every check that needs no clock.
+
+    1. The population, trained as it is timed, is what the oracle expects.
+    2. A recorded run ends with the same bits, and reaches the target at the oracle's steps.
+    3. Probe populations that no one has seen before are what the oracle expects of them: a frozen, cached or replayed result is
+       not.
+    """
+    timed = train(population.clone().to(device), None)
+    identity = check(expectation, timed)
+    reasons = list(identity.reasons)
+    reasons += _recorded(problem, expectation, train, population.to(device), timed)
+    reasons += _probed(problem, train, device, population.n)
+    return identity, tuple(reasons)
+
+
+def _recorded(problem: Problem, expectation: Expectation, train: Train, start: Population, timed: Population) -> tuple[str, ...]:
+    if 2 * History.bytes(problem.steps, start.n) > psutil.virtual_memory().available // 2:
+        return (f"a recorded run of {problem.steps} steps of {start.n} policies does not fit memory: first steps unknown",)
+    history = History.empty(problem.steps, start.n, start.device)
+    recorded = train(start.clone(), history)
+    if expectation.policies is None:
+        reasons = check_history(expectation, history)
+    else:
+        chosen = expectation.policies.to(start.device)
+        reasons = check_history(expectation, History(history.logits[:, chosen], history.outputs[:, chosen]))
+    if not same_bits(timed, recorded):
+        return (*reasons, "a recorded run does not end with the bits of the timed one")
+    return reasons
+
+
+def _probed(problem: Problem, train: Train, device: torch.device, n: int) -> tuple[str, ...]:
+    generator = torch.Generator()
+    generator.seed()
+    for _ in range(max(1, PROBE_LEAST // n)):
+        start = probe(problem, n, generator)
+        part = min(n, PROBED)
+        some, asked = start.slice(0, part), problem.take(slice(0, part))
+        expectation = certify(asked, some)
+        found = check(expectation, train(start.clone().to(device), None).slice(0, part))
+        # Probes are hard on purpose: how many come to a kink says nothing.
+        reasons = [reason for reason in found.reasons if "hang on a rounding error" not in reason]
+        if reasons:
+            return tuple(f"probe population: {reason}" for reason in reasons)
+    return ()
+
+
+def same_bits(one: Population, other: Population) -> bool:
+    """Whether two populations hold the same bits in every state tensor."""
+    pairs = zip(one.tensors().values(), other.tensors().values(), strict=True)
+    return all(torch.equal(a.view(torch.int32), b.view(torch.int32)) for a, b in pairs)
+
+
+def _portable_bits(problem: Problem, population: Population) -> Population:
+    """The bits of `batched` on the CPU, from two unequal parts: they must not depend on where a policy stands."""
+    cpu, n = torch.device("cpu"), population.n
+    cut = n // 3
+    parts = []
+    for start, stop in ((0, cut), (cut, n)):
+        if stop > start:
+            asked = problem.take(slice(start, stop))
+            parts.append(BATCHED.prepare(asked, cpu, stop - start)(population.to("cpu").slice(start, stop).clone(), None))
+    joined = {name: torch.cat([part.tensors()[name] for part in parts]) for name in population.tensors()}
+    return Population(**joined, age=parts[0].age)
+
+
+def _sample(problem: Problem, population: Population) -> Tensor:
+    """Indices of the policies checked of a population too large to check whole: the hardest, and evenly spaced ones."""
+    z = population.weight.to("cpu") * _float32(problem.x) + population.bias.to("cpu")
+    distance = (torch.sigmoid(z) - _hard(problem)).abs()
+    hardest = distance.topk(CHECK_LIMIT // 10, largest=False).indices
+    spaced = torch.arange(0, population.n, -(-population.n // (CHECK_LIMIT * 9 // 10)))
+    chosen: Tensor = torch.unique(torch.cat((hardest, spaced)))
+    return chosen
+
+
+def _hard(problem: Problem) -> Tensor:
+    target, k = _float32(problem.target), _float32(problem.k)
+    return target if problem.objective == "pathwise" else target - 1.0 / k
+
+
+def _float32(value: object) -> Tensor:
+    return torch.as_tensor(value, dtype=torch.float32)
+
+
+def changed_fields(given: Problem, handed: Problem) -> tuple[str, ...]:
+    """A reason for each field that a variant changed in the copy of the problem that it was handed."""
+
+    def same(name: str) -> bool:
+        before, after = getattr(given, name), getattr(handed, name)
+        return torch.equal(before, after) if isinstance(before, Tensor) and isinstance(after, Tensor) else bool(before == after)
+
+    return tuple(f"the variant changed {field.name} of the problem it was given" for field in fields(given) if not same(field.name))

@@ -1,0 +1,176 @@
+"""Variants that are fast, or at least wrong, and must be rejected: each makes one mistake or plays one trick."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from targetrl_core import Population, Problem, Variant
+from targetrl_core.history import History
+from targetrl_core.problem import Constants
+from targetrl_core.step import Forward, Rule, State, begin, corrections, end, rule_for, step
+from targetrl_core.variants import Train
+from targetrl_core.variants.batched import BATCHED
+
+Step = Callable[[Rule, State, Constants, Tensor | None], tuple[State, Forward]]
+
+
+def _trainer(problem: Problem, c: Constants, take_step: Step = step) -> Train:
+    """`batched` with other constants or another step."""
+
+    def train(population: Population, history: History | None) -> Population:
+        rule = rule_for(problem, population)
+        state = begin(rule, population, c)
+        for t, row in enumerate(corrections(problem, population.age, population.device)):
+            state, forward = take_step(rule, state, c, row)
+            if history is not None:
+                history.record(t, *forward)
+        return end(rule, population, state, problem.steps)
+
+    return train
+
+
+def _with(change: Callable[[Constants], Constants]) -> Callable[[Problem, torch.device, int], Train]:
+    return lambda problem, device, _n: _trainer(problem, change(problem.constants(device)))
+
+
+def _half_precision_gradients(problem: Problem, device: torch.device, _n: int) -> Train:
+    def take_step(rule: Rule, state: State, c: Constants, row: Tensor | None) -> tuple[State, Forward]:
+        halved = rule.arithmetic._replace(settle_gradient=lambda g: g.half().float())
+        return step(rule._replace(arithmetic=halved), state, c, row)
+
+    return _trainer(problem, problem.constants(device), take_step)
+
+
+def _skipped_step(problem: Problem, device: torch.device, _n: int) -> Train:
+    taken = 0
+
+    def take_step(rule: Rule, state: State, c: Constants, row: Tensor | None) -> tuple[State, Forward]:
+        nonlocal taken
+        taken += 1
+        new, forward = step(rule, state, c, row)
+        return (state if taken % problem.steps == 0 else new), forward
+
+    return _trainer(problem, problem.constants(device), take_step)
+
+
+def _after(change: Callable[[Population, Population], Population]) -> Callable[[Problem, torch.device, int], Train]:
+    """`batched`, and then something done to its result: change(start, trained)."""
+
+    def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+        honest = BATCHED.prepare(problem, device, n)
+
+        def train(population: Population, history: History | None) -> Population:
+            return change(population, honest(population, history))
+
+        return train
+
+    return prepare
+
+
+def _frozen(start: Population, trained: Population) -> Population:
+    return Population(**start.tensors(), age=trained.age)
+
+
+def _moments_wrong(_start: Population, trained: Population) -> Population:
+    v = trained.v_weight * 1.0001
+    return Population(**(trained.tensors() | {"v_weight": v, "v_bias": v}), age=trained.age)
+
+
+def _wrong_policy(_start: Population, trained: Population) -> Population:
+    return trained.map(lambda tensor: tensor.roll(1))
+
+
+def _last_digit(_start: Population, trained: Population) -> Population:
+    weight = trained.weight.clone()
+    weight[-1] = float("nan")
+    return Population(**(trained.tensors() | {"weight": weight}), age=trained.age)
+
+
+def _cached(problem: Problem, device: torch.device, n: int) -> Train:
+    honest = BATCHED.prepare(problem, device, n)
+    kept: list[Population] = []
+
+    def train(population: Population, history: History | None) -> Population:
+        if not kept or history is not None:
+            kept[:] = [honest(population, history)]
+        return kept[0].clone()
+
+    return train
+
+
+def _replayed(problem: Problem, device: torch.device, n: int) -> Train:
+    """Honest for as long as starts are new; afterwards it takes a start with the same first policies for one it knows."""
+    honest = BATCHED.prepare(problem, device, n)
+    known: dict[int, Population] = {}
+
+    def train(population: Population, history: History | None) -> Population:
+        trained = honest(population, history)
+        return known.setdefault(n, trained).clone()
+
+    return train
+
+
+def _mutated_input(problem: Problem, device: torch.device, n: int) -> Train:
+    honest = BATCHED.prepare(problem, device, n)
+
+    def train(population: Population, history: History | None) -> Population:
+        object.__setattr__(problem, "k", 4.0)
+        return honest(population, history)
+
+    return train
+
+
+def _early_return(problem: Problem, device: torch.device, n: int) -> Train:
+    """The work goes on behind the clock's back: what an asynchronous device does when no one waits for it."""
+    honest = BATCHED.prepare(problem, device, n)
+
+    def train(population: Population, history: History | None) -> Population:
+        result = population.clone()
+
+        def work() -> None:
+            time.sleep(0.05)
+            trained = honest(population, history)
+            for name, tensor in result.tensors().items():
+                tensor.copy_(getattr(trained, name))
+
+        threading.Thread(target=work).start()
+        return Population(**result.tensors(), age=population.age + problem.steps)
+
+    return train
+
+
+class _LazyTensor(Tensor):
+    """A tensor that would compute itself when it is looked at."""
+
+
+def _lazy(_start: Population, trained: Population) -> Population:
+    return trained.map(lambda tensor: tensor.as_subclass(_LazyTensor))
+
+
+def _everywhere(_problem: Problem, _device: torch.device, _n: int) -> str | None:
+    return None
+
+
+def _cheat(name: str, prepare: Callable[[Problem, torch.device, int], Train]) -> Variant:
+    return Variant(f"cheat-{name}", _everywhere, prepare)
+
+
+CHEATS = (
+    _cheat("skipped-step", _skipped_step),
+    _cheat("lr", _with(lambda c: c._replace(lr=c.lr * (1 + 1e-5)))),
+    _cheat("eps", _with(lambda c: c._replace(eps=c.eps * 10))),
+    _cheat("beta2-float32", _with(lambda c: c._replace(rate2=1 - (1 - c.rate2)))),
+    _cheat("half-precision-gradients", _half_precision_gradients),
+    _cheat("wrong-policy", _after(_wrong_policy)),
+    _cheat("frozen", _after(_frozen)),
+    _cheat("cached", _cached),
+    _cheat("replayed", _replayed),
+    _cheat("mutated-input", _mutated_input),
+    _cheat("early-return", _early_return),
+    _cheat("moments-wrong", _after(_moments_wrong)),
+    _cheat("one-nan", _after(_last_digit)),
+    _cheat("lazy", _after(_lazy)),
+)

@@ -1,0 +1,131 @@
+"""The identity check: outcomes, first steps, ambiguity, and what it compares."""
+
+import pytest
+import torch
+
+from targetrl_core import Population, Problem, train, verification
+from targetrl_core.convergence import (
+    Outcomes,
+    allowed_ambiguous,
+    check,
+    check_history,
+    count_outcomes,
+    expect,
+    first_steps,
+    passes,
+)
+from targetrl_core.history import History
+from targetrl_core.verification import certify, verify
+from tests.cheats import CHEATS
+
+
+def test_outcomes_by_their_definition() -> None:
+    """At target comes first, then collapsed and saturated, then elsewhere."""
+    o = torch.tensor([0.80, 0.819, 0.8201, 0.0499, 0.0, 0.0501, 0.9501, 1.0, 0.9499, 0.5])
+    assert count_outcomes(o, Problem()) == Outcomes(at_target=2, collapsed=2, saturated=2, elsewhere=4)
+    assert count_outcomes(torch.tensor([0.96]), Problem(target=0.95)) == Outcomes(1, 0, 0, 0)
+
+
+def test_first_step_at_target() -> None:
+    """The first step within 0.02 of the target counts, and `steps` stands for never."""
+    outputs = torch.tensor([[0.5, 0.79, 0.1], [0.79, 0.5, 0.1], [0.80, 0.8, 0.1]])
+    history = History(logits=outputs, outputs=outputs)
+    assert first_steps(Problem(steps=3), history).tolist() == [1, 0, 3]
+
+
+def test_each_state_tensor_is_checked_on_its_own() -> None:
+    """One policy that is off in one tensor alone is found, and named with both values and the bound."""
+    problem, population = Problem(x=0.7), Population.initialise(100)
+    expectation = expect(problem, population)
+    trained = train(problem, population, variant="batched").population
+    assert check(expectation, trained).identical
+    for name, tensor in trained.tensors().items():
+        changed = tensor.clone()
+        changed[42] = changed[42] * 1.001 + 1e-6
+        found = check(expectation, Population(**(trained.tensors() | {name: changed}), age=trained.age))
+        assert not found.identical
+        assert len(found.reasons) == 1
+        assert f"{name} of 1 policies out of bounds: policy 42, after step 50, {name}: " in found.reasons[0]
+        assert " ± " in found.reasons[0]
+
+
+def test_the_quick_check_decides_as_the_full_one() -> None:
+    """`passes`, which runs after every timed round, agrees with `check` on right and wrong results."""
+    problem, population = Problem(), Population.initialise(100)
+    expectation = certify(problem, population)
+    trained = train(problem, population, variant="batched").population
+    wrong = trained.map(lambda tensor: tensor.roll(1))
+    younger = Population(**trained.tensors(), age=49)
+    shorter = trained.slice(0, 99)
+    for result, right in ((trained, True), (wrong, False), (younger, False), (shorter, False)):
+        assert passes(expectation, result) is right
+        assert check(expectation, result).identical is right
+
+
+def test_portable_bits_are_compared_bit_by_bit() -> None:
+    """In portable arithmetic one ulp of one policy is enough to be rejected."""
+    problem, population = Problem(arithmetic="portable"), Population.initialise(100)
+    expectation = certify(problem, population)
+    trained = train(problem, population, variant="batched").population
+    assert check(expectation, trained).level == "bitwise"
+    weight = trained.weight.clone()
+    weight[7] = torch.nextafter(weight[7], torch.tensor(torch.inf))
+    found = check(expectation, Population(**(trained.tensors() | {"weight": weight}), age=50))
+    assert found.level == "diverged"
+    assert "weight of 1 policies has other bits: policy 7" in found.reasons[0]
+
+
+def test_a_policy_at_a_kink_is_ambiguous_and_counted() -> None:
+    """A policy that begins on the target is ambiguous under `pathwise`: either branch is right, and it is counted."""
+    z = torch.logit(torch.tensor([0.8], dtype=torch.float64)).float()
+    population = Population.fresh(torch.cat((z, torch.zeros(999))), torch.zeros(1000))
+    problem = Problem(objective="pathwise")
+    expectation = expect(problem, population)
+    assert bool(expectation.reference.kinked[0])
+    trained = train(problem, population, variant="batched").population
+    tensors = {name: tensor.clone() for name, tensor in trained.tensors().items()}
+    tensors["weight"][0] += 0.04
+    found = check(expectation, Population(**tensors, age=50))
+    assert found.identical
+    assert found.ambiguous >= 1
+
+
+def test_too_many_ambiguous_policies_fail() -> None:
+    """Where more policies hang on a rounding error than the steps explain, nothing is proven, and the check says so."""
+    z = torch.logit(torch.tensor([0.8], dtype=torch.float64)).float()
+    population = Population.fresh(z.repeat(1000), torch.zeros(1000))
+    problem = Problem(objective="pathwise")
+    found = check(expect(problem, population), train(problem, population, variant="batched").population)
+    assert not found.identical
+    assert found.reasons == (f"1000 of 1000 policies hang on a rounding error: at most {allowed_ambiguous(problem, 1000)} may",)
+
+
+def test_a_history_with_holes_is_noticed() -> None:
+    """Outputs that were never recorded, or another step at target, are reasons."""
+    problem, population = Problem(objective="pathwise"), Population.initialise(200)
+    expectation = expect(problem, population)
+    run = train(problem, population, variant="batched", record=True)
+    assert run.history is not None
+    assert run.logits is not None
+    assert check_history(expectation, History(run.logits, run.history)) == ()
+    assert "reach the target at another step" in check_history(expectation, History(run.logits, run.history.roll(1, 0)))[0]
+    holes = run.history.clone()
+    holes[3, 5] = torch.nan
+    assert check_history(expectation, History(run.logits, holes)) == ("the history has outputs that were never recorded",)
+
+
+@pytest.mark.parametrize("arithmetic", ["native", "portable"])
+def test_more_policies_than_can_be_checked_are_sampled(arithmetic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the limit a sample is checked, the hardest among it; honest variants pass, a cheat is named by its index in the whole."""
+    monkeypatch.setattr(verification, "CHECK_LIMIT", 1000)
+    problem, population = Problem(arithmetic=arithmetic), Population.initialise(5000)  # type: ignore[arg-type]
+    expectation = certify(problem, population)
+    assert expectation.policies is not None
+    assert 800 < len(expectation.policies) <= 1000
+    for variant in ("batched", "batched-compiled"):
+        assert verify(problem, population, variant=variant, expectation=expectation).identical
+    cheat = next(cheat for cheat in CHEATS if cheat.name == "cheat-frozen")
+    report = verify(problem, population, variant=cheat, expectation=expectation)
+    assert not report.identical
+    named = int(report.reasons[0].split("policy ")[1].split(",")[0])
+    assert named in expectation.policies

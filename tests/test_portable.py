@@ -1,0 +1,139 @@
+"""Portable arithmetic: the same bits from every executor, for every size, chunking and number of threads."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from targetrl_core import Population, Problem, train
+from targetrl_core.arithmetic import arithmetic
+from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.step import begin, corrections, end, rule_for, step
+from targetrl_core.variants import batched_compiled
+from targetrl_core.verification import same_bits, verify
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Puts the number of threads back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+CONSTANTS = {
+    "target": st.floats(0.05, 0.95),
+    "k": st.floats(0.1, 20.0),
+    "lr": st.floats(1e-3, 1.0),
+    "x": st.one_of(st.just(1.0), st.floats(-3.0, 3.0).filter(lambda x: x == 0.0 or abs(x) > 1e-3)),
+    "beta1": st.one_of(st.just(0.0), st.floats(1e-3, 0.99)),
+    "beta2": st.floats(0.5, 0.9999),
+    "eps": st.floats(1e-10, 1e-3),
+}
+
+
+@given(objective=st.sampled_from(OBJECTIVES), optimizer=st.sampled_from(OPTIMIZERS), constants=st.fixed_dictionaries(CONSTANTS))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_any_constants_give_the_same_bits(objective: Any, optimizer: Any, constants: dict[str, float]) -> None:  # noqa: ANN401
+    """`batched` and `batched-compiled` agree bit for bit under constants that hypothesis draws, at sizes that leave a remainder."""
+    problem = Problem(objective=objective, optimizer=optimizer, arithmetic="portable", steps=30, **constants)
+    population = Population.initialise(1003, seed=21)
+    one = train(problem, population, variant="batched").population
+    other = train(problem, population, variant="batched-compiled").population
+    assert same_bits(one, other)
+
+
+@given(objective=st.sampled_from(OBJECTIVES), optimizer=st.sampled_from(OPTIMIZERS), constants=st.fixed_dictionaries(CONSTANTS))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_any_constants_stay_within_the_bound(objective: Any, optimizer: Any, constants: dict[str, float]) -> None:  # noqa: ANN401
+    """Native variants stay within the derived bound under constants that hypothesis draws, probes at the hard points included."""
+    problem = Problem(objective=objective, optimizer=optimizer, steps=30, **constants)  # type: ignore[arg-type]
+    population = Population.initialise(1003, seed=22)
+    for variant in ("batched", "batched-vmap", "batched-compiled"):
+        report = verify(problem, population, variant=variant)
+        wrong = [reason for reason in report.reasons if "hang on a rounding error" not in reason]
+        assert not wrong, (variant, wrong)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("n", [1, 7, 1000, 100_003, 1_000_001])
+def test_size_and_threads_do_not_show(n: int) -> None:
+    """With 1 and 2 threads, at sizes that fill vectors, chunks and cache lines or do not, the bits are the same."""
+    problem, population = Problem(arithmetic="portable"), Population.initialise(n, seed=23)
+    found = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        found += [train(problem, population, variant=variant).population for variant in ("batched", "batched-compiled")]
+    assert all(same_bits(found[0], other) for other in found[1:])
+
+
+def test_chunking_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut into other chunks, a population trains to the same bits."""
+    problem, population = Problem(arithmetic="portable", objective="pathwise"), Population.initialise(5000, seed=24)
+    whole = train(problem, population, variant="batched-compiled").population
+    monkeypatch.setattr(batched_compiled, "CHUNK", 640)
+    assert batched_compiled.cut(5000, torch.device("cpu")) == (8, 640)
+    run = batched_compiled.prepare(problem, torch.device("cpu"), 5000)
+    assert same_bits(whole, run(population.clone(), None))
+
+
+def test_a_slice_trains_to_the_slice() -> None:
+    """Any slice of a population, trained alone, ends at the bits it has in the whole."""
+    problem, population = Problem(arithmetic="portable"), Population.initialise(5000, seed=25)
+    whole = train(problem, population, variant="batched").population
+    part = train(problem, population.slice(1234, 2345), variant="batched").population
+    assert same_bits(whole.slice(1234, 2345), part)
+
+
+class LikeMps(TorchDispatchMode):
+    """Refuses what MPS lacks: float64 tensors."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        """Run the operation, unless it makes a float64 tensor."""
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float64:
+                raise TypeError(f"MPS has no float64: {func}")
+        return result
+
+
+@pytest.mark.parametrize("name", ["native", "portable"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_step_needs_no_float64(objective: Any, optimizer: Any, name: Any) -> None:  # noqa: ANN401
+    """As MPS would run it, the step makes no float64 tensor, and in portable arithmetic the CPU's bits."""
+    problem = Problem(objective=objective, optimizer=optimizer, arithmetic=name, beta2=[0.999] * 500)
+    population = Population.initialise(500, seed=26)
+    c, rows = problem.constants(torch.device("cpu")), corrections(problem, 0, torch.device("cpu"))
+    rule = rule_for(problem, population)._replace(arithmetic=arithmetic(name, torch.device("mps")))
+    with LikeMps():  # type: ignore[no-untyped-call]
+        state = begin(rule, population, c)
+        for row in rows:
+            state, _ = step(rule, state, c, row)
+    trained = end(rule, population, state, problem.steps)
+    expected = train(problem, population, variant="batched").population
+    if name == "portable":
+        assert same_bits(trained, expected)
+    else:
+        assert torch.allclose(trained.weight, expected.weight, atol=1e-4)
+
+
+def test_the_dispatch_mode_would_notice() -> None:
+    """The stand-in for MPS does refuse float64."""
+    with LikeMps(), pytest.raises(TypeError, match="no float64"):  # type: ignore[no-untyped-call]
+        torch.ones(1, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_no_subnormals(objective: Any) -> None:  # noqa: ANN401
+    """1,500 steps, long enough for idle moments to decay away, leave no subnormal in any state tensor."""
+    problem = Problem(objective=objective, arithmetic="portable", steps=1500, beta1=0.5, beta2=0.9)
+    trained = train(problem, Population.initialise(2000), variant="batched").population
+    smallest = torch.finfo(torch.float32).smallest_normal
+    for tensor in trained.tensors().values():
+        assert bool(((tensor == 0) | (tensor.abs() >= smallest)).all())
