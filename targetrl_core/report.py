@@ -1,0 +1,83 @@
+"""The lines that the command line prints."""
+
+from collections.abc import Iterator
+
+import torch
+from tabulate import tabulate
+from torch.nn import functional
+
+from targetrl_core.devices import device_name, why_absent
+from targetrl_core.names import DEVICES
+from targetrl_core.problem import Problem, value_of
+from targetrl_core.training import Run
+from targetrl_core.variants import VARIANTS
+from targetrl_core.variants.listing import TINY_OUTPUT
+from targetrl_core.verification import Report
+
+
+def listing_lines(run: Run) -> Iterator[str]:
+    """What the listing prints of one policy: a line for each step, before its update."""
+    if run.history is None or run.logits is None:
+        raise TypeError("only a recorded run has lines")
+    target, k = value_of(run.problem.target, 0), value_of(run.problem.k, 0)
+    for step in range(run.problem.steps):
+        output, z = run.history[step, 0].reshape(1, 1), run.logits[step, 0].reshape(1, 1)
+        reward = 1.0 - abs(output.item() - target) * k
+        log_output = functional.logsigmoid(z) if output.item() < TINY_OUTPUT else torch.log(output)
+        loss = -reward if run.problem.objective == "pathwise" else (-reward * log_output).item()
+        yield f"Step {step}: output={output.item():.3f}, reward={reward:.3f}, loss={loss:.3f}"
+
+
+def outcome_lines(run: Run) -> Iterator[str]:
+    """Where the policies of a population ended."""
+    n = run.population.n
+    problem = run.problem
+    yield f"{n:,} policies, {problem.objective}, {problem.steps} steps, {run.variant} on {run.population.device}"
+    rows = [(name.replace("_", " "), f"{count:,}", f"{count / n:.2%}") for name, count in run.outcomes._asdict().items()]
+    yield tabulate(rows, headers=("outcome", "policies", "share"), colalign=("left", "right", "right"))
+
+
+def device_lines() -> Iterator[str]:
+    """Every device and every variant on it: available, or why not."""
+    yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    rows = []
+    for name in DEVICES:
+        reason = why_absent(name)
+        if reason is not None:
+            rows.append((name, "", f"not available: {reason}"))
+            continue
+        device = torch.device(name)
+        rows.append((name, "", device_name(device) or "available"))
+        for variant in VARIANTS:
+            cannot = variant.unsupported(Problem(), device, 1)
+            rows.append(("", variant.name, "available" if cannot is None else f"not available: {cannot}"))
+    yield tabulate(rows, headers=("device", "variant", "status"), tablefmt="simple")
+
+
+_ROW = "{:<6} {:<17} {:<9} {:<9} {:<9} {:>8} {:>8} {:>8} {:>8}  {:>9} {:>5}  {}"
+VERIFY_HEADER = _ROW.format(
+    "device", "variant", "objective", "arithm.", "verdict", "ULP w", "b", "m", "v", "ambiguous", "flips",
+    "at target/collapsed/saturated/elsewhere",
+)  # fmt: skip
+
+
+def verify_line(report: Report) -> str:
+    """One row of ``targetrl verify``."""
+    ulp = report.identity.ulp
+    by_tensor = (ulp["weight"], ulp["bias"], max(ulp["m_weight"], ulp["m_bias"]), max(ulp["v_weight"], ulp["v_bias"]))
+    return _ROW.format(
+        report.device,
+        report.variant,
+        report.problem.objective,
+        report.problem.arithmetic,
+        report.level,
+        *(f"{value:.1f}" if value < 1e6 else f"{value:.1e}" for value in by_tensor),  # noqa: PLR2004
+        report.ambiguous,
+        report.flips,
+        "/".join(f"{count}" for count in report.outcomes),
+    )
+
+
+def verify_not_measured(variant: str, problem: Problem, device: torch.device, reason: str) -> str:
+    """The row of a variant that cannot run."""
+    return f"{device!s:<6} {variant:<17} {problem.objective:<9} {problem.arithmetic:<9} not run: {reason}"
