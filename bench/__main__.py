@@ -1,0 +1,35 @@
+"""``python -m bench``: what reads or makes the files of results/."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from targetrl_core.errors import UsageError
+
+RESULTS = Path(__file__).parent.parent / "results"
+
+
+def main() -> int:
+    """Run a command; 0 fine, 2 unreadable input."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    commands = "report: write the tables anew; bounds: measure how far honest variants are from the oracle (takes minutes)"
+    parser.add_argument("command", choices=("report", "bounds"), help=commands)
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where the files are (default: results/)")
+    options = parser.parse_args()
+    try:
+        if options.command == "report":
+            from bench import tables
+
+            tables.write(options.results)
+        else:
+            from bench import bounds
+
+            bounds.main(options.results)
+    except UsageError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Planted cheats: each is rejected by name and reason, in verify and in a benchmark run, and no honest variant is."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from targetrl_core import VARIANTS, Population, Problem, Variant, verify
+from targetrl_core.convergence import Expectation
+from targetrl_core.verification import certify
+from tests.cheats import CHEATS
+
+ROOT = Path(__file__).parent.parent
+
+REASONS = {
+    "cheat-skipped-step": "weight of 1000 policies out of bounds",
+    "cheat-lr": "weight of ",
+    "cheat-eps": "out of bounds",
+    "cheat-beta2-float32": "v_weight of 1000 policies out of bounds",
+    "cheat-half-precision-gradients": "m_weight of ",
+    "cheat-wrong-policy": "weight of ",
+    "cheat-frozen": "weight of 1000 policies out of bounds",
+    "cheat-cached": "probe population: weight of ",
+    "cheat-replayed": "probe population: weight of ",
+    "cheat-mutated-input": "the variant changed k of the problem it was given",
+    "cheat-early-return": "weight of 1000 policies out of bounds",
+    "cheat-moments-wrong": "v_weight of 1000 policies out of bounds",
+    "cheat-one-nan": "weight of 1 policies out of bounds: policy 999, after step 50, weight: nan",
+    "cheat-lazy": "the trained population holds _LazyTensor where plain tensors are right",
+}
+"""What each cheat's rejection has to name."""
+
+
+@pytest.fixture(scope="module", params=["detached", "pathwise"])
+def case(request: pytest.FixtureRequest) -> tuple[Problem, Population, Expectation]:
+    """A problem, 1,000 policies, and what they have to become."""
+    problem, population = Problem(objective=request.param), Population.initialise(1000)
+    return problem, population, certify(problem, population)
+
+
+@pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
+def test_verify_rejects(cheat: Variant, case: tuple[Problem, Population, Expectation]) -> None:
+    """Each cheat is rejected; under `detached`, where all of them show, with the reason that fits it."""
+    problem, population, expectation = case
+    report = verify(problem, population, variant=cheat, expectation=expectation)
+    if problem.objective == "pathwise" and cheat.name == "cheat-eps":
+        return  # ten times an eps of 1e-8 is below rounding where no gradient is small
+    assert not report.identical
+    assert report.level == "diverged"
+    if problem.objective == "detached":
+        assert any(REASONS[cheat.name] in reason for reason in report.reasons), report.reasons
+
+
+def test_every_cheat_is_expected_for_a_reason() -> None:
+    """No cheat is planted without saying what has to give it away."""
+    assert set(REASONS) == {cheat.name for cheat in CHEATS}
+
+
+def test_below_rounding_is_not_caught() -> None:
+    """lr·(1 + 1e-9), below rounding, passes, as the contract says it must: the check measures, it does not guess."""
+    base = next(variant for variant in VARIANTS if variant.name == "batched")
+
+    def prepare(problem: Problem, device: object, n: int) -> object:
+        assert isinstance(problem.lr, float)
+        return base.prepare(problem.replace(lr=problem.lr * (1 + 1e-9)), device, n)  # type: ignore[arg-type]
+
+    slightly = Variant("slightly-off", base.unsupported, prepare)  # type: ignore[arg-type]
+    assert verify(Problem(), Population.initialise(1000), variant=slightly).identical
+
+
+@pytest.mark.parametrize("mode", ["timed", "disabled"])
+def test_a_benchmark_run_withholds_every_cheat(mode: str, tmp_path: Path) -> None:
+    """In timed and in --benchmark-disable runs a cheat has no row in terminal, JSON or table, says why, and fails the run."""
+    saved = tmp_path / "saved.json"
+    arguments = ["--benchmark-disable"] if mode == "disabled" else ["--benchmark-only", f"--benchmark-json={saved}"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/cheat_suite.py", "-o", "addopts=--import-mode=importlib",
+         "--device", "cpu", "--label", "cheats", f"--results={tmp_path / 'results'}", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+    assert run.returncode == 1, run.stdout + run.stderr
+    for name in REASONS:
+        assert f"FAILED tests/cheat_suite.py::test_suite[cpu-{name}] - Failed: withheld: " in run.stdout, run.stdout
+    assert f"{len(REASONS)} failed, 1 passed" in run.stdout
+    if mode == "timed":
+        assert [row["extra_info"]["variant"] for row in json.loads(saved.read_text())["benchmarks"]] == ["batched"]
+        evidence = json.loads((tmp_path / "results" / "cheats-cpu.json").read_text())
+        assert [row["name"] for row in evidence["benchmarks"]] == ["test_suite[batched]"]
+        assert {row["kind"] for row in evidence["targetrl"]["absent"]} == {"withheld"}
+        assert len(evidence["targetrl"]["absent"]) == len(REASONS)
+        table = run.stdout[run.stdout.index("Name (time") : run.stdout.index("Legend:")]
+        assert "cheat-" not in table
+        page = (tmp_path / "results" / "README.md").read_text()
+        assert page.count("withheld") >= len(REASONS)
+        assert "`cheat-" not in page.split("### Not in the tables")[0]

@@ -1,0 +1,41 @@
+"""The front page: what it shows is true."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from targetrl_core import VARIANTS
+from targetrl_core.oracle import FACTOR
+from tests.cheats import CHEATS
+
+PAGE = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The Python example runs as it stands, and converges identically."""
+    example = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    exec(compile(example[1], "README.md", "exec"), {})  # noqa: S102 — the page's own code
+    out = capsys.readouterr().out
+    assert out.startswith("Outcomes(at_target=")
+    assert "\nbounded " in out
+
+
+def test_every_variant_is_on_the_page() -> None:
+    """The table of variants has a row for each, and for no other."""
+    table = PAGE.partition("## Variants")[2].partition("##")[0]
+    assert re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE) == [variant.name for variant in VARIANTS]
+
+
+def test_its_numbers_are_those_of_the_code() -> None:
+    """The factor of the bound and the number of cheats are what the code has."""
+    assert FACTOR == 3.0
+    assert "The bound is three times that reach" in PAGE.replace("\n  ", " ")
+    assert f"{len(CHEATS)} cheats" in PAGE
+
+
+def test_no_placeholder_is_left() -> None:
+    """Nothing on the page waits to be filled in."""
+    assert "@@" not in PAGE
+    assert "TODO" not in PAGE

@@ -1,0 +1,104 @@
+"""The benchmark suite as people run it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on the project."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """A short timed run into a folder of its own."""
+    results = tmp_path_factory.mktemp("results")
+    return run_pytest("--benchmark-only", "--device", "cpu", "--label", "here", f"--results={results}", "-k", "native-100-"), results
+
+
+def test_rows_are_timed_and_written(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """A run writes one file for the device, with device-free names, the identity of each row and the fingerprint."""
+    run, results = session
+    assert run.returncode == 0, run.stdout + run.stderr
+    content = json.loads((results / "here-cpu.json").read_text())
+    assert {row["extra_info"]["variant"] for row in content["benchmarks"]} == {
+        "eager",
+        "compiled",
+        "batched-vmap",
+        "batched",
+        "batched-compiled",
+    }
+    for row in content["benchmarks"]:
+        assert row["name"] == f"test_steady_state[native-100-{row['extra_info']['variant']}]"
+        assert row["fullname"] == f"bench/test_steady_state.py::{row['name']}"
+        assert "device" not in row["params"]
+        assert row["extra_info"]["identity"] == "bounded"
+        assert row["options"]["timer"] == "synchronized_clock"
+        assert row["stats"]["rounds"] == len(row["stats"]["data"])
+    assert content["targetrl"]["fingerprint"]["torch"]
+    assert content["targetrl"]["absent"] == [
+        {"name": "test_steady_state[native-100-batched-graphed]", "kind": "not measured", "reason": "CUDA graphs do not exist on cpu"}
+    ]
+    assert "| `batched-compiled`" in (results / "README.md").read_text()
+
+
+def test_stock_compare_reads_the_file(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """pytest-benchmark's own compare command reads an evidence file."""
+    file = session[1] / "here-cpu.json"
+    other = shutil.copy(file, session[1].parent / "there-cpu.json")
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", "--columns=median,ops", str(file), str(other)]
+    run = subprocess.run(command, cwd=session[1], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "test_steady_state[native-100-batched-compiled]" in run.stdout
+
+
+def test_a_selection_is_not_written_over_the_evidence() -> None:
+    """Rows chosen with -k are shown, and results/ stays as it is."""
+    before = {path: path.read_bytes() for path in (ROOT / "results").iterdir()}
+    run = run_pytest("--benchmark-only", "--device", "cpu", "-k", "native-1-batched]")
+    assert run.returncode == 0, run.stdout
+    assert "a selection of rows is not written to results/" in run.stdout
+    assert {path: path.read_bytes() for path in (ROOT / "results").iterdir()} == before
+
+
+def test_benchmark_disable_checks_identity() -> None:
+    """--benchmark-disable runs each chosen row once, checks it, and writes nothing."""
+    run = run_pytest("bench", "-o", "addopts=--import-mode=importlib", "--benchmark-disable", "--device", "cpu", "-k", "portable-100-")
+    assert run.returncode == 0, run.stdout
+    assert "2 passed" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--device", "tpu"), "device is 'tpu'; it must be one of cpu"),
+        (("--device", "cuda:99"), "is not available: "),
+        (("--label", "../up"), "label is '../up'; it must be"),
+    ],
+)
+def test_an_unusable_option_is_a_usage_error(arguments: tuple[str, ...], message: str) -> None:
+    """An absent device or an unusable label ends the run at once, with pytest's exit code for wrong usage."""
+    run = run_pytest("--benchmark-only", *arguments)
+    assert run.returncode == 4
+    assert message in run.stderr
+
+
+def test_plain_pytest_collects_no_benchmark() -> None:
+    """Plain pytest runs the tests; --benchmark-only runs the benchmarks."""
+    tests = run_pytest("--collect-only", "-q").stdout
+    benchmarks = run_pytest("--collect-only", "-q", "--benchmark-only", "--device", "cpu").stdout
+    assert "tests/test_suite.py" in tests
+    assert "bench/test_steady_state.py" not in tests
+    assert "bench/test_steady_state.py" in benchmarks
+    assert "tests/test_suite.py" not in benchmarks
