@@ -18,9 +18,10 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.command == "report":
-            from bench import tables
+            from bench.report import folder
 
-            tables.write(options.results)
+            for path in folder.write(options.results):
+                print(f"wrote {path}")
         else:
             from bench import bounds
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from bench.files import write_atomically
+from bench.evidence.files import write_atomically
 from targetrl_core import VARIANTS, Population, Problem
 from targetrl_core.oracle import Reference, reference
 from targetrl_core.population import STATE_NAMES

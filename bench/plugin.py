@@ -5,15 +5,23 @@ from typing import Any
 
 import pytest
 import torch
+from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.evidence import Session, check_label
-from bench.pools import Pools
+from bench.evidence.fingerprint import check_label
+from bench.evidence.session import Session, strip_device
+from bench.report.cells import scaled
+from bench.timing.fresh import Caches
+from bench.timing.gate import Gate, withdraw
+from bench.timing.pools import Pools
 from targetrl_core import UsageError, available_devices
 from targetrl_core.devices import find_device, why_absent
 from targetrl_core.names import DEVICES
 
 SESSION = pytest.StashKey[Session]()
 RESULTS = Path(__file__).parent.parent / "results"
+
+SECONDS, QUICK_SECONDS = 0.5, 0.2
+"""About how long a row is timed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,10 +30,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--device", default="all", help="cpu, cuda, mps or all: all that are here (default: all)")
     group.addoption("--label", default=None, help="name of this machine in the results (default: made from its processor)")
     group.addoption("--results", default=None, metavar="DIR", help="where evidence and tables are written (default: results/)")
+    group.addoption("--quick", action="store_true", help="a few rows in under 40 s; never written to results/")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse an absent device or an unusable label before anything runs."""
+    """Refuse an absent device, an unusable label or folder before anything runs."""
+    config.addinivalue_line("markers", "quick: a row of --quick")
+    config.addinivalue_line("markers", "gpu: a row that is worth its time on GPUs alone")
+    quick, named = config.getoption("--quick"), config.getoption("--results")
     try:
         devices = available_devices() if config.getoption("--device") == "all" else (config.getoption("--device"),)
         for device in devices:
@@ -33,13 +45,17 @@ def pytest_configure(config: pytest.Config) -> None:
         check_label(config.getoption("--label"))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
-    named = config.getoption("--results")
-    config.stash[SESSION] = Session(devices, config.getoption("--label"), Path(named or RESULTS), named=named is not None)
+    if quick and named and Path(named).resolve() == RESULTS:
+        raise pytest.UsageError(f"--results is {named}; with --quick it must be another folder than results/")
+    results = Path(named) if named else None if quick else RESULTS
+    config.stash[SESSION] = Session(devices, config.getoption("--label"), results, default=named is None, quick=quick)
+    if config.getoption("--benchmark-only") and config.option.verbose == 0:
+        config.option.verbose = 1  # a line for each row as it is done: the run takes minutes
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a device, of those asked for."""
-    if "device" in metafunc.fixturenames:
+    if "gate" in metafunc.fixturenames:
         session = metafunc.config.stash[SESSION]
         metafunc.parametrize("device", [torch.device(name) for name in session.devices], ids=session.devices)
 
@@ -48,12 +64,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Run what was asked for, tests or benchmarks; the others are not skipped but left out."""
     only = config.getoption("--benchmark-only")
     skip = config.getoption("--benchmark-skip") and not only
-    kept = [item for item in items if not ((skip and _is_benchmark(item)) or (only and not _is_benchmark(item)))]
-    items[:] = kept
+    quick = config.stash[SESSION].quick
+
+    def wanted(item: pytest.Item) -> bool:
+        if not _is_benchmark(item):
+            return not (only or quick)
+        return not skip and (not quick or _marked(item, "quick")) and (_on_gpu(item) or not _marked(item, "gpu"))
+
+    items[:] = [item for item in items if wanted(item)]
 
 
 def _is_benchmark(item: pytest.Item) -> bool:
     return "benchmark" in getattr(item, "fixturenames", ())
+
+
+def _marked(item: pytest.Item, name: str) -> bool:
+    return item.get_closest_marker(name) is not None
+
+
+def _on_gpu(item: pytest.Item) -> bool:
+    device = getattr(item, "callspec").params["device"]  # noqa: B009 — pytest.Item has no such attribute, its functions have
+    return bool(device.type != "cpu")
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, device: torch.device, pools: Pools) -> Gate:
+    """What a row is timed through."""
+    session = request.config.stash[SESSION]
+    return Gate(benchmark, device, pools, session.clock, QUICK_SECONDS if session.quick else SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +100,42 @@ def pools() -> Pools:
     return Pools()
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Caches:
+    """Inductor's caches of the fresh processes."""
+    return Caches(tmp_path_factory.mktemp("inductor"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:  # noqa: ANN401, ARG001 — pytest's own
-    """Remember which rows were withheld or not measured, and why."""
+    """Remember which rows were withheld or not measured, and why; put a row's speed where its progress line is made."""
     report = yield
-    if _is_benchmark(item) and not report.passed and report.when != "teardown":
-        item.config.stash[SESSION].note_absence(item, report)
+    if _is_benchmark(item) and report.when != "teardown":
+        if report.when == "call" or not report.passed:
+            item.config.stash[SESSION].finished.add(item.nodeid)
+        benchmark = getattr(item, "funcargs", {}).get("benchmark")
+        if report.failed and benchmark is not None:
+            withdraw(benchmark)  # also where it failed for a reason of pytest's own
+        if not report.passed:
+            item.config.stash[SESSION].note_absence(item, report)
+        elif report.when == "call" and benchmark is not None:
+            report.row = _progress(benchmark)
     return report
+
+
+def _progress(benchmark: BenchmarkFixture) -> str | None:
+    if not benchmark.stats:
+        return None
+    info, median = benchmark.extra_info, benchmark.stats.stats.median
+    work = info["policies"] * max(info.get("steps", 0), 1)
+    what = "policy-steps/s" if info.get("steps") else "policies/s"
+    return f"{scaled(work / median)} {what}, {info['identity']}"
+
+
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
+    """A row's speed stands in its progress line."""
+    row = getattr(report, "row", None)
+    return ("passed", ".", row) if row else None
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
@@ -89,14 +156,19 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     """Where one device was timed, keep it out of the saved names: stock compare joins files on them."""
     session = config.stash[SESSION]
     if len(session.devices) == 1:
-        session.strip_device(output_json, session.devices[0])
+        strip_device(output_json, session.devices[0])
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write one evidence file a device, and the tables."""
+    """Write one evidence file a device, and the tables; of an interrupted run say what is missing, and write nothing."""
+    ours = session.config.stash[SESSION]
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        session.config.stash[SESSION].save(session.config)
+        ours.save(session.config)
+    elif exitstatus == pytest.ExitCode.INTERRUPTED and session.config.getoption("--benchmark-only"):
+        left = [item.name for item in session.items if item.nodeid not in ours.finished]
+        first = f", the first of them {left[0]}" if left else ""
+        ours.messages.append(f"interrupted: nothing was written; {len(left)} rows were not measured{first}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -106,5 +178,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     absent = [f"{name} not measured: {why_absent(name)}" for name in DEVICES if name not in available_devices()]
     terminalreporter.section("targetrl")
-    for line in [*session.absence_lines(), *absent, *session.messages]:
+    for line in [*session.lines(), *absent, *session.messages]:
         terminalreporter.write_line(line)

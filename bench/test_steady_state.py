@@ -1,22 +1,35 @@
-"""Which way to train N policies is fastest here, once everything is compiled and warm?"""
+"""Which way to train N policies is fastest here, once everything is compiled and warm?
+
+A row times one call: from a fresh population on the device to the trained one on the device, all steps.
+"""
 
 import pytest
-import torch
-from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.gate import time_variant
-from bench.pools import Pools
+from bench.timing.gate import Gate
 from targetrl_core import VARIANTS, Problem
-from targetrl_core.names import ARITHMETICS, Arithmetic
+from targetrl_core.names import ARITHMETICS, OBJECTIVES, Arithmetic, Objective
 from targetrl_core.variants import find_variant
+
+SIZES = (1, 100, 10_000, 1_000_000)
+GPU_SIZE = 100_000_000
+QUICK = {("detached", "native", 1), ("detached", "native", 10_000), ("detached", "portable", 10_000)}
+
+# The objective changes a few multiplications: where calls are all dispatch, that says nothing new.
+CASES = [
+    (objective, arithmetic, n)
+    for objective in OBJECTIVES
+    for arithmetic in ARITHMETICS
+    for n in (*SIZES, GPU_SIZE)
+    if objective == "detached" or (arithmetic == "native" and n in (1, 1_000_000))
+]
+
+
+def _marks(case: tuple[Objective, Arithmetic, int]) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.quick] * (case in QUICK) + [pytest.mark.gpu] * (case[2] == GPU_SIZE)
 
 
 @pytest.mark.parametrize("variant", [variant.name for variant in VARIANTS])
-@pytest.mark.parametrize("n", [1, 100, 10_000, 1_000_000])
-@pytest.mark.parametrize("arithmetic", ARITHMETICS)
-def test_steady_state(
-    benchmark: BenchmarkFixture, device: torch.device, arithmetic: Arithmetic, n: int, variant: str, pools: Pools
-) -> None:
-    """50 steps of the listing's problem, from a fresh population on the device to a trained one there."""
-    problem = Problem(arithmetic=arithmetic)
-    time_variant(benchmark, find_variant(variant), problem, device, pools.of(problem, n))
+@pytest.mark.parametrize(("objective", "arithmetic", "n"), [pytest.param(*case, marks=_marks(case)) for case in CASES])
+def test_steady_state(gate: Gate, objective: Objective, arithmetic: Arithmetic, n: int, variant: str) -> None:
+    """50 steps of the listing's problem."""
+    gate.train("steady state", find_variant(variant), Problem(objective=objective, arithmetic=arithmetic), n)

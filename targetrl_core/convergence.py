@@ -120,16 +120,20 @@ class Expectation:
     bits: Population | None
 
     def slice(self, start: int, stop: int) -> Self:
-        """The expectation for policies ``start`` … ``stop − 1`` alone."""
-        part = slice(start, stop)
+        """The expectation for policies ``start`` … ``stop − 1`` alone: of those that are checked, those among them."""
+        part, policies = slice(start, stop), self.policies
+        if policies is not None:
+            part = slice(*torch.searchsorted(policies, torch.tensor([start, stop])).tolist())
+            policies = policies[part] - start
         return replace(
             self,
             problem=self.problem.take(part),
-            reference=self.reference.slice(start, stop),
+            policies=policies,
+            reference=self.reference.slice(part.start, part.stop),
             bounds={name: (low[part], high[part]) for name, (low, high) in self.bounds.items()},
             outcome=self.outcome[part],
             unsure=self.unsure[part],
-            bits=None if self.bits is None else self.bits.slice(start, stop),
+            bits=None if self.bits is None else self.bits.slice(part.start, part.stop),
         )
 
 

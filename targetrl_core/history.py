@@ -24,6 +24,10 @@ class History:
         """Memory that a history takes."""
         return 8 * steps * n
 
+    def rows(self, start: int, stop: int) -> Self:
+        """The history of steps ``start`` … ``stop − 1`` alone, as views: what is recorded there is recorded here."""
+        return type(self)(self.logits[start:stop], self.outputs[start:stop])
+
     def record(self, step: int, logit: Tensor, output: Tensor, policies: slice = slice(None)) -> None:
         """Keep what ``policies`` put out before update ``step``."""
         self.logits[step, policies] = logit

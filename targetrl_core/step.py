@@ -6,7 +6,7 @@ Every tensor is [N], or 0-d where all policies share a value. Sources: the objec
 README; Adam is Kingma and Ba, 2015 (algorithm 1, in the order that the end of section 2 gives), as ``torch.optim.Adam`` defines it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from targetrl_core.arithmetic import Arithmetic, arithmetic
+from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
 
@@ -86,6 +87,15 @@ def step(rule: Rule, state: State, c: Constants, correction: Tensor | None) -> t
     g = GRADIENTS[rule.objective](o, c)
     update = adam if rule.optimizer == "adam" else sgd
     return update(rule, state, g, c, correction), Forward(z, o)
+
+
+def advance(rule: Rule, state: State, c: Constants, rows: Sequence[Tensor | None], history: History | None) -> State:
+    """All steps of a run: one for each of ``rows``, as ``corrections`` gives them; fills the history, where there is one."""
+    for t, row in enumerate(rows):
+        state, forward = step(rule, state, c, row)
+        if history is not None:
+            history.record(t, *forward)
+    return state
 
 
 def sgd(rule: Rule, state: State, g: Tensor, c: Constants, _correction: Tensor | None) -> State:

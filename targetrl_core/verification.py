@@ -1,6 +1,7 @@
 """verify: does a variant, on a device, converge identically? The examination that every timing has passed."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import psutil
@@ -167,17 +168,30 @@ def _recorded(problem: Problem, expectation: Expectation, train: Train, start: P
 def _probed(problem: Problem, train: Train, device: torch.device, n: int) -> tuple[str, ...]:
     generator = torch.Generator()
     generator.seed()
-    for _ in range(max(1, PROBE_LEAST // n)):
-        start = probe(problem, n, generator)
-        part = min(n, PROBED)
-        some, asked = start.slice(0, part), problem.take(slice(0, part))
-        expectation = certify(asked, some)
-        found = check(expectation, train(start.clone().to(device), None).slice(0, part))
+    for start, expectation in _probes(problem, n, generator):
+        found = check(expectation, train(start.clone().to(device), None).slice(0, len(expectation.outcome)))
         # Probes are hard on purpose: how many come to a kink says nothing.
         reasons = [reason for reason in found.reasons if "hang on a rounding error" not in reason]
         if reasons:
             return tuple(f"probe population: {reason}" for reason in reasons)
     return ()
+
+
+def _probes(problem: Problem, n: int, generator: torch.Generator) -> Iterator[tuple[Population, Expectation]]:
+    """Probe populations of n policies, and what their first ones have to become.
+
+    Of a small population there are several. Where all policies share the constants, the oracle trains them in one go.
+    """
+    count, part = max(1, PROBE_LEAST // n), min(n, PROBED)
+    if problem.per_policy or count == 1:
+        for _ in range(count):
+            start = probe(problem, n, generator)
+            yield start, certify(problem.take(slice(0, part)), start.slice(0, part))
+        return
+    starts = probe(problem, n * count, generator)
+    expectation = certify(problem, starts)
+    for first in range(0, n * count, n):
+        yield starts.slice(first, first + n), expectation.slice(first, first + n)
 
 
 def same_bits(one: Population, other: Population) -> bool:

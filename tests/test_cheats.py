@@ -1,7 +1,9 @@
 """Planted cheats: each is rejected by name and reason, in verify and in a benchmark run, and no honest variant is."""
 
+import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,5 +96,12 @@ def test_a_benchmark_run_withholds_every_cheat(mode: str, tmp_path: Path) -> Non
         table = run.stdout[run.stdout.index("Name (time") : run.stdout.index("Legend:")]
         assert "cheat-" not in table
         page = (tmp_path / "results" / "README.md").read_text()
-        assert page.count("withheld") >= len(REASONS)
-        assert "`cheat-" not in page.split("### Not in the tables")[0]
+        for name in REASONS:
+            cells = next(line for line in page.splitlines() if line.startswith(f"| `{name}`")).split("|")
+            assert re.fullmatch(r" \*\*withheld\*\* \(\d+\) +", cells[2])
+            assert not cells[3].strip()
+        with (tmp_path / "results" / "results.csv").open() as file:
+            lines = {row["variant"]: row for row in csv.DictReader(file)}
+        for name in REASONS:
+            assert lines[name]["status"] == "withheld"
+            assert not lines[name]["policy_steps_per_second"]

@@ -5,7 +5,7 @@ import torch
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.step import begin, corrections, end, rule_for, step
+from targetrl_core.step import advance, begin, corrections, end, rule_for
 from targetrl_core.variants.variant import Train, Variant
 
 
@@ -22,11 +22,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population)
-        state = begin(rule, population, c)
-        for t, row in enumerate(corrections(problem, population.age, device)):
-            state, forward = step(rule, state, c, row)
-            if history is not None:
-                history.record(t, *forward)
+        state = advance(rule, begin(rule, population, c), c, corrections(problem, population.age, device), history)
         return end(rule, population, state, problem.steps)
 
     return train

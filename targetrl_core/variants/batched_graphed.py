@@ -1,13 +1,15 @@
 """`batched-graphed`: the same step captured in a CUDA graph, all steps of a run in one launch."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from targetrl_core.history import History
 from targetrl_core.population import Population
-from targetrl_core.problem import Problem
-from targetrl_core.variants import batched
+from targetrl_core.problem import Constants, Problem
+from targetrl_core.step import Rule, State, advance, begin, corrections, end, rule_for
 from targetrl_core.variants.variant import Train, Variant
 
 STEP_LIMIT = 1000
@@ -24,53 +26,71 @@ def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
 
 
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-    """Capture a whole run of a fresh population; the graph then reads and writes the same memory each time."""
-    replay = _captured(problem, device, n, age=0, record=False)
+    """Capture a whole run of a fresh population; one with moments of its own, or that is recorded, is captured when it comes."""
+    problem.check_policies(n)
+    c = problem.constants(device)
+    captured: dict[tuple[Rule, bool], _Captured] = {}
+
+    def ready(population: Population, *, record: bool) -> tuple[Rule, "_Captured"]:
+        rule = rule_for(problem, population)
+        if (rule, record) not in captured:
+            captured[rule, record] = _capture(rule, problem, c, begin(rule, population, c), record=record)
+        return rule, captured[rule, record]
 
     def train(population: Population, history: History | None) -> Population:
-        fresh = population.age == 0 and population.shares_moments and history is None
-        run = replay if fresh else _captured(problem, device, n, population.age, record=history is not None)
-        return run(population, history)
+        rule, run = ready(population, record=history is not None)
+        run.load(begin(rule, population, c), corrections(problem, population.age, device))
+        run.replay()
+        if history is not None and run.history is not None:
+            history.logits.copy_(run.history.logits)
+            history.outputs.copy_(run.history.outputs)
+        # The graph's own memory is overwritten by the next run.
+        return end(rule, population, run.trained, problem.steps).clone()
 
+    ready(Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device)), record=False)
     return train
 
 
-def _captured(problem: Problem, device: torch.device, n: int, age: int, *, record: bool) -> Train:
-    """A graph of all steps from a population of that age, and the copies around it."""
-    start = _blank(n, device, shares_moments=age == 0 or problem.unit_input, age=age)
-    kept = History.empty(problem.steps, n, device) if record else None
-    train = batched.prepare(problem, device, n)
-    _warm(lambda: train(start, kept), device)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        trained = train(start, kept)
+class _Captured(NamedTuple):
+    """A graph, and the memory that it reads and writes each time: the state and corrections it begins with, and what it makes of them."""
 
-    def replay(population: Population, history: History | None) -> Population:
-        for name, tensor in start.tensors().items():
-            tensor.copy_(getattr(population, name))
-        graph.replay()
-        if history is not None and kept is not None:
-            history.logits.copy_(kept.logits)
-            history.outputs.copy_(kept.outputs)
-        # The graph's own memory is overwritten by the next run.
-        return trained.clone()
+    replay: Callable[[], None]
+    start: State
+    rows: tuple[Tensor | None, ...]
+    trained: State
+    history: History | None
 
-    return replay
+    def load(self, start: State, rows: tuple[Tensor | None, ...]) -> None:
+        """Put a population's state, and the corrections for its age, where the graph reads them."""
+        for kept, given in zip((*self.start, *self.rows), (*start, *rows), strict=True):
+            if kept is not None and given is not None:
+                kept.copy_(given)
 
 
-def _blank(n: int, device: torch.device, age: int, *, shares_moments: bool) -> Population:
-    blank = Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device))
-    moments = {} if shares_moments else {name: torch.zeros(n, device=device) for name in ("m_bias", "v_bias")}
-    return Population(**(blank.tensors() | moments), age=age)
+def _capture(rule: Rule, problem: Problem, c: Constants, example: State, *, record: bool) -> _Captured:
+    device = example.weight.device
+    start = State._make(None if tensor is None else torch.empty_like(tensor).copy_(tensor) for tensor in example)
+    rows = tuple(None if row is None else row.clone() for row in corrections(problem, 0, device))
+    history = History.empty(problem.steps, len(example.weight), device) if record else None
+
+    def run() -> State:
+        return advance(rule, start, c, rows, history)
+
+    replay, trained = captured_run(run, device)
+    return _Captured(replay, start, rows, trained, history)
 
 
-def _warm(run: Callable[[], object], device: torch.device) -> None:
-    """Run once on a side stream, as ``torch.cuda.graph`` asks before a capture."""
+def captured_run(run: Callable[[], State], device: torch.device) -> tuple[Callable[[], None], State]:
+    """The run as a CUDA graph, and the state that each replay writes; run once before on a side stream, as ``torch.cuda.graph`` asks."""
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         run()
     torch.cuda.current_stream(device).wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        trained = run()
+    return graph.replay, trained
 
 
 BATCHED_GRAPHED = Variant("batched-graphed", unsupported, prepare)

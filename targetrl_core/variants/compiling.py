@@ -28,6 +28,13 @@ def compiled(function: Callable[P, R], *, exact: bool = False, fullgraph: bool =
     return torch.compile(alone, fullgraph=fullgraph, dynamic=False, options=_exact_options() if exact else None)
 
 
+def compile_seconds() -> float:
+    """Wall seconds that Dynamo has spent on compiling so far in this process, backends included."""
+    from torch._dynamo.utils import calculate_time_spent  # imports half of torch.compile, which may not be needed
+
+    return float(calculate_time_spent()["total_wall_time"])
+
+
 def _exact_options() -> dict[str, Any]:
     wanted = {"emulate_precision_casts": True, "eager_numerics.division_rounding": True}
     known = set(torch._inductor.list_options())  # noqa: SLF001 — public in torch's documentation

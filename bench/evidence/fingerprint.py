@@ -1,0 +1,66 @@
+"""What times depend on, and the label that results are filed under. No host name, no user name, no path."""
+
+import os
+import platform
+import re
+import subprocess
+from typing import Any
+
+import psutil
+import torch
+
+from bench.evidence.schema import LABEL_PATTERN, Fingerprint
+from bench.timing.environment import driver_version
+from targetrl_core import UsageError
+from targetrl_core.devices import device_name
+
+
+def check_label(label: str | None) -> None:
+    """Raise UsageError for a label that is no plain file name."""
+    if label is not None and not re.match(LABEL_PATTERN, label):
+        raise UsageError(f"label is {label!r}; it must be 1 to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit")
+
+
+def default_label(machine: dict[str, Any], device: str) -> str:
+    """A label from the processor that was timed and, for a CPU, its cores; never a host name."""
+    name = device_name(torch.device(device)) or machine["cpu"].get("brand_raw") or platform.machine()
+    words = re.sub(r"\((r|tm)\)|processor|cpu|@.*", " ", name.lower())
+    slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:48].strip("-") or "machine"
+    return f"{slug}-{psutil.cpu_count()}c" if device == "cpu" else slug
+
+
+def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str) -> Fingerprint:
+    """What the times of one device depend on."""
+    return Fingerprint(
+        processor=str(machine["cpu"].get("brand_raw", platform.processor())),
+        cores=psutil.cpu_count(logical=False),
+        logical_cores=psutil.cpu_count(),
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        gpu=device_name(torch.device(device)),
+        driver=driver_version() if device == "cuda" else None,
+        cuda=torch.version.cuda,
+        torch=str(torch.__version__),
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        compiler=_compiler_version(),
+        compile_flags=_compile_flags(),
+        commit=commit.get("id"),
+        dirty=commit.get("dirty"),
+    )
+
+
+def _compiler_version() -> str | None:
+    """First line that the C++ compiler says of itself."""
+    try:
+        said = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.splitlines()[0]
+
+
+def _compile_flags() -> str | None:
+    """Environment variables that change what compilers build."""
+    set_here = [f"{name}={os.environ[name]}" for name in ("CFLAGS", "CXXFLAGS") if os.environ.get(name)]
+    return " ".join(set_here) or None

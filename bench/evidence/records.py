@@ -1,0 +1,145 @@
+"""Reading evidence files, and the statistics of their rows. Imports no torch."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from scipy.special import stdtrit
+
+from bench.evidence.schema import SCHEMA, Benchmark, Evidence, Facts, Version
+from targetrl_core.errors import UsageError
+
+SIZE_LIMIT = 64 * 2**20
+"""Largest evidence file that is read, in bytes: some thousand times what a run writes."""
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A value and the ends of its 95 % interval."""
+
+    low: float
+    value: float
+    high: float
+
+
+class Spread(NamedTuple):
+    """How much a row's median differs from process to process: standard deviation of its logarithm, and degrees of freedom."""
+
+    deviation: float
+    freedom: int
+
+
+def read(path: Path) -> Evidence:
+    """Read one evidence file.
+
+    Raises:
+        UsageError: it cannot be read, is too large, or is not of this schema, naming the file and the field.
+    """
+    try:
+        if path.stat().st_size > SIZE_LIMIT:
+            raise UsageError(f"{path.name}: {path.stat().st_size:,} bytes; it must be at most {SIZE_LIMIT:,}")
+        content = path.read_bytes()
+        found = msgspec.json.decode(content, type=Version).targetrl.schema
+        if found != SCHEMA:
+            raise UsageError(f"{path.name}: targetrl.schema is {found}; this version reads {SCHEMA}")
+        return msgspec.json.decode(content, type=Evidence)
+    except OSError as error:
+        raise UsageError(f"{path.name}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path.name}: {error}") from error
+
+
+def files(results: Path) -> list[Path]:
+    """The evidence files of a folder, in order: ``<label>-<device>.json``."""
+    return sorted(path for path in results.glob("*.json") if path.stem.rpartition("-")[2] in ("cpu", "cuda", "mps"))
+
+
+def median_interval(values: Iterable[float]) -> Interval:
+    """Median and its distribution-free 95 % interval: the order statistics that a binomial count of ½ allows."""
+    ordered = sorted(values)
+    n = len(ordered)
+    tail, k = 0.0, 0
+    while k < n // 2 and tail + math.comb(n, k) / 2**n <= (1 - CONFIDENCE) / 2:
+        tail += math.comb(n, k) / 2**n
+        k += 1
+    k = max(k - 1, 0)
+    return Interval(ordered[k], statistics.median(ordered), ordered[n - 1 - k])
+
+
+def process_spread(rows: Iterable[Benchmark]) -> Spread | None:
+    """How much medians differ between fresh processes, pooled over the cold starts of a file; None where there are none.
+
+    A variant's processes are one group, whether their cache was empty or warm: once started, they run the same code.
+    """
+    groups: dict[tuple[str | None, int, int], list[float]] = defaultdict(list)
+    for row in rows:
+        facts = row.extra_info
+        for process in facts.processes:
+            if process.steady_seconds:
+                groups[facts.variant, facts.policies, facts.steps].append(math.log(statistics.median(process.steady_seconds)))
+    squares, freedom = 0.0, 0
+    for logs in groups.values():
+        mean = statistics.fmean(logs)
+        squares += sum((value - mean) ** 2 for value in logs)
+        freedom += len(logs) - 1
+    return Spread(math.sqrt(squares / freedom), freedom) if freedom else None
+
+
+def seconds_interval(row: Benchmark, spread: Spread | None) -> Interval:
+    """Median seconds of a call, and an interval that covers rounds and processes.
+
+    The rounds of one process say nothing about the next process. So the order statistics of the rounds and the spread between
+    processes, times Student's t, are added in squares, as logarithms.
+    """
+    low, median, high = median_interval(row.stats.data)
+    between = float(stdtrit(spread.freedom, (1 + CONFIDENCE) / 2)) * spread.deviation if spread else 0.0
+    return Interval(
+        median * math.exp(-math.hypot(math.log(median / low), between)),
+        median,
+        median * math.exp(math.hypot(math.log(high / median), between)),
+    )
+
+
+def work(facts: Facts) -> int:
+    """What one call does: policy-steps, or policies where none is trained."""
+    return facts.policies * max(facts.steps, 1)
+
+
+def speed(row: Benchmark, spread: Spread | None) -> Interval:
+    """Policy-steps per second (policies per second where none is trained), with its interval."""
+    low, median, high = seconds_interval(row, spread)
+    amount = work(row.extra_info)
+    return Interval(amount / high, amount / median, amount / low)
+
+
+def max_ulp(facts: Facts) -> float:
+    """Largest distance from the oracle of any state tensor, in ulp."""
+    return max(facts.ulp.values(), default=0.0)
+
+
+def marks(row: Benchmark) -> str:
+    """Why a row is weak, a letter a reason: see ``MARKS``."""
+    data = sorted(row.stats.data)
+    median = statistics.median(data)
+    found = ""
+    if len(data) < FEW_ROUNDS:
+        found += "r"
+    else:
+        quarters = statistics.quantiles(data, n=4)
+        found += "n" if (quarters[2] - quarters[0]) / median > NOISY else ""
+    return found + ("s" if median < SHORT_SECONDS else "")
+
+
+FEW_ROUNDS = 5
+NOISY = 0.10
+SHORT_SECONDS = 1e-3
+MARKS = {
+    "r": "fewer than five rounds",
+    "n": "noisy: the middle half of the rounds spans over 10 % of the median",
+    "s": "short: a call takes less than 1 ms",
+}

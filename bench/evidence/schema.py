@@ -1,0 +1,214 @@
+"""The schema of an evidence file: pytest-benchmark's JSON, the rows' ``extra_info``, and a part of our own, ``targetrl``.
+
+The types below are the schema: a file is validated against them when it is read, and an error names the field by its path. What
+pytest-benchmark writes beyond them is let through, as its versions differ; in our own parts an unknown field is an error. Seconds are
+stored as they were measured; statistics are made when they are read. Imports no torch.
+
+Version 2 is the first that is published. A file of another version is refused by its number.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+SCHEMA = 2
+"""Version of the schema, ``targetrl.schema`` in a file; raised when a field changes its meaning, goes away or becomes required."""
+
+Text = Annotated[str, Meta(max_length=2000)]
+Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Seconds = Annotated[float, Meta(gt=0, le=1e7)]
+Share = Annotated[float, Meta(ge=0, le=1e6)]
+Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
+
+LABEL_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}\Z"
+Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
+
+Outcome = Literal["at_target", "collapsed", "saturated", "elsewhere"]
+StateName = Literal["weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias"]
+Question = Literal["steady state", "again", "cold start", "latency", "growth with steps", "construction", "to device", "to host"]
+Device = Literal["cpu", "cuda", "mps"]
+
+
+class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a row is about: its place in the tables. Rows of two files with equal cells can be compared.
+
+    ``variant`` is None where no policy is trained, and ``cache`` says for a cold start whether Inductor's cache was ``empty`` or
+    ``warm``, or None where the variant compiles nothing.
+    """
+
+    question: Question
+    policies: Count
+    steps: Count = 0
+    variant: Word | None = None
+    objective: Word | None = None
+    optimizer: Word | None = None
+    arithmetic: Word | None = None
+    cache: Literal["empty", "warm"] | None = None
+
+
+class Phases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One fresh process: wall seconds of each phase, of calls after the second one, and the growth of memory in one call.
+
+    ``import_seconds`` is importing torch and targetrl_core; ``prepare_seconds`` the variant's ``prepare``; a call trains all steps.
+    """
+
+    import_seconds: Seconds
+    prepare_seconds: Seconds
+    first_call_seconds: Seconds
+    second_call_seconds: Seconds
+    steady_seconds: list[Seconds]
+    peak_memory_bytes: Count
+
+
+class Facts(Cell, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """``benchmarks[].extra_info``: the cell, and what was found beside the times.
+
+    Attributes:
+        identity: ``bitwise`` or ``bounded``; nothing else has a row.
+        ulp: largest distance from the oracle by state tensor, in ulp; empty where no policy is trained.
+        ambiguous: policies whose course hangs on a rounding error.
+        outcomes: policies by outcome.
+        threads: what ``torch.get_num_threads`` said.
+        prepare_seconds: wall time of ``prepare`` in the process of the suite.
+        compile_seconds: the part of it that ``torch.compile`` took, where torch tells.
+        launches_per_step: kernel launches on CUDA; None elsewhere.
+        steps_to_target: updates after which 95 % of a sample of policies are at target, under ``pathwise``; None where they never are.
+        processes: a cold start's fresh processes.
+    """
+
+    identity: Literal["bitwise", "bounded"]
+    threads: Count
+    ulp: dict[StateName, Share] = {}
+    ambiguous: Count = 0
+    outcomes: dict[Outcome, Count] = {}
+    prepare_seconds: Annotated[float, Meta(ge=0, le=1e7)] | None = None
+    compile_seconds: Annotated[float, Meta(ge=0, le=1e7)] | None = None
+    launches_per_step: Share | None = None
+    steps_to_target: Count | None = None
+    processes: list[Phases] = []
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """``benchmarks[].stats``: every round as measured, and the fields that CI services read; pytest-benchmark makes them."""
+
+    data: Annotated[list[Seconds], Meta(min_length=1, max_length=100_000)]
+    mean: Seconds
+    stddev: Annotated[float, Meta(ge=0, le=1e7)]
+    rounds: Annotated[int, Meta(ge=1)]
+    ops: Annotated[float, Meta(gt=0)]
+
+
+class Benchmark(Struct, frozen=True, kw_only=True):
+    """``benchmarks[]``: one row. ``fullname`` holds no device, so that stock compare joins files of several."""
+
+    name: Word
+    fullname: Word
+    stats: Stats
+    extra_info: Facts
+
+
+class Absence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """``targetrl.absent[]``: a row without a number, and why. Without a cell it failed before it was known what it is about."""
+
+    name: Word
+    kind: Literal["withheld", "not measured"]
+    reason: Text
+    cell: Cell | None = None
+
+
+class ClockTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``targetrl.clock``: what the clock's self-test found on the device.
+
+    Attributes:
+        resolution_seconds: smallest step of the clock that was seen.
+        work: how much work was timed, as multiples of one portion.
+        seconds: what each took, the median of several.
+        unsynchronised_seconds: what the largest took by ``time.perf_counter`` alone.
+        failures: why the clock cannot be trusted; empty where it can.
+    """
+
+    resolution_seconds: Annotated[float, Meta(ge=0, le=1)]
+    work: list[Annotated[int, Meta(ge=1)]]
+    seconds: list[Annotated[float, Meta(ge=-1e7, le=1e7)]]
+    unsynchronised_seconds: Annotated[float, Meta(ge=-1e7, le=1e7)]
+    failures: list[Text]
+
+
+class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``targetrl.environment``: what else went on while the suite ran. None stands for what this system does not tell.
+
+    Attributes:
+        seconds: wall time of the session.
+        busy_elsewhere: share of the machine's core time that other processes took.
+        stolen: share that the hypervisor gave to other machines.
+        load_before: 1-minute load average per core when the session began.
+        governor: frequency governor of the first core.
+        turbo: whether cores may exceed their base frequency.
+        throttled: thermal throttling events while the suite ran, over all cores.
+        on_battery: whether the machine ran on its battery.
+        gpu_processes: other processes on the GPU.
+        gpu_throttled: reasons for which the GPU's clock was held down, by NVML's bit mask.
+        thread_settings: environment variables that set numbers of threads.
+    """
+
+    seconds: Annotated[float, Meta(ge=0)]
+    busy_elsewhere: Share | None
+    stolen: Share | None
+    load_before: Share | None
+    governor: Word | None
+    turbo: bool | None
+    throttled: Count | None
+    on_battery: bool | None
+    gpu_processes: Count | None
+    gpu_throttled: Count | None
+    thread_settings: dict[Word, Text]
+
+
+class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``targetrl.fingerprint``: what the times depend on. No host name, no user name, no path."""
+
+    processor: Text
+    cores: Count | None
+    logical_cores: Count | None
+    memory_gib: Share
+    gpu: Text | None
+    driver: Text | None
+    cuda: Text | None
+    torch: Word
+    cpu_capability: Text
+    threads: Count
+    python: Word
+    system: Text
+    compiler: Text | None
+    compile_flags: Text | None
+    commit: Text | None
+    dirty: bool | None
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``targetrl``: what pytest-benchmark's format has no place for."""
+
+    schema: Literal[2]
+    label: Label
+    device: Device
+    fingerprint: Fingerprint
+    environment: Environment
+    clock: ClockTest
+    absent: Annotated[list[Absence], Meta(max_length=100_000)]
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """One evidence file: ``<label>-<device>.json``."""
+
+    benchmarks: Annotated[list[Benchmark], Meta(max_length=100_000)]
+    targetrl: Part
+
+
+class Version(Struct, frozen=True):
+    """As much of a file as says which schema it is of."""
+
+    class _Part(Struct, frozen=True):
+        schema: int
+
+    targetrl: _Part

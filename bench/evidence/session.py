@@ -1,0 +1,129 @@
+"""One run of the suites: which rows it brought, which it did not, and the files that it leaves behind."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from bench.evidence.files import write_atomically
+from bench.evidence.fingerprint import default_label, fingerprint
+from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
+from bench.report import folder
+from bench.timing.environment import Watch
+from bench.timing.selftest import clock_test
+
+
+@dataclass
+class Session:
+    """One run of the suites: where its results go, and what it has to say.
+
+    ``results`` is None where nothing is to be written, and ``default`` tells that the folder was not named by the user.
+    """
+
+    devices: tuple[str, ...]
+    label: str | None
+    results: Path | None
+    default: bool
+    quick: bool
+    partial: bool = False
+    watch: Watch = field(default_factory=Watch.start)
+    clocks: dict[str, ClockTest] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+    absences: dict[str, list[Absence]] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+    def clock(self, device: torch.device) -> ClockTest:
+        """The self-test of a device's clock, made once."""
+        if device.type not in self.clocks:
+            self.clocks[device.type] = clock_test(device)
+        return self.clocks[device.type]
+
+    def note_absence(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Keep why a row is missing: withheld (it failed) or not measured (it was skipped)."""
+        device, name = without_device(item.name, self.devices)
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+        said = text.removeprefix("Skipped: ").strip().splitlines() or ["no reason given"]
+        kind, _, why = said[-1].partition(": ")
+        if kind == "not measured":
+            found = Absence(name=name, kind="not measured", reason=why[:2000], cell=_cell(item))
+        else:
+            found = Absence(name=name, kind="withheld", reason=(why if kind == "withheld" else said[-1])[:2000], cell=_cell(item))
+        self.absences.setdefault(device, []).append(found)
+
+    def lines(self) -> list[str]:
+        """A line for each withheld row; those not measured are counted."""
+        everything = [(device, absence) for device, absences in self.absences.items() for absence in absences]
+        withheld = [f"withheld on {device}: {one.name}: {one.reason}" for device, one in everything if one.kind == "withheld"]
+        not_measured = len(everything) - len(withheld)
+        return [*withheld, f"{not_measured} rows not measured: the reasons stand in the tables"] if not_measured else withheld
+
+    def save(self, config: pytest.Config) -> None:
+        """Write a file for each device and the tables, unless nothing was timed or the rows are a selection."""
+        benchmarks = config._benchmarksession  # type: ignore[attr-defined]  # noqa: SLF001 — it has no public name
+        if benchmarks.disabled or not (benchmarks.benchmarks or self.absences):
+            return
+        if self.results is None:
+            self.messages.append("nothing is written of a quick run; name a place with --results=DIR")
+            return
+        if self.default and (self.partial or any("::" in argument for argument in config.args)):
+            self.messages.append("a selection of rows is not written to results/; name a place with --results=DIR")
+            return
+        machine, commit = benchmarks.get_machine_info(), config.hook.pytest_benchmark_generate_commit_info(config=config)
+        timed = [row for row in benchmarks.benchmarks if row and not row.has_error]
+        for device in self.devices:
+            rows = [row for row in timed if row.params.get("device") == torch.device(device)]
+            self._save_device(self.results, config, device, rows, machine, commit)
+        self.messages += [f"wrote {path}" for path in folder.write(self.results)]
+
+    def _save_device(  # noqa: PLR0913 — what a file is made of
+        self, results: Path, config: pytest.Config, device: str, rows: list[Any], machine: dict[str, Any], commit: dict[str, Any]
+    ) -> None:
+        content = config.hook.pytest_benchmark_generate_json(
+            config=config, benchmarks=rows, include_data=True, machine_info=machine, commit_info=commit
+        )
+        strip_device(content, device)
+        label = self.label or default_label(machine, device)
+        part = Part(
+            schema=2,
+            label=label,
+            device=device,  # type: ignore[arg-type] # one of the names that were checked at the start
+            fingerprint=fingerprint(machine, commit, device),
+            environment=self.watch.finish(device),
+            clock=self.clock(torch.device(device)),
+            absent=self.absences.get(device, []),
+        )
+        text = json.dumps(content | {"targetrl": msgspec.to_builtins(part)}, indent=1, default=str) + "\n"
+        msgspec.json.decode(text, type=Evidence)  # what is written can be read
+        path = results / f"{label}-{device}.json"
+        write_atomically(path, text)
+        self.messages.append(f"wrote {path}")
+
+
+def _cell(item: pytest.Item) -> Cell | None:
+    """What a row without a number is about, as far as it was known when it failed."""
+    benchmark = getattr(item, "funcargs", {}).get("benchmark")
+    known = {name: value for name, value in getattr(benchmark, "extra_info", {}).items() if name in Cell.__struct_fields__}
+    return msgspec.convert(known, Cell) if "question" in known else None
+
+
+def strip_device(content: dict[str, Any], device: str) -> None:
+    """Take the device out of every name and parameter of a saved session."""
+    for row in content["benchmarks"]:
+        for key in ("name", "fullname"):
+            row[key] = _plain(row[key], device)
+        row["param"] = None if row["param"] in (device, None) else row["param"].removeprefix(f"{device}-")
+        row["params"] = {name: value for name, value in (row["params"] or {}).items() if name != "device"}
+
+
+def without_device(name: str, devices: tuple[str, ...]) -> tuple[str, str]:
+    """The device that stands in a test's name, and the name without it."""
+    device = next((device for device in devices if f"[{device}-" in name or f"[{device}]" in name), devices[0])
+    return device, _plain(name, device)
+
+
+def _plain(name: str, device: str) -> str:
+    return name.replace(f"[{device}-", "[").removesuffix(f"[{device}]")

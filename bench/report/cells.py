@@ -1,0 +1,42 @@
+"""How values look in tables."""
+
+from bench.evidence.records import Interval
+
+
+def scaled(value: float) -> str:
+    """Three significant digits and a unit: 1.23 G, 45.6 M, 7.89 k."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        # What rounds up to the unit is written in it: 1.00 k, not 1000.
+        if float(f"{value:.3g}") >= size:
+            return f"{value / size:#.3g} {unit}".replace(". ", " ")
+    return f"{value:#.3g}".removesuffix(".")
+
+
+def duration(seconds: float) -> str:
+    """Three significant digits and a unit of time: 1.23 s, 45.6 ms, 7.89 µs."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if float(f"{seconds:.3g}") >= size:
+            return f"{seconds / size:#.3g} {unit}".replace(". ", " ")
+    return f"{seconds / 1e-9:#.3g} ns".replace(". ", " ")
+
+
+def size(count: int) -> str:
+    """Bytes, in binary units."""
+    for unit, bytes_each in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= bytes_each:
+            return f"{count / bytes_each:.1f} {unit}"
+    return f"{count} B"
+
+
+def with_interval(interval: Interval, *, seconds: bool = False) -> str:
+    """A value and, in brackets, the ends of its interval."""
+    low, value, high = (duration(one) if seconds else scaled(one) for one in interval)
+    return f"{value} [{low}, {high}]"
+
+
+def escaped(text: object) -> str:
+    """Text as Markdown shows it, whatever it holds."""
+    plain = "".join(character if character.isprintable() else " " for character in str(text))
+    for character in "\\`*_[]<>|#&~!":
+        plain = plain.replace(character, f"\\{character}")
+    return plain

@@ -1,0 +1,49 @@
+"""The files that are made of a folder of evidence: README.md, results.csv, and the figures of the front page above it."""
+
+from pathlib import Path
+
+from bench.evidence import records
+from bench.evidence.files import write_atomically
+from bench.report import front, listing_csv
+from bench.report.machine import Machine
+from bench.report.summary import fastest_everywhere
+from bench.report.tables import device_section
+
+HEAD = """# Results
+
+Made from the evidence files in this folder by `python -m bench report`; never edited. The same in one table: [results.csv](results.csv).
+
+- A row times one call: from a fresh population on the device to the trained one on the device, all steps, once everything is compiled
+  and warm. Speeds are policy-steps per second (policies × steps / seconds): the median over rounds.
+- In brackets stands a 95 % interval that covers rounds and processes: the order statistics of the rounds, and the spread of medians
+  between the fresh processes of the cold starts times Student's t, added in squares.
+- Every row converged identically: *bitwise* (the bits of `batched` in portable arithmetic) or *bounded* (within the derived bound of the
+  float64 oracle; the largest distance is given in ULP of the largest magnitude on a policy's path). A row that did not is **withheld**.
+- A number in parentheses is the reason for a cell without a number, a letter in italics a reason to take one lightly.
+"""
+
+
+def read(results: Path) -> list[Machine]:
+    """The evidence of a folder, a device at a time.
+
+    Raises:
+        UsageError: an evidence file cannot be read.
+    """
+    return [Machine(records.read(path)) for path in records.files(results)]
+
+
+def text(machines: list[Machine]) -> str:
+    """What README.md has to say."""
+    return "\n".join([HEAD, *fastest_everywhere(machines), *(device_section(machine) for machine in machines)])
+
+
+def write(results: Path) -> list[Path]:
+    """Write what is made of a folder's evidence; returns what was written."""
+    machines = read(results)
+    contents = {results / "README.md": text(machines), results / "results.csv": listing_csv.text(machines)}
+    page = results.parent / "README.md"
+    if machines and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
+        contents[page] = front.with_blocks(page.read_text(encoding="utf-8"), machines[0])
+    for path, content in contents.items():
+        write_atomically(path, content)
+    return list(contents)

@@ -1,0 +1,105 @@
+"""The front page's figures: blocks between two comments, each made anew from one device's evidence."""
+
+import re
+from collections.abc import Callable
+
+from bench.evidence.schema import Benchmark
+from bench.report.cells import duration, escaped, scaled
+from bench.report.machine import Machine
+from bench.report.payoff import payoffs
+from bench.report.summary import fastest_rows
+from bench.report.tables import Reasons, speeds
+
+BLOCK = re.compile(r"(<!-- made by python -m bench report: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+
+
+def has_blocks(page: str) -> bool:
+    """Whether a page has a figure to be made."""
+    return BLOCK.search(page) is not None
+
+
+def with_blocks(page: str, machine: Machine) -> str:
+    """The page with each of its blocks made anew; one without evidence stays as it is."""
+
+    def made(match: re.Match[str]) -> str:
+        block = BLOCKS[match[2]](machine) if match[2] in BLOCKS else None
+        return match[0] if block is None else f"{match[1]}{block}{match[3]}"
+
+    return BLOCK.sub(made, page)
+
+
+def _speeds(machine: Machine) -> str | None:
+    cells = [cell for cell in machine.cells("steady state") if (cell.objective, cell.arithmetic) == ("detached", "native")]
+    cells = [cell for cell in cells if any(other in machine.rows for other in cells if other.variant == cell.variant)]
+    if not cells:
+        return None
+    f, reasons = machine.evidence.targetrl.fingerprint, Reasons()
+    caption = (
+        f"Policy-steps per second, {cells[0].steps} steps, {escaped(f.processor)}, {f.threads} threads, torch {escaped(f.torch)} "
+        "([all tables, with intervals and more](results/README.md)):\n"
+    )
+    return "\n".join([caption, speeds(machine, cells, reasons, intervals=False), "", *reasons.lines(), ""])
+
+
+def _findings(machine: Machine) -> str | None:
+    said = [line for finding in (_objectives, _fastest, _speed_up, _starting, _compiling) for line in finding(machine)]
+    return "".join(f"- {line}\n" for line in said) or None
+
+
+def _objectives(machine: Machine) -> list[str]:
+    """What the objectives reach, of the largest population."""
+    said = []
+    for objective in ("detached", "pathwise"):
+        row = _largest(machine, objective)
+        if row is not None:
+            n, outcomes = row.extra_info.policies, row.extra_info.outcomes
+            shares = {name: f"{outcomes.get(name, 0) / n:.1%}" for name in ("at_target", "collapsed", "saturated", "elsewhere")}
+            said.append(
+                f"`{objective}`: of {n:,} policies {shares['at_target']} are at target after {row.extra_info.steps} steps, "
+                f"{shares['collapsed']} have collapsed to 0, {shares['saturated']} saturated at 1, {shares['elsewhere']} are elsewhere."
+            )
+    return said
+
+
+def _largest(machine: Machine, objective: str) -> Benchmark | None:
+    rows = [row for row in machine.measured("steady state") if row.extra_info.objective == objective]
+    return max(rows, key=lambda row: row.extra_info.policies, default=None)
+
+
+def _fastest(machine: Machine) -> list[str]:
+    rows = fastest_rows(machine, "native")
+    shown = [f"`{escaped(rows[n].extra_info.variant)}` at N = {n:,} ({scaled(machine.speed(rows[n]).value)})" for n in sorted(rows)]
+    return [f"Fastest, in policy-steps per second: {', '.join(shown)}."] if shown else []
+
+
+def _speed_up(machine: Machine) -> list[str]:
+    rows = [row for row in machine.measured("steady state") if row.extra_info.objective == "detached"]
+    eager = [row for row in rows if row.extra_info.variant == "eager"]
+    best = fastest_rows(machine, "native")
+    if not eager or not best:
+        return []
+    base, top = max(eager, key=lambda row: row.extra_info.policies), best[max(best)]
+    ratio = machine.speed(top).value / machine.speed(base).value
+    who, n = f"`{escaped(top.extra_info.variant)}` at N = {top.extra_info.policies:,}", base.extra_info.policies
+    return [f"{who} does {ratio:,.0f} × the policy-steps per second of `eager` (at its largest measured N, {n:,})."]
+
+
+def _starting(machine: Machine) -> list[str]:
+    shown = []
+    for row in machine.measured("cold start"):
+        facts = row.extra_info
+        cache = f", cache {facts.cache}" if facts.cache else ""
+        shown.append(f"`{escaped(facts.variant)}`{cache}: {duration(sorted(row.stats.data)[len(row.stats.data) // 2])}")
+    return [f"From the start of a process to its first trained population: {'; '.join(shown)}."] if shown else []
+
+
+def _compiling(machine: Machine) -> list[str]:
+    return [
+        f"With {'an empty' if one.cache == 'empty' else 'a warm'} cache, starting `{escaped(one.variant)}` costs {duration(one.cost)} "
+        f"more than `{escaped(one.plain)}` (N = {one.policies:,}): "
+        + (f"paid back after {scaled(one.policy_steps)} policy-steps." if one.policy_steps is not None else "never paid back.")
+        for one in payoffs(machine)
+    ]
+
+
+BLOCKS: dict[str, Callable[[Machine], str | None]] = {"speeds": _speeds, "findings": _findings}

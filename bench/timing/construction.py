@@ -1,0 +1,80 @@
+"""Rows that train nothing: making populations and moving them. They pass a gate of their own: every bit has to be right."""
+
+import random
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import nn
+
+from bench.evidence.schema import Cell
+from bench.timing.gate import Gate, NotIdenticalError
+from targetrl_core import Population
+from targetrl_core.verification import same_bits
+
+Direction = Literal["to device", "to host"]
+ROUNDS, SAMPLED = 7, 20
+
+
+def time_initialise(gate: Gate, n: int) -> None:
+    """Time ``Population.initialise`` from a seed drawn for each round, and compare some of its policies with nn.Linear's own draws."""
+    if gate.device.type != "cpu":
+        reason = "populations are made on the CPU"
+        with gate.row(Cell(question="construction", policies=n), reason):
+            return
+    made: list[tuple[int, Population]] = []
+
+    def setup() -> tuple[tuple[int], dict[str, object]]:
+        made.clear()
+        return (random.SystemRandom().randrange(2**40),), {}
+
+    def run(seed: int) -> None:
+        made.append((seed, Population.initialise(n, seed=seed)))
+
+    def check(*_: object) -> None:
+        seed, population = made[0]
+        for policy in random.SystemRandom().sample(range(n), SAMPLED):
+            _compare_with_linear(population, policy, seed)
+
+    _time(gate, Cell(question="construction", policies=n), run, setup, check)
+
+
+def _compare_with_linear(population: Population, policy: int, seed: int) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + policy)
+        layer = nn.Linear(1, 1)
+    found = population.weight[policy].item(), population.bias[policy].item()
+    right = layer.weight.item(), layer.bias.item()
+    if found != right:
+        raise NotIdenticalError(f"policy {policy} of seed {seed} begins at {found} where nn.Linear begins at {right}")
+
+
+def time_transfer(gate: Gate, direction: Direction, n: int) -> None:
+    """Time how a population gets to the device, or from it to the CPU, and compare every bit that arrives."""
+    cell = Cell(question=direction, policies=n)
+    if gate.device.type == "cpu":
+        with gate.row(cell, "populations are on the CPU as it is"):
+            return
+    start = Population.initialise(n)
+    there, to = (start, gate.device) if direction == "to device" else (start.to(gate.device), torch.device("cpu"))
+    arrived: list[Population] = []
+
+    def setup() -> tuple[tuple[()], dict[str, object]]:
+        arrived.clear()
+        return (), {}
+
+    def run() -> None:
+        arrived.append(there.to(to))
+
+    def check() -> None:
+        if not same_bits(start, arrived[0].to("cpu")):
+            raise NotIdenticalError(f"a population that went {direction} has other bits")
+
+    _time(gate, cell, run, setup, check)
+
+
+def _time(gate: Gate, cell: Cell, run: Callable[..., None], setup: Callable[[], object], check: Callable[..., None]) -> None:
+    with gate.row(cell) as row:
+        gate.benchmark.pedantic(run, setup=setup, teardown=check, rounds=ROUNDS, warmup_rounds=1)
+        check()  # --benchmark-disable calls no teardown
+        row["identity"] = "bitwise"

@@ -1,0 +1,170 @@
+"""Cold starts: a variant in processes of its own, each of which begins with nothing imported, compiled or warm."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+
+from bench.evidence.schema import Phases
+from bench.timing.child import MOST_CALLS
+from bench.timing.gate import Gate, NotIdenticalError, cell_of, facts_of, raise_unless_empty
+from bench.timing.pools import Pool
+from targetrl_core import Population, Problem, Variant
+from targetrl_core.convergence import Identity, check
+from targetrl_core.population import STATE_NAMES
+
+ROOT = Path(__file__).parent.parent.parent
+TIMEOUT_SECONDS = 300
+Cache = Literal["empty", "warm"]
+
+
+@dataclass
+class Caches:
+    """Inductor's cache folders of a session: new ones, and for each variant one that a process of it has filled."""
+
+    folder: Path
+    filled: dict[str, Path] = field(default_factory=dict)
+
+    def of(self, variant: str, cache: Cache | None) -> Path:
+        """A folder that is empty, or that a process of this variant has filled."""
+        if cache != "warm" or variant not in self.filled:
+            self.filled[variant] = Path(tempfile.mkdtemp(dir=self.folder, prefix=f"{variant}-"))
+        return self.filled[variant]
+
+
+def time_cold_start(  # noqa: PLR0913 — what a cold start differs by
+    gate: Gate, variant: Variant, problem: Problem, n: int, cache: Cache | None, processes: int, caches: Caches
+) -> None:
+    """Time a variant from the start of a process to its first trained population, and keep the phases that each process reports.
+
+    Every population that a process trains is checked here, against what the session's own pool has to become.
+    """
+    unsupported = variant.unsupported(problem, gate.device, n)
+    with gate.row(cell_of("cold start", variant, problem, n, cache=cache), unsupported) as row:
+        pool = gate.pools.of(problem, n)
+
+        def fresh() -> Process:
+            return Process.start(gate.device, variant, problem, pool, caches.of(variant.name, cache))
+
+        if cache == "warm" and variant.name not in caches.filled:
+            fresh().finish()
+        started: list[Process] = []
+        finished: list[tuple[Phases, Identity]] = []
+
+        def run() -> None:
+            started.append(fresh())
+
+        def finish() -> None:
+            finished.append(started.pop().finish())
+
+        with _killed_on_error(started):
+            gate.benchmark.pedantic(run, teardown=finish, rounds=processes)
+            if started:  # --benchmark-disable calls no teardown
+                finish()
+        row.update(facts_of(finished[-1][1]), processes=[phases for phases, _ in finished])
+
+
+@dataclass(frozen=True)
+class Process:
+    """A fresh process that has trained its first population and goes on."""
+
+    process: subprocess.Popen[str]
+    scratch: tempfile.TemporaryDirectory[str]
+    pool: Pool
+    first: int
+
+    @classmethod
+    def start(cls, device: torch.device, variant: Variant, problem: Problem, pool: Pool, cache: Path) -> "Process":
+        """Start a process and wait until it has trained once."""
+        scratch = tempfile.TemporaryDirectory()
+        first = pool.draw(pool.n + MOST_CALLS + 2).start
+        task = {
+            "device": str(device), "variant": variant.name, "policies": pool.n, "start": first,
+            "results": str(Path(scratch.name) / "trained.pt"),
+            "problem": {field.name: getattr(problem, field.name) for field in fields(problem)},
+        }  # fmt: skip
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "PYTHONPATH": _python_path()}
+        with (Path(scratch.name) / "stderr").open("w") as errors:
+            command = [sys.executable, "-W", "ignore", "-m", "bench.timing.child"]
+            process = subprocess.Popen(  # noqa: S603 — this project's own module
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        found = cls(process, scratch, pool, first)
+        with _killed_on_error([found]), found.time_limit():
+            stdin, stdout = _pipes(process)
+            with stdin:
+                json.dump(task, stdin)
+            if stdout.readline() != "trained\n":
+                raise NotIdenticalError(found.last_words())
+        return found
+
+    def finish(self) -> tuple[Phases, Identity]:
+        """Wait for its end and check all that it trained; raises NotIdenticalError where something is not what it has to be."""
+        with self.scratch, _killed_on_error([self]), self.time_limit():
+            with _pipes(self.process)[1] as stdout:
+                said = stdout.read()
+            if self.process.wait() != 0:
+                raise NotIdenticalError(self.last_words())
+            phases = msgspec.json.decode(said, type=Phases)
+            trained = torch.load(Path(self.scratch.name) / "trained.pt")
+        return phases, [self.check(first, tensors, age) for first, (tensors, age) in enumerate(trained)][-1]
+
+    def check(self, call: int, tensors: list[torch.Tensor], age: int) -> Identity:
+        """Compare the population that a call trained: each call began one policy further on."""
+        first = self.first + call
+        population = Population(**dict(zip(STATE_NAMES, tensors, strict=True)), age=age)
+        identity = check(self.pool.expectation.slice(first, first + self.pool.n), population)
+        raise_unless_empty(identity.reasons)
+        return identity
+
+    @contextmanager
+    def time_limit(self) -> Iterator[None]:
+        """Kill the process if what is done with it takes too long."""
+        timer = threading.Timer(TIMEOUT_SECONDS, self.process.kill)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def end(self) -> None:
+        """Kill it, and leave nothing behind."""
+        self.process.kill()
+        self.process.wait()
+        _pipes(self.process)[1].close()
+        self.scratch.cleanup()
+
+    def last_words(self) -> str:
+        """How it ended, and the last line that it wrote to standard error."""
+        said = (Path(self.scratch.name) / "stderr").read_text().strip().splitlines()[-1:] or ["it said nothing"]
+        return f"a fresh process ended with exit code {self.process.wait()}: {said[0]}"
+
+
+@contextmanager
+def _killed_on_error(started: list[Process]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for one in started:
+            one.end()
+        raise
+
+
+def _pipes(process: subprocess.Popen[str]) -> tuple[Any, Any]:
+    if process.stdin is None or process.stdout is None:
+        raise TypeError("the process was started without pipes")
+    return process.stdin, process.stdout
+
+
+def _python_path() -> str:
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

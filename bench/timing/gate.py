@@ -1,0 +1,170 @@
+"""The gate: no identity, no number. It times a variant, and withholds the row unless every timed run converged identically."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.evidence.schema import Cell, ClockTest, Facts, Question
+from bench.timing.launches import launches_per_step
+from bench.timing.pools import Pool, Pools, Slice
+from targetrl_core import Population, Problem, Variant
+from targetrl_core.convergence import Identity, check, passes
+from targetrl_core.devices import synchronized_clock
+from targetrl_core.history import History
+from targetrl_core.variants import Train
+from targetrl_core.variants.compiling import compile_seconds
+from targetrl_core.verification import changed_fields, examine, same_bits
+
+LEAST_ROUNDS, MOST_ROUNDS = 5, 100
+
+
+class NotIdenticalError(Exception):
+    """A run did not converge as the problem calls for; says how."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a row is timed through: pytest-benchmark's fixture, the device, the session's pools and the state of its clock.
+
+    ``seconds`` is about how long a row is timed; ``clock`` tests the device's clock once a session.
+    """
+
+    benchmark: BenchmarkFixture
+    device: torch.device
+    pools: Pools
+    clock: Callable[[torch.device], ClockTest]
+    seconds: float
+
+    def train(self, question: Question, variant: Variant, problem: Problem, n: int) -> None:
+        """Time ``variant`` on slices of a certified pool, from a fresh population on the device to the trained one there.
+
+        Skips the test where the variant cannot run; fails it, and leaves no row, where a run is not identical.
+        """
+        with self.row(cell_of(question, variant, problem, n), variant.unsupported(problem, self.device, n)) as row:
+            pool = self.pools.of(problem, n)
+            handed = problem.replace()
+            compiling, begun = compile_seconds(), synchronized_clock()
+            train = variant.prepare(handed, self.device, n)
+            prepare_seconds = synchronized_clock() - begun
+            first = pool.draw()
+            raise_unless_empty(examine(problem, first.population, first.expectation, train, self.device)[1])
+            identity = self._rounds(problem, pool, train)
+            raise_unless_empty(changed_fields(problem, handed))
+            row.update(
+                facts_of(identity),
+                prepare_seconds=prepare_seconds,
+                compile_seconds=compile_seconds() - compiling,
+                launches_per_step=launches_per_step(train, first.population.to(self.device), problem.steps),
+                steps_to_target=self.pools.steps_to_target(problem),
+            )
+
+    @contextmanager
+    def row(self, cell: Cell, unsupported: str | None = None) -> Iterator[dict[str, Any]]:
+        """A row of the results: what is put into the dictionary is saved with it, if nothing goes wrong.
+
+        Whatever goes wrong takes the row back: pytest-benchmark would show the rounds timed so far.
+        """
+        self.benchmark.extra_info.update(msgspec.to_builtins(cell))
+        self.benchmark.group = _group(cell)
+        if unsupported is not None:
+            pytest.skip(f"not measured: {unsupported}")
+        found: dict[str, Any] = {}
+        try:
+            self._require_clock()
+            yield found
+            facts = Facts(**msgspec.structs.asdict(cell), threads=torch.get_num_threads(), **found)
+        except BaseException as error:
+            withdraw(self.benchmark)
+            if isinstance(error, NotIdenticalError):
+                pytest.fail(f"withheld: {error}", pytrace=False)
+            raise
+        self.benchmark.extra_info.update(msgspec.to_builtins(facts))
+
+    def _require_clock(self) -> None:
+        if self.benchmark.enabled:
+            failures = self.clock(self.device).failures
+            if failures:
+                raise NotIdenticalError(f"the clock failed its test: {'; '.join(failures)}")
+
+    def _rounds(self, problem: Problem, pool: Pool, train: Train) -> Identity:
+        """Run the rounds, each from a slice drawn after ``prepare`` and checked after its clock stopped; the last one's identity."""
+        drawn: list[Slice] = []
+        results: list[Population] = []
+
+        def setup() -> tuple[tuple[Population], dict[str, Any]]:
+            drawn[:] = [pool.draw()]
+            results.clear()
+            return (drawn[0].population.clone().to(self.device),), {}
+
+        def run(population: Population) -> None:
+            results.append(train(population, None))
+
+        def teardown(_population: Population) -> None:
+            if not passes(drawn[0].expectation, results[0]):
+                raise_unless_empty(check(drawn[0].expectation, results[0]).reasons)
+
+        rounds = self._how_many(lambda: run(*setup()[0]))
+        with torch.compiler.set_stance("fail_on_recompile"):
+            self.benchmark.pedantic(run, setup=setup, teardown=teardown, rounds=rounds)
+        # --benchmark-disable calls no teardown: what came back last is checked here, whatever the mode.
+        identity = check(drawn[0].expectation, results[0])
+        raise_unless_empty(identity.reasons)
+        history = History.empty(problem.steps, pool.n, self.device)
+        if not same_bits(results[0], train(drawn[0].population.to(self.device), history)):
+            raise NotIdenticalError("a recorded run does not end with the bits of the timed one")
+        return identity
+
+    def _how_many(self, run: Callable[[], None]) -> int:
+        begun = synchronized_clock()
+        run()
+        seconds = max(synchronized_clock() - begun, 1e-6)
+        return min(max(math.ceil(self.seconds / seconds), LEAST_ROUNDS), MOST_ROUNDS)
+
+
+def withdraw(benchmark: BenchmarkFixture) -> None:
+    """Take a row back, whatever rounds it has had: it then stands in no table and no file."""
+    benchmark.has_error = True
+    if benchmark.stats is not None:
+        benchmark.stats.stats.data.clear()
+
+
+def cell_of(question: Question, variant: Variant, problem: Problem, n: int, **more: Any) -> Cell:  # noqa: ANN401 — Cell's own fields
+    """The cell of a row that trains n policies."""
+    return Cell(
+        question=question,
+        policies=n,
+        steps=problem.steps,
+        variant=variant.name,
+        objective=problem.objective,
+        optimizer=problem.optimizer,
+        arithmetic=problem.arithmetic,
+        **more,
+    )
+
+
+def _group(cell: Cell) -> str:
+    """Rows that are compared with each other, in pytest-benchmark's own table."""
+    return ", ".join(str(part) for part in (cell.question, cell.objective, cell.arithmetic, f"N = {cell.policies:,}") if part)
+
+
+def facts_of(identity: Identity) -> dict[str, Any]:
+    """What a row says of the identity."""
+    return {
+        "identity": identity.level,
+        "ulp": {name: round(value, 3) for name, value in identity.ulp.items()},
+        "ambiguous": identity.ambiguous,
+        "outcomes": identity.outcomes._asdict(),
+    }
+
+
+def raise_unless_empty(reasons: tuple[str, ...]) -> None:
+    """Raise NotIdenticalError where there is a reason to, with the first; ``targetrl verify`` tells them all."""
+    if reasons:
+        raise NotIdenticalError(reasons[0] + (f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""))

@@ -1,0 +1,54 @@
+"""How much memory one call takes beyond what was there before it."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+import torch
+
+from targetrl_core.devices import synchronized_clock
+
+EVERY_SECONDS = 0.0005
+"""How often resident memory is looked at."""
+
+
+def peak_growth(call: Callable[[], object], device: torch.device) -> int:
+    """Bytes by which memory grows at most during ``call``: of CUDA by its allocator's own count, elsewhere of this process, sampled.
+
+    What was used and freed before and is used again does not count, so the call belongs in a process of its own.
+    """
+    synchronized_clock()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        synchronized_clock()
+        return torch.cuda.max_memory_allocated(device) - before
+    return _sampled(call, torch.mps.driver_allocated_memory if device.type == "mps" else _resident)
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def _sampled(call: Callable[[], object], used: Callable[[], int]) -> int:
+    done = threading.Event()
+    before = most = used()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.is_set():
+            most = max(most, used())
+            time.sleep(EVERY_SECONDS)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        call()
+        synchronized_clock()
+        most = max(most, used())
+    finally:
+        done.set()
+        watcher.join()
+    return most - before

@@ -1,0 +1,98 @@
+"""The clock's self-test: before a device has a number, its clock has to measure work in proportion, and wait for it."""
+
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+
+from bench.evidence.schema import ClockTest
+from targetrl_core.devices import synchronized_clock
+
+Clock = Callable[[], float]
+
+WORK = (1, 4)
+"""Portions of work whose times have to be in proportion."""
+
+TOLERANCE = 0.25
+"""How far off proportion the times may be, and by how much work may seem shorter once it is waited for."""
+
+REPEATS, ATTEMPTS = 5, 3
+PORTION_SECONDS = 0.004
+SIZE = 1 << 18
+
+
+def clock_test(device: torch.device, clock: Clock = synchronized_clock) -> ClockTest:
+    """Measure the clock on a device; on a busy machine up to three times, and the last time counts.
+
+    Three things have to hold: its steps are a thousandth of a portion of work at the most, k times the work takes about k times the
+    time, and work that is waited for takes at least as long as work that is not.
+    """
+    run = _portions(device, clock)
+    found = _measured(run, clock)
+    for _ in range(ATTEMPTS - 1):
+        if not found.failures:
+            break
+        found = _measured(run, clock)
+    return found
+
+
+def _portions(device: torch.device, clock: Clock) -> Callable[[int], None]:
+    """What does k portions of work: enough passes over a tensor to take milliseconds."""
+    tensor = torch.linspace(-1.0, 1.0, SIZE, device=device)
+
+    def passes(count: int) -> None:
+        for _ in range(count):
+            torch.sigmoid(tensor)
+
+    passes(10)
+    begun = clock()
+    passes(10)
+    each = max((clock() - begun) / 10, 1e-7)
+    portion = min(max(round(PORTION_SECONDS / each), 1), 1000)
+    return lambda k: passes(k * portion)
+
+
+def _measured(run: Callable[[int], None], clock: Clock) -> ClockTest:
+    seconds: dict[int, list[float]] = {k: [] for k in WORK}
+    unsynchronised = []
+    for _ in range(REPEATS):
+        for k in WORK:
+            seconds[k].append(_timed(run, k, clock))
+        unsynchronised.append(_timed(run, WORK[-1], time.perf_counter))
+        clock()  # what was not waited for is not to fall into the next round
+    medians = [statistics.median(seconds[k]) for k in WORK]
+    resolution, waited = _resolution(clock), statistics.median(unsynchronised)
+    return ClockTest(
+        resolution_seconds=resolution,
+        work=list(WORK),
+        seconds=medians,
+        unsynchronised_seconds=waited,
+        failures=_failures(resolution, medians, waited),
+    )
+
+
+def _timed(run: Callable[[int], None], k: int, clock: Clock) -> float:
+    begun = clock()
+    run(k)
+    return clock() - begun
+
+
+def _resolution(clock: Clock) -> float:
+    """Smallest step of the clock in a thousand looks, in seconds."""
+    looks = [clock() for _ in range(1000)]
+    steps = [after - before for before, after in pairwise(looks) if after > before]
+    return min(steps, default=1.0)
+
+
+def _failures(resolution: float, medians: list[float], unsynchronised: float) -> list[str]:
+    failures = []
+    if resolution > PORTION_SECONDS / 1000:
+        failures.append(f"the clock's smallest step is {resolution:.1e} s, over a thousandth of what it has to measure")
+    least, most = WORK[0], WORK[-1]
+    if not abs(medians[-1] / max(medians[0], 1e-12) / (most / least) - 1) <= TOLERANCE:
+        failures.append(f"{most} × the work took {medians[-1] / max(medians[0], 1e-12):.2f} × the time")
+    if not medians[-1] >= (1 - TOLERANCE) * unsynchronised:
+        failures.append(f"work that was waited for took {medians[-1]:.2e} s, work that was not {unsynchronised:.2e} s")
+    return failures

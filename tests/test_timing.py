@@ -1,0 +1,157 @@
+"""The harness itself: the clock's self-test, pools, cold starts, a step at a time, memory."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.timing import child, fresh
+from bench.timing.environment import Watch
+from bench.timing.fresh import Caches
+from bench.timing.gate import NotIdenticalError
+from bench.timing.memory import peak_growth
+from bench.timing.pools import Pools
+from bench.timing.selftest import clock_test
+from bench.timing.stepwise import stepwise
+from targetrl_core import VARIANTS, Population, Problem, verification, verify
+from targetrl_core.convergence import check
+from targetrl_core.variants import find_variant
+from targetrl_core.variants.batched import BATCHED
+from tests.cheats import CHEATS
+
+CPU = torch.device("cpu")
+
+
+def test_an_honest_clock_passes() -> None:
+    """The suites' own clock measures four times the work as about four times as long."""
+    found = clock_test(CPU)
+    assert found.failures == []
+    assert found.seconds[1] > 2 * found.seconds[0] > 0
+    assert found.resolution_seconds < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "failure"), [("counts looks", "4 × the work took 1.00 × the time"), ("coarse", "the clock's smallest step is ")]
+)
+def test_a_clock_that_does_not_measure_fails(name: str, failure: str) -> None:
+    """A clock that goes on by looks, or in large steps, is found out and said why."""
+    looks = itertools.count()
+    clock = (lambda: next(looks) * 1e-3) if name == "counts looks" else (lambda: time.perf_counter() // 0.01 * 0.01)
+    assert any(failure in reason for reason in clock_test(CPU, clock).failures)
+
+
+def test_a_clock_that_does_not_wait_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock under which work seems shorter than without it does not wait for the device."""
+    honest = time.perf_counter
+    monkeypatch.setattr(time, "perf_counter", lambda: 3.0 * honest())
+    assert any("work that was waited for" in reason for reason in clock_test(CPU, honest).failures)
+
+
+def test_the_environment_is_looked_at() -> None:
+    """A session knows how long it took and what share of the cores others had; nothing is told that the system does not tell."""
+    watch = Watch.start()
+    sum(range(10**6))
+    found = watch.finish("cpu")
+    assert found.seconds > 0
+    assert found.busy_elsewhere is not None
+    assert 0 <= found.busy_elsewhere <= 1.5
+    assert found.gpu_processes is None
+
+
+def test_draws_are_slices_of_the_certified_pool() -> None:
+    """A slice drawn from a pool begins as its own policies do and passes only with its own expectation."""
+    pool = Pools().of(Problem(), 50)
+    drawn = pool.draw()
+    assert torch.equal(drawn.population.weight, Population.initialise(50, start=drawn.start).weight)
+    trained = BATCHED.prepare(Problem(), CPU, 50)(drawn.population.clone(), None)
+    assert check(drawn.expectation, trained).identical
+    assert not check(pool.expectation.slice((drawn.start + 1) % 4096, (drawn.start + 1) % 4096 + 50), trained).identical
+
+
+@pytest.mark.parametrize("arithmetic", ["native", "portable"])
+def test_slices_of_a_sampled_pool_are_checked_where_they_were_sampled(arithmetic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a pool too large to certify whole, a slice is checked at its own sampled policies, and a wrong one is found there."""
+    monkeypatch.setattr(verification, "CHECK_LIMIT", 2000)
+    problem = Problem(arithmetic=arithmetic)  # type: ignore[arg-type]
+    pool = Pools().of(problem, 5000)
+    drawn = pool.draw()
+    assert drawn.expectation.policies is not None
+    trained = BATCHED.prepare(problem, CPU, 5000)(drawn.population.clone(), None)
+    assert check(drawn.expectation, trained).identical
+    trained.weight[int(drawn.expectation.policies[7])] += 0.1
+    assert not check(drawn.expectation, trained).identical
+
+
+def test_steps_to_target_are_those_of_a_recorded_run() -> None:
+    """Under `pathwise` 95 % of the policies are at target after some 50 steps; under `detached` the question is not asked."""
+    steps = Pools().steps_to_target(Problem(objective="pathwise"))
+    assert steps is not None
+    assert 30 <= steps <= 70
+    assert Pools().steps_to_target(Problem()) is None
+
+
+@pytest.mark.parametrize("name", ["compiled", "batched-vmap", "batched", "batched-compiled"])
+def test_a_step_at_a_time_is_the_same_training(name: str) -> None:
+    """A variant called once a step, its output looked at each time, converges identically."""
+    assert verify(Problem(), Population.initialise(3), variant=stepwise(find_variant(name))).identical
+
+
+def test_memory_growth_is_seen() -> None:
+    """A call that holds 64 MiB for a while grows by about as much; one that holds nothing by next to nothing."""
+
+    def hold() -> None:
+        tensor = torch.ones(16 * 2**20)
+        time.sleep(0.05)
+        del tensor
+
+    assert 56 * 2**20 < peak_growth(hold, CPU) < 96 * 2**20
+    assert peak_growth(lambda: None, CPU) < 8 * 2**20
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[fresh.Process]:
+    """A fresh process that trains 100 policies."""
+    process = fresh.Process.start(CPU, BATCHED, Problem(), Pools().of(Problem(), 100), Caches(tmp_path).of("batched", None))
+    yield process
+    process.end()
+
+
+def test_a_fresh_process_tells_its_phases(start: fresh.Process) -> None:
+    """Import, prepare, both calls and memory come from the process; what it trained is what the session's pool has to become."""
+    phases, identity = start.finish()
+    assert identity.identical
+    assert phases.import_seconds > 0.1
+    assert 2 <= len(phases.steady_seconds) <= child.MOST_CALLS
+    assert min(phases.steady_seconds) > 0
+
+
+def test_a_fresh_process_that_trains_wrongly_is_rejected(start: fresh.Process) -> None:
+    """What a fresh process trained is checked by its parent: another problem's result is no row."""
+    wrong = Pools().of(Problem(lr=0.1001), 100)
+    with pytest.raises(NotIdenticalError, match="out of bounds"):
+        fresh.Process(start.process, start.scratch, wrong, start.first).finish()
+
+
+def test_a_fresh_process_that_fails_says_why(tmp_path: Path) -> None:
+    """A process that ends early is a reason with its last words."""
+    cheat = CHEATS[0]  # a variant that the process does not know
+    with pytest.raises(NotIdenticalError, match=r"ended with exit code 1: .*variant is 'cheat-skipped-step'"):
+        fresh.Process.start(CPU, cheat, Problem(), Pools().of(Problem(), 10), tmp_path)
+
+
+def test_caches_are_empty_or_filled(tmp_path: Path) -> None:
+    """An empty cache is a new folder each time, a warm one the last that was used."""
+    caches = Caches(tmp_path)
+    first, second = caches.of("compiled", "empty"), caches.of("compiled", "empty")
+    assert first != second
+    assert caches.of("compiled", "warm") == second
+
+
+def test_every_variant_has_a_place_in_the_cold_starts() -> None:
+    """No variant is left out of the question what starting costs."""
+    from bench.test_cold_start import CASES
+
+    assert {name for name, _ in CASES} == {variant.name for variant in VARIANTS}
