@@ -22,7 +22,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 smoke: $(READY)  ## a short timed run on the CPU, kept out of results/
-	$(BIN)/python -m pytest --benchmark-only --device cpu --results=$(VENV)/smoke -k 'native-1- or native-100- or portable-10000-' -q
+	$(BIN)/python -m pytest --benchmark-only --quick --device cpu
 
 $(READY): pyproject.toml constraints.txt | require
 	$(PYTHON) -m venv $(VENV)

@@ -1,6 +1,9 @@
 """The front page: what it shows is true."""
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,8 @@ from targetrl_core import VARIANTS
 from targetrl_core.oracle import FACTOR
 from tests.cheats import CHEATS
 
-PAGE = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "README.md").read_text()
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,6 +24,26 @@ def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("Outcomes(at_target=")
     assert "\nbounded " in out
+
+
+COMMANDS = [line.partition("#")[0].strip() for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_its_commands_run(command: str) -> None:
+    """Each command on the page does what it says, from the project's folder."""
+    words = shlex.split(command)
+    program = {"targetrl": "targetrl_core.cli", "pytest": "pytest"}.get(words[0])
+    arguments = ["-m", program, *words[1:]] if program else words[1:]
+    ran = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout
+
+
+def test_every_question_is_on_the_page() -> None:
+    """The table of the suite has a row for each of its files."""
+    table = PAGE.partition("## The suite")[2].partition("| option")[0]
+    assert set(re.findall(r"^\| `(\w+\.py)`", table, re.MULTILINE)) == {path.name for path in (ROOT / "bench").glob("test_*.py")}
 
 
 def test_every_variant_is_on_the_page() -> None:

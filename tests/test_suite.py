@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,9 @@ def run_pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
 def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
     """A short timed run into a folder of its own."""
     results = tmp_path_factory.mktemp("results")
-    return run_pytest("--benchmark-only", "--device", "cpu", "--label", "here", f"--results={results}", "-k", "native-100-"), results
+    return run_pytest(
+        "--benchmark-only", "--device", "cpu", "--label", "here", f"--results={results}", "-k", "detached-native-100-"
+    ), results
 
 
 def test_rows_are_timed_and_written(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -40,33 +44,34 @@ def test_rows_are_timed_and_written(session: tuple[subprocess.CompletedProcess[s
         "batched-compiled",
     }
     for row in content["benchmarks"]:
-        assert row["name"] == f"test_steady_state[native-100-{row['extra_info']['variant']}]"
+        assert row["name"] == f"test_steady_state[detached-native-100-{row['extra_info']['variant']}]"
         assert row["fullname"] == f"bench/test_steady_state.py::{row['name']}"
         assert "device" not in row["params"]
         assert row["extra_info"]["identity"] == "bounded"
         assert row["options"]["timer"] == "synchronized_clock"
         assert row["stats"]["rounds"] == len(row["stats"]["data"])
     assert content["targetrl"]["fingerprint"]["torch"]
-    assert content["targetrl"]["absent"] == [
-        {"name": "test_steady_state[native-100-batched-graphed]", "kind": "not measured", "reason": "CUDA graphs do not exist on cpu"}
-    ]
+    assert content["targetrl"]["clock"]["failures"] == []
+    (absent,) = content["targetrl"]["absent"]
+    assert (absent["kind"], absent["reason"]) == ("not measured", "CUDA graphs do not exist on cpu")
+    assert (absent["cell"]["variant"], absent["cell"]["policies"]) == ("batched-graphed", 100)
     assert "| `batched-compiled`" in (results / "README.md").read_text()
 
 
 def test_stock_compare_reads_the_file(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    """pytest-benchmark's own compare command reads an evidence file."""
+    """pytest-benchmark's own compare command joins files of two devices by their device-free names."""
     file = session[1] / "here-cpu.json"
     other = shutil.copy(file, session[1].parent / "there-cpu.json")
-    command = [sys.executable, "-m", "pytest_benchmark", "compare", "--columns=median,ops", str(file), str(other)]
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", "--between=median", str(file), str(other)]
     run = subprocess.run(command, cwd=session[1], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert "test_steady_state[native-100-batched-compiled]" in run.stdout
+    assert "test_steady_state[detached-native-100-batched-compiled]" in run.stdout
 
 
 def test_a_selection_is_not_written_over_the_evidence() -> None:
     """Rows chosen with -k are shown, and results/ stays as it is."""
     before = {path: path.read_bytes() for path in (ROOT / "results").iterdir()}
-    run = run_pytest("--benchmark-only", "--device", "cpu", "-k", "native-1-batched]")
+    run = run_pytest("--benchmark-only", "--device", "cpu", "-k", "detached-native-1-batched]")
     assert run.returncode == 0, run.stdout
     assert "a selection of rows is not written to results/" in run.stdout
     assert {path: path.read_bytes() for path in (ROOT / "results").iterdir()} == before
@@ -82,6 +87,7 @@ def test_benchmark_disable_checks_identity() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--quick", "--results=results"), "--results is results; with --quick it must be another folder"),
         (("--device", "tpu"), "device is 'tpu'; it must be one of cpu"),
         (("--device", "cuda:99"), "is not available: "),
         (("--label", "../up"), "label is '../up'; it must be"),
@@ -92,6 +98,36 @@ def test_an_unusable_option_is_a_usage_error(arguments: tuple[str, ...], message
     run = run_pytest("--benchmark-only", *arguments)
     assert run.returncode == 4
     assert message in run.stderr
+
+
+def test_ci_services_find_their_fields(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """Each row has the fields that CI services read, and they are numbers."""
+    for row in json.loads((session[1] / "here-cpu.json").read_text())["benchmarks"]:
+        assert row["fullname"].startswith("bench/test_steady_state.py::")
+        assert all(row["stats"][name] >= 0 for name in ("ops", "mean", "stddev", "rounds"))
+
+
+def test_progress_shows_each_row_with_its_speed(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    """While it runs, each row has a line with its speed and identity."""
+    assert re.search(r"test_steady_state\[cpu-detached-native-100-batched\] [\d.]+ M policy-steps/s, bounded", session[0].stdout)
+
+
+def test_an_interrupted_run_leaves_the_old_files(tmp_path: Path) -> None:
+    """Interrupted, a run writes nothing, and says how many rows it did not measure and from which on."""
+    (tmp_path / "README.md").write_text("old")
+    command = [sys.executable, "-u", "-m", "pytest", "--benchmark-only", "--device=cpu", f"--results={tmp_path}", "-p", "no:cacheprovider"]
+    command += ["-k", "detached-native-1-batched] or detached-native-100-"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if "policy-steps/s" in line:
+                run.send_signal(signal.SIGINT)
+                break
+        said = run.stdout.read()
+    assert run.returncode == 2
+    assert re.search(r"interrupted: nothing was written; \d rows were not measured, the first of them test_steady_state\[cpu-", said)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text() == "old"
 
 
 def test_plain_pytest_collects_no_benchmark() -> None:

@@ -4,14 +4,16 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 
+from bench.evidence.schema import ClockTest
 from bench.timing import child, fresh
 from bench.timing.environment import Watch
 from bench.timing.fresh import Caches
-from bench.timing.gate import NotIdenticalError
+from bench.timing.gate import Gate, NotIdenticalError
 from bench.timing.memory import peak_growth
 from bench.timing.pools import Pools
 from bench.timing.selftest import clock_test
@@ -155,3 +157,14 @@ def test_every_variant_has_a_place_in_the_cold_starts() -> None:
     from bench.test_cold_start import CASES
 
     assert {name for name, _ in CASES} == {variant.name for variant in VARIANTS}
+
+
+def test_a_failed_clock_withholds_every_row_of_its_device() -> None:
+    """No row of a device whose clock failed its test has a number, and each says why."""
+    failed = ClockTest(resolution_seconds=1.0, work=[1, 4], seconds=[1.0, 1.0], unsynchronised_seconds=1.0, failures=["it stands still"])
+    benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False)
+    gate = Gate(benchmark, CPU, Pools(), lambda _device: failed, seconds=0.1)
+    with pytest.raises(pytest.fail.Exception, match="withheld: the clock failed its test: it stands still"):
+        gate.train("steady state", BATCHED, Problem(), 10)
+    assert benchmark.has_error
+    assert benchmark.extra_info["variant"] == "batched"

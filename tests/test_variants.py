@@ -1,5 +1,6 @@
 """Every variant against the oracle, and what variants promise beside being right."""
 
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -7,7 +8,10 @@ import torch
 
 from targetrl_core import VARIANTS, Population, Problem, UsageError, train, verify
 from targetrl_core.convergence import Expectation
+from targetrl_core.history import History
 from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
+from targetrl_core.step import State
+from targetrl_core.variants import batched_graphed
 from targetrl_core.verification import certify, same_bits
 
 CPU = torch.device("cpu")
@@ -169,3 +173,34 @@ def test_many_sizes_compile_without_end() -> None:
     """A dozen population sizes in one process are a dozen graphs, past the eight that Dynamo keeps for one function."""
     for n in range(16, 16 * 13, 16):
         assert train(Problem(steps=1), Population.initialise(n), variant="batched-compiled").population.n == n
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("own_betas", [False, True])
+def test_a_captured_run_reads_what_it_is_given(optimizer: str, own_betas: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    """What `batched-graphed` replays depends on nothing but the memory that is loaded before: played on the CPU, it is `batched`."""
+
+    def played(run: Callable[[], State], _device: torch.device) -> tuple[Callable[[], None], State]:
+        kept = run()
+
+        def replay() -> None:
+            for old, new in zip(kept, run(), strict=True):
+                if old is not None and new is not None:
+                    old.copy_(new)
+
+        return replay, kept
+
+    monkeypatch.setattr(batched_graphed, "captured_run", played)
+    n = 16
+    constants = {"beta2": torch.linspace(0.9, 0.999, n)} if own_betas else {}
+    problem = problem_of("pathwise", optimizer, "native", steps=20, **constants)
+    graphed = batched_graphed.prepare(problem, CPU, n)
+    population = Population.initialise(n, seed=19)
+    for _ in range(3):  # fresh, then older: the same graph serves every age
+        history = History.empty(20, n, CPU)
+        expected = train(problem, population, variant="batched", record=True)
+        assert same_bits(graphed(population.clone(), None), expected.population)
+        assert same_bits(graphed(population.clone(), history), expected.population)
+        assert expected.history is not None
+        assert torch.equal(history.outputs, expected.history)
+        population = expected.population
