@@ -13,14 +13,11 @@ from typing import Literal, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from targetrl_core.arithmetic import portable_sigmoid
 from targetrl_core.history import History
-from targetrl_core.oracle import AT_TARGET, FACTOR, Reference, reference
+from targetrl_core.oracle import FACTOR, Reference, reference
+from targetrl_core.outcomes import AT_TARGET, Outcomes, count_codes, first_steps, outcome_codes, outputs_of
 from targetrl_core.population import STATE_NAMES, Population
-from targetrl_core.problem import Problem, as_float64
-
-COLLAPSED = 0.05
-SATURATED = 0.95
+from targetrl_core.problem import Problem
 
 Level = Literal["bitwise", "bounded", "diverged"]
 
@@ -31,15 +28,6 @@ AMBIGUOUS_SHARE: dict[str, dict[int, float]] = {
 }
 """The share of ambiguous policies that a number of steps may bring, by objective: twice what the specification's starts show in
 results/bounds.json, and at most half."""
-
-
-class Outcomes(NamedTuple):
-    """How many policies ended where: |o − target| ≤ 0.02 first, then o ≤ 0.05, o ≥ 0.95, and the rest."""
-
-    at_target: int
-    collapsed: int
-    saturated: int
-    elsewhere: int
 
 
 class Divergence(NamedTuple):
@@ -182,32 +170,6 @@ def _outcome(problem: Problem, ref: Reference) -> tuple[Tensor, Tensor]:
     return codes[0], ref.kinked | wide | (codes[1] != codes[0]) | (codes[2] != codes[0])
 
 
-def outputs_of(problem: Problem, population: Population) -> Tensor:
-    """σ(w·x + b) in the problem's arithmetic, [N] float32 on the CPU."""
-    population = population.to("cpu")
-    z = population.weight * as_float64(problem.x).to(torch.float32) + population.bias
-    return portable_sigmoid(z) if problem.arithmetic == "portable" else torch.sigmoid(z)
-
-
-def outcome_codes(o: Tensor, problem: Problem) -> Tensor:
-    """Index into ``Outcomes`` of each output, [N] int8."""
-    o = o.double()
-    codes = torch.full(o.shape, Outcomes._fields.index("elsewhere"), dtype=torch.int8)
-    codes[o >= SATURATED] = Outcomes._fields.index("saturated")
-    codes[o <= COLLAPSED] = Outcomes._fields.index("collapsed")
-    codes[(o - as_float64(problem.target)).abs() <= AT_TARGET] = Outcomes._fields.index("at_target")
-    return codes
-
-
-def count_outcomes(o: Tensor, problem: Problem) -> Outcomes:
-    """How many outputs [N] ended where."""
-    return _count(outcome_codes(o, problem))
-
-
-def _count(codes: Tensor) -> Outcomes:
-    return Outcomes(*torch.bincount(codes.int(), minlength=len(Outcomes._fields)).tolist())
-
-
 def check(expectation: Expectation, trained: Population) -> Identity:
     """Compare a trained population with what it has to be; every policy, every state tensor."""
     malformed = _malformed(expectation, trained)
@@ -238,7 +200,7 @@ def check(expectation: Expectation, trained: Population) -> Identity:
         # Where the bits are known, nothing is left to doubt.
         ambiguous=int(expectation.unsure.sum()) if expectation.bits is None else 0,
         flips=int(flipped.sum()),
-        outcomes=_count(codes),
+        outcomes=count_codes(codes),
         reasons=tuple(reasons),
     )
 
@@ -317,16 +279,6 @@ def _distances(expectation: Expectation, tensors: dict[str, Tensor]) -> tuple[di
         ulp[name] = float((distance / ref.ulp[name]).masked_fill(ref.kinked, 0.0).max())
         used[name] = float((distance / ref.reach[name]).masked_fill(ref.kinked, 0.0).max()) / FACTOR
     return ulp, used
-
-
-def first_steps(problem: Problem, history: History) -> Tensor:
-    """First step whose output is within 0.02 of the target, ``steps`` where none is; [N] int32 on the CPU."""
-    target = as_float64(problem.target)
-    first = torch.full((history.outputs.shape[1],), problem.steps, dtype=torch.int32)
-    for step in reversed(range(problem.steps)):
-        outputs = history.outputs[step].to("cpu").double()
-        first[(outputs - target).abs() <= AT_TARGET] = step
-    return first
 
 
 def check_history(expectation: Expectation, history: History) -> tuple[str, ...]:

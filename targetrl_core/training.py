@@ -7,10 +7,10 @@ import psutil
 import torch
 from torch import Tensor
 
-from targetrl_core.convergence import Outcomes, count_outcomes, outputs_of
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
 from targetrl_core.history import History
+from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.variants import VARIANTS, Train, Variant, find_variant

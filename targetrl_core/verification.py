@@ -8,9 +8,10 @@ import psutil
 import torch
 from torch import Tensor
 
-from targetrl_core.convergence import Expectation, Identity, Outcomes, check, check_history, expect
+from targetrl_core.convergence import Expectation, Identity, check, check_history, expect
 from targetrl_core.devices import find_device
 from targetrl_core.history import History
+from targetrl_core.outcomes import Outcomes
 from targetrl_core.population import Population
 from targetrl_core.probe import probe
 from targetrl_core.problem import Problem
@@ -169,7 +170,7 @@ def _probed(problem: Problem, train: Train, device: torch.device, n: int) -> tup
     generator = torch.Generator()
     generator.seed()
     for start, expectation in _probes(problem, n, generator):
-        found = check(expectation, train(start.clone().to(device), None).slice(0, len(expectation.outcome)))
+        found = check(expectation, train(start.clone().to(device), None).slice(0, min(n, PROBED)))
         # Probes are hard on purpose: how many come to a kink says nothing.
         reasons = [reason for reason in found.reasons if "hang on a rounding error" not in reason]
         if reasons:

@@ -5,16 +5,14 @@ import torch
 
 from targetrl_core import Population, Problem, train, verification
 from targetrl_core.convergence import (
-    Outcomes,
     allowed_ambiguous,
     check,
     check_history,
-    count_outcomes,
     expect,
-    first_steps,
     passes,
 )
 from targetrl_core.history import History
+from targetrl_core.outcomes import Outcomes, count_outcomes, first_steps
 from targetrl_core.verification import certify, verify
 from tests.cheats import CHEATS
 

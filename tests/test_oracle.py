@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem, train
-from targetrl_core.oracle import FACTOR, float32_ulp, reference
+from targetrl_core.oracle import FACTOR, reference
 from targetrl_core.population import STATE_NAMES
+from targetrl_core.spread import float32_ulp
 
 
 def by_mpmath(problem: Problem, weight: float, bias: float) -> dict[str, mpmath.mpf]:

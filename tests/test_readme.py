@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.report import reach
 from targetrl_core import VARIANTS
 from targetrl_core.oracle import FACTOR
 from tests.cheats import CHEATS
@@ -57,6 +58,8 @@ def test_its_numbers_are_those_of_the_code() -> None:
     assert FACTOR == 3.0
     assert "The bound is three times that reach" in PAGE.replace("\n  ", " ")
     assert f"{len(CHEATS)} cheats" in PAGE
+    furthest = max(max(found.by_tensor()) for by_steps in reach.read(ROOT / "results").values() for found in by_steps.values())
+    assert f"honest variants need at most {furthest:.2f} times" in PAGE
 
 
 def test_no_placeholder_is_left() -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from bench.evidence.records import read
-from bench.report import cells, folder, front, listing_csv
+from bench.report import cells, folder, front, listing_csv, reach
 from bench.report.machine import Machine, disturbances
 from bench.report.payoff import payoffs
 from targetrl_core import UsageError
+from targetrl_core.oracle import FACTOR
 from tests.some_evidence import evidence, row
 
 ROOT = Path(__file__).parent.parent
@@ -117,11 +118,21 @@ def test_committed_tables_are_made_of_the_committed_evidence() -> None:
     """results/ and the front page's figures are what `python -m bench report` makes of the evidence: never stale."""
     machines = folder.read(ROOT / "results")
     assert machines
-    assert (ROOT / "results" / "README.md").read_text() == folder.text(machines)
+    assert (ROOT / "results" / "README.md").read_text() == folder.text(machines, ROOT / "results")
     assert (ROOT / "results" / "results.csv").read_text() == listing_csv.text(machines)
     page = (ROOT / "README.md").read_text()
     assert page == front.with_blocks(page, machines[0])
     assert len(front.BLOCK.findall(page)) == len(front.BLOCKS)
+
+
+def test_the_distances_of_honest_variants_are_a_table(tmp_path: Path) -> None:
+    """What `bench bounds` measured stands by objective and steps, below the factor of the bound; another file is refused by name."""
+    found = [each for by_steps in reach.read(ROOT / "results").values() for each in by_steps.values()]
+    assert len(found) == 20
+    assert 1.0 < max(max(each.by_tensor()) for each in found) < FACTOR
+    (tmp_path / "bounds.json").write_text('{"detached/adam": {"10": {"kinked": "none"}}}')
+    with pytest.raises(UsageError, match=r"^bounds.json: Expected `float`, got `str`"):
+        reach.read(tmp_path)
 
 
 def test_committed_evidence_is_whole() -> None:

@@ -6,8 +6,9 @@ from bench.evidence import records
 from bench.evidence.files import write_atomically
 from bench.report import front, listing_csv
 from bench.report.machine import Machine
+from bench.report.reach import reach_section
+from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere
-from bench.report.tables import device_section
 
 HEAD = """# Results
 
@@ -32,15 +33,17 @@ def read(results: Path) -> list[Machine]:
     return [Machine(records.read(path)) for path in records.files(results)]
 
 
-def text(machines: list[Machine]) -> str:
-    """What README.md has to say."""
-    return "\n".join([HEAD, *fastest_everywhere(machines), *(device_section(machine) for machine in machines)])
+def text(machines: list[Machine], results: Path | None = None) -> str:
+    """What README.md has to say: of the devices and, given the folder, of what ``bench bounds`` measured there."""
+    sections = [device_section(machine) for machine in machines]
+    reached = [] if results is None else reach_section(results)
+    return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *reached])
 
 
 def write(results: Path) -> list[Path]:
     """Write what is made of a folder's evidence; returns what was written."""
     machines = read(results)
-    contents = {results / "README.md": text(machines), results / "results.csv": listing_csv.text(machines)}
+    contents = {results / "README.md": text(machines, results), results / "results.csv": listing_csv.text(machines)}
     page = results.parent / "README.md"
     if machines and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
         contents[page] = front.with_blocks(page.read_text(encoding="utf-8"), machines[0])

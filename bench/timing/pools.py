@@ -7,7 +7,7 @@ import torch
 
 from targetrl_core import Population, Problem, train
 from targetrl_core.convergence import Expectation
-from targetrl_core.oracle import AT_TARGET
+from targetrl_core.outcomes import AT_TARGET
 from targetrl_core.verification import certify, with_bits
 
 SPARE = 4096

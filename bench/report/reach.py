@@ -1,0 +1,72 @@
+"""How far honest variants are from the oracle: results/bounds.json as a table, by steps and objective."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from bench.report.cells import escaped
+from bench.report.tables import markdown_table
+from targetrl_core.errors import UsageError
+
+INTRODUCTION = """The largest distance of any policy, in units of what the oracle says that rounding can reach, over every variant and
+arithmetic that runs on the CPU, usual starts and probes, and several settings of the constants; a variant passes below 3. Measured by
+`python -m bench bounds`; which variant and problem showed each stands in [bounds.json](bounds.json).
+"""
+
+
+class Furthest(msgspec.Struct, frozen=True):
+    """The largest distance of one tensor, in units of the oracle's reach, and what showed it."""
+
+    distance: float
+    variant: str
+    arithmetic: str
+    problem: str
+
+
+class Distances(msgspec.Struct, frozen=True):
+    """The largest distances of one kind of problem and number of steps, and the share of usual starts that come to a kink."""
+
+    kinked: float
+    weight: Furthest
+    bias: Furthest
+    m_weight: Furthest
+    v_weight: Furthest
+    m_bias: Furthest
+    v_bias: Furthest
+
+    def by_tensor(self) -> tuple[float, float, float]:
+        """Of w and b, of m and of v."""
+        return (
+            max(self.weight.distance, self.bias.distance),
+            max(self.m_weight.distance, self.m_bias.distance),
+            max(self.v_weight.distance, self.v_bias.distance),
+        )
+
+
+def read(results: Path) -> dict[str, dict[str, Distances]]:
+    """``objective/optimizer`` → steps → distances; empty where they have not been measured.
+
+    Raises:
+        UsageError: the file is no such table.
+    """
+    path = results / "bounds.json"
+    if not path.exists():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Distances]])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name}: {error}") from error
+
+
+def reach_section(results: Path) -> Iterable[str]:
+    """The table."""
+    lines = [
+        (escaped(kind), escaped(steps), *(f"{distance:.2f}" if distance else "–" for distance in found.by_tensor()), f"{found.kinked:.3%}")
+        for kind, by_steps in read(results).items()
+        for steps, found in by_steps.items()
+    ]
+    if lines:
+        yield "## How far honest variants are from the oracle\n"
+        yield INTRODUCTION
+        yield markdown_table(lines, ("objective/optimiser", "steps", "w, b", "m", "v", "at a kink (usual starts)")) + "\n"

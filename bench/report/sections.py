@@ -1,0 +1,223 @@
+"""What is said of one device: a section a question, in the order in which a reader asks."""
+
+from collections.abc import Iterable, Sequence
+
+from bench.evidence import records
+from bench.evidence.records import Interval
+from bench.evidence.schema import Absence, Benchmark, Cell, Question
+from bench.report.cells import duration, escaped, scaled, size, with_interval
+from bench.report.machine import MARKS, Machine
+from bench.report.payoff import payoffs
+from bench.report.tables import Reasons, groups, identity, markdown_table, marked, speeds, variants
+
+
+def device_section(machine: Machine) -> str:
+    """Everything about one device."""
+    reasons = Reasons()
+    parts = [
+        f"## {escaped(machine.name)}\n",
+        _facts(machine),
+        *_steady_state(machine, reasons),
+        *_over_eager(machine),
+        *_cold_start(machine, reasons),
+        *_payoff(machine),
+        *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
+        *_growth(machine, reasons),
+        *_time_to_target(machine),
+        *_construction(machine, reasons),
+    ]
+    nameless = [f"{absence.kind}: {escaped(absence.name)}: {escaped(absence.reason)}  " for absence in _nameless(machine)]
+    return "\n".join([*parts, *_legend(machine), *reasons.lines(), *nameless]).rstrip() + "\n"
+
+
+def _nameless(machine: Machine) -> list[Absence]:
+    return [absence for absence in machine.evidence.targetrl.absent if absence.cell is None]
+
+
+def _facts(machine: Machine) -> str:
+    part = machine.evidence.targetrl
+    f, e = part.fingerprint, part.environment
+    named = {
+        "processor": f.processor, "logical cores": f.logical_cores, "threads": f.threads, "GPU": f.gpu, "driver": f.driver,
+        "torch": f.torch, "Python": f.python, "system": f.system, "compiler": f.compiler, "commit": f.commit,
+        "uncommitted changes": f.dirty, "busy elsewhere": None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}",
+        "stolen": None if e.stolen is None else f"{e.stolen:.1%}", "governor": e.governor, "turbo": e.turbo,
+    }  # fmt: skip
+    lines = [", ".join(f"{name} {escaped(value)}" for name, value in named.items() if value is not None) + "."]
+    if machine.spread:
+        deviation, freedom = machine.spread
+        lines.append(f"Medians differ by {deviation:.1%} from process to process (standard deviation, {freedom} degrees of freedom).")
+    if machine.again:
+        low, ratio, high = machine.again
+        lines.append(f"The row that was timed twice took {ratio:.3f} [{low:.3f}, {high:.3f}] × as long the second time.")
+    clock = part.clock
+    times = " and ".join(f"{k} × the work in {duration(max(s, 1e-9))}" for k, s in zip(clock.work, clock.seconds, strict=False))
+    lines.append(f"Clock: {times}; its steps are {duration(max(clock.resolution_seconds, 1e-9))}.")
+    lines += [f"**The clock failed its test: {escaped(failure)}.**" for failure in clock.failures]
+    lines += [f"**Weak figures: {escaped(disturbance)}.**" for disturbance in machine.disturbances]
+    return "\n".join(lines) + "\n"
+
+
+def _steady_state(machine: Machine, reasons: Reasons) -> Iterable[str]:
+    for objective, arithmetic, steps in groups(machine.cells("steady state")):
+        cells = [c for c in machine.cells("steady state") if (c.objective, c.arithmetic, c.steps) == (objective, arithmetic, steps)]
+        yield f"### {escaped(objective)}, {escaped(arithmetic)} arithmetic, {steps} steps: policy-steps per second\n"
+        yield speeds(machine, cells, reasons) + "\n"
+
+
+def _over_eager(machine: Machine) -> Iterable[str]:
+    """Speeds as multiples of eager's, which is one speed: its cost per policy does not fall with their number."""
+    rows = machine.measured("steady state")
+    for objective, arithmetic, steps in groups(row.extra_info for row in rows):
+        eager = [row for row in rows if _is(row, "eager", objective, "native", steps)]
+        if not eager:
+            continue
+        largest = max(eager, key=lambda row: row.extra_info.policies)
+        base = machine.speed(largest).value
+        group = [row for row in rows if (row.extra_info.objective, row.extra_info.arithmetic) == (objective, arithmetic)]
+        sizes = sorted({row.extra_info.policies for row in group})
+        lines = []
+        for variant in variants(machine, [row.extra_info for row in group]):
+            by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
+            ratios = [f"{_ratio(machine.speed(by_size[n]).value / base)}" if n in by_size else "–" for n in sizes]
+            lines.append((f"`{escaped(variant)}`", *ratios))
+        n = largest.extra_info.policies
+        yield f"### {escaped(objective)}, {escaped(arithmetic)} arithmetic: × `eager` (at its largest measured N, {n:,}: {scaled(base)})\n"
+        yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
+
+
+def _is(row: Benchmark, variant: str, objective: str | None, arithmetic: str, steps: int) -> bool:
+    facts = row.extra_info
+    return (facts.variant, facts.objective, facts.arithmetic, facts.steps) == (variant, objective, arithmetic, steps)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 — three digits
+
+
+def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
+    cells = machine.cells("cold start")
+    if not cells:
+        return
+    yield "### Cold and warm: a fresh process to its first trained population\n"
+    lines = []
+    for cell in cells:
+        head = (f"`{escaped(cell.variant)}`", f"{cell.policies:,}", cell.cache or "–")
+        if cell not in machine.rows:
+            lines.append((*head, reasons.cell(machine.absent.get(cell)), *[""] * 5))
+            continue
+        row = machine.rows[cell]
+        processes = row.extra_info.processes
+        phases = [
+            _median_of([getattr(process, name) for process in processes])
+            for name in ("import_seconds", "prepare_seconds", "first_call_seconds", "second_call_seconds")
+        ]
+        memory = size(sorted(process.peak_memory_bytes for process in processes)[len(processes) // 2]) if processes else ""
+        whole = records.median_interval(row.stats.data)
+        shown = with_interval(whole, seconds=True) if len(row.stats.data) > 1 else duration(whole.value)
+        lines.append((*head, shown, *phases, memory))
+    yield (
+        markdown_table(
+            lines, ("variant", "N", "Inductor's cache", "all", "import", "prepare", "first call", "second call", "memory growth")
+        )
+        + "\n"
+    )
+
+
+def _median_of(values: Sequence[float]) -> str:
+    return duration(records.median_interval(values).value) if values else ""
+
+
+def _payoff(machine: Machine) -> Iterable[str]:
+    lines = [
+        (f"`{escaped(one.variant)}` instead of `{escaped(one.plain)}`", one.cache, duration(one.cost), f"{one.policies:,}",
+         f"{scaled(one.policy_steps)} policy-steps" if one.policy_steps else "never")
+        for one in payoffs(machine)
+    ]  # fmt: skip
+    if lines:
+        yield "### When compiling pays: what it costs more to start, over what it saves for each policy-step\n"
+        yield markdown_table(lines, ("", "Inductor's cache", "starting costs more", "at N", "paid back after")) + "\n"
+
+
+def _plain(machine: Machine, question: Question, title: str, reasons: Reasons) -> Iterable[str]:
+    cells = machine.cells(question)
+    if not cells:
+        return
+    yield f"### {title}: time of one step\n"
+    lines = []
+    for cell in cells:
+        row = machine.rows.get(cell)
+        value = _per_step(machine, row) + marked(machine, row) if row else reasons.cell(machine.absent.get(cell))
+        lines.append((f"`{escaped(cell.variant)}`", value, identity([row] if row else [])))
+    yield markdown_table(lines, ("variant", "a step", "identity")) + "\n"
+
+
+def _per_step(machine: Machine, row: Benchmark) -> str:
+    return with_interval(Interval(*(value / row.extra_info.steps for value in machine.seconds(row))), seconds=True)
+
+
+def _growth(machine: Machine, reasons: Reasons) -> Iterable[str]:
+    """Seconds of a call by steps; the steady state's own number of steps stands between."""
+    cells = machine.cells("growth with steps")
+    if not cells:
+        return
+    by_key = {(cell.variant, cell.steps): cell for cell in cells}
+    for cell in machine.cells("steady state"):
+        if any(_same_but_steps(cell, other) for other in cells):
+            by_key.setdefault((cell.variant, cell.steps), cell)
+    counts = sorted({steps for _, steps in by_key})
+    lines = []
+    for variant in variants(machine, cells):
+        first = next(cell for cell in cells if cell.variant == variant)
+        shown = [_seconds(machine, by_key.get((variant, steps)), reasons) for steps in counts]
+        lines.append((f"`{escaped(variant)}`", f"{first.policies:,}", *shown))
+    yield "### How time grows with steps: seconds of a call\n"
+    yield markdown_table(lines, ("variant", "N", *(f"{steps} steps" for steps in counts))) + "\n"
+
+
+def _same_but_steps(cell: Cell, other: Cell) -> bool:
+    mine = (cell.variant, cell.objective, cell.optimizer, cell.arithmetic, cell.policies)
+    return mine == (other.variant, other.objective, other.optimizer, other.arithmetic, other.policies)
+
+
+def _seconds(machine: Machine, cell: Cell | None, reasons: Reasons) -> str:
+    row = None if cell is None else machine.rows.get(cell)
+    if row is None:
+        return reasons.cell(None if cell is None else machine.absent.get(cell))
+    return with_interval(machine.seconds(row), seconds=True) + marked(machine, row)
+
+
+def _time_to_target(machine: Machine) -> Iterable[str]:
+    rows = [row for row in machine.measured("steady state") if row.extra_info.objective == "pathwise"]
+    if not rows:
+        return
+    yield "### Until 95 % of the policies are at target, pathwise: derived, steps a sample of 10,000 needs × measured time of one\n"
+    lines = []
+    for row in rows:
+        facts = row.extra_info
+        needed = facts.steps_to_target
+        derived = duration(machine.seconds(row).value / facts.steps * needed) if needed is not None else "never"
+        lines.append((f"`{escaped(facts.variant)}`", f"{facts.policies:,}", "–" if needed is None else needed, derived))
+    yield markdown_table(lines, ("variant", "N", "steps needed", "time (derived)")) + "\n"
+
+
+def _construction(machine: Machine, reasons: Reasons) -> Iterable[str]:
+    questions: tuple[Question, ...] = ("construction", "to device", "to host")
+    names = {"construction": "made on the CPU", "to device": "moved to the device", "to host": "moved back to the CPU"}
+    lines = []
+    for question in questions:
+        for cell in machine.cells(question):
+            row = machine.rows.get(cell)
+            if row is None:
+                shown = (reasons.cell(machine.absent.get(cell)), "")
+            else:
+                shown = (with_interval(machine.seconds(row), seconds=True) + marked(machine, row), scaled(machine.speed(row).value))
+            lines.append((names[question], f"{cell.policies:,}", *shown))
+    if lines:
+        yield "### Before and after training: a population is\n"
+        yield markdown_table(lines, ("", "N", "in", "policies/s")) + "\n"
+
+
+def _legend(machine: Machine) -> list[str]:
+    used = set("".join(machine.marks(row) for row in machine.evidence.benchmarks))
+    return [f"*{letter}* {text}  " for letter, text in MARKS.items() if letter in used]

@@ -1,0 +1,63 @@
+"""Where policies end, and when they first come to the target."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from targetrl_core.arithmetic import portable_sigmoid
+from targetrl_core.history import History
+from targetrl_core.population import Population
+from targetrl_core.problem import Problem, as_float64
+
+AT_TARGET = 0.02
+"""Within this distance of the target an output counts as at it."""
+
+COLLAPSED = 0.05
+SATURATED = 0.95
+
+
+class Outcomes(NamedTuple):
+    """How many policies ended where: |o − target| ≤ 0.02 first, then o ≤ 0.05, o ≥ 0.95, and the rest."""
+
+    at_target: int
+    collapsed: int
+    saturated: int
+    elsewhere: int
+
+
+def outputs_of(problem: Problem, population: Population) -> Tensor:
+    """σ(w·x + b) in the problem's arithmetic, [N] float32 on the CPU."""
+    population = population.to("cpu")
+    z = population.weight * as_float64(problem.x).to(torch.float32) + population.bias
+    return portable_sigmoid(z) if problem.arithmetic == "portable" else torch.sigmoid(z)
+
+
+def outcome_codes(o: Tensor, problem: Problem) -> Tensor:
+    """Index into ``Outcomes`` of each output, [N] int8."""
+    o = o.double()
+    codes = torch.full(o.shape, Outcomes._fields.index("elsewhere"), dtype=torch.int8)
+    codes[o >= SATURATED] = Outcomes._fields.index("saturated")
+    codes[o <= COLLAPSED] = Outcomes._fields.index("collapsed")
+    codes[(o - as_float64(problem.target)).abs() <= AT_TARGET] = Outcomes._fields.index("at_target")
+    return codes
+
+
+def count_outcomes(o: Tensor, problem: Problem) -> Outcomes:
+    """How many outputs [N] ended where."""
+    return count_codes(outcome_codes(o, problem))
+
+
+def count_codes(codes: Tensor) -> Outcomes:
+    """How many codes there are of each outcome."""
+    return Outcomes(*torch.bincount(codes.int(), minlength=len(Outcomes._fields)).tolist())
+
+
+def first_steps(problem: Problem, history: History) -> Tensor:
+    """First step whose output is within 0.02 of the target, ``steps`` where none is; [N] int32 on the CPU."""
+    target = as_float64(problem.target)
+    first = torch.full((history.outputs.shape[1],), problem.steps, dtype=torch.int32)
+    for step in reversed(range(problem.steps)):
+        outputs = history.outputs[step].to("cpu").double()
+        first[(outputs - target).abs() <= AT_TARGET] = step
+    return first
