@@ -123,7 +123,7 @@ class ClockTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         resolution_seconds: smallest step of the clock that was seen.
         work: how much work was timed, as multiples of one portion.
-        seconds: what each took, the median of several.
+        seconds: what each took, the least of several times.
         unsynchronised_seconds: what the largest took by ``time.perf_counter`` alone.
         failures: why the clock cannot be trusted; empty where it can.
     """
