@@ -15,12 +15,13 @@ from bench.timing.gate import Gate, withdraw
 from bench.timing.pools import Pools
 from targetrl_core import UsageError, available_devices
 from targetrl_core.devices import find_device, why_absent
+from targetrl_core.errors import one_of
 from targetrl_core.names import DEVICES
 
 SESSION = pytest.StashKey[Session]()
 RESULTS = Path(__file__).parent.parent / "results"
 
-SECONDS, QUICK_SECONDS = 0.5, 0.2
+SECONDS, QUICK_SECONDS = 0.4, 0.2
 """About how long a row is timed."""
 
 
@@ -42,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
         devices = available_devices() if config.getoption("--device") == "all" else (config.getoption("--device"),)
         for device in devices:
             find_device(device)
+            if device not in DEVICES:
+                raise UsageError(f"device is {device!r}; the suites take one of {one_of((*DEVICES, 'all'))}")  # noqa: TRY301
         check_label(config.getoption("--label"))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
@@ -51,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = Session(devices, config.getoption("--label"), results, default=named is None, quick=quick)
     if config.getoption("--benchmark-only") and config.option.verbose == 0:
         config.option.verbose = 1  # a line for each row as it is done: the run takes minutes
+    if config.getoption("--benchmark-only") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args = [path for path in config.args if Path(path).name != "tests"]  # importing them would take seconds
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -63,7 +68,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run what was asked for, tests or benchmarks; the others are not skipped but left out."""
     only = config.getoption("--benchmark-only")
-    skip = config.getoption("--benchmark-skip") and not only
+    disabled = config.getoption("--benchmark-disable")
+    skip = config.getoption("--benchmark-skip") and not only and not disabled
+    if disabled:
+        config._benchmarksession.skip = False  # type: ignore[attr-defined]  # noqa: SLF001 — it has no public name
     quick = config.stash[SESSION].quick
 
     def wanted(item: pytest.Item) -> bool:

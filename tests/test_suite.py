@@ -79,7 +79,7 @@ def test_a_selection_is_not_written_over_the_evidence() -> None:
 
 def test_benchmark_disable_checks_identity() -> None:
     """--benchmark-disable runs each chosen row once, checks it, and writes nothing."""
-    run = run_pytest("bench", "-o", "addopts=--import-mode=importlib", "--benchmark-disable", "--device", "cpu", "-k", "portable-100-")
+    run = run_pytest("bench", "--benchmark-disable", "--device", "cpu", "-k", "portable-100-")
     assert run.returncode == 0, run.stdout
     assert "2 passed" in run.stdout
 

@@ -45,7 +45,8 @@ def write(results: Path) -> list[Path]:
     machines = read(results)
     contents = {results / "README.md": text(machines, results), results / "results.csv": listing_csv.text(machines)}
     page = results.parent / "README.md"
-    if machines and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
+    # Only the project's own results make its front page, not those that someone keeps in another folder beside it.
+    if machines and results.resolve().name == "results" and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
         contents[page] = front.with_blocks(page.read_text(encoding="utf-8"), machines[0])
     for path, content in contents.items():
         write_atomically(path, content)

@@ -1,6 +1,7 @@
 """The front page's figures: blocks between two comments, each made anew from one device's evidence."""
 
 import re
+import statistics
 from collections.abc import Callable
 
 from bench.evidence.schema import Benchmark
@@ -89,7 +90,7 @@ def _starting(machine: Machine) -> list[str]:
     for row in machine.measured("cold start"):
         facts = row.extra_info
         cache = f", cache {facts.cache}" if facts.cache else ""
-        shown.append(f"`{escaped(facts.variant)}`{cache}: {duration(sorted(row.stats.data)[len(row.stats.data) // 2])}")
+        shown.append(f"`{escaped(facts.variant)}`{cache}: {duration(statistics.median(row.stats.data))}")
     return [f"From the start of a process to its first trained population: {'; '.join(shown)}."] if shown else []
 
 

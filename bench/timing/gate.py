@@ -52,7 +52,7 @@ class Gate:
             handed = problem.replace()
             compiling, begun = compile_seconds(), synchronized_clock()
             train = variant.prepare(handed, self.device, n)
-            prepare_seconds = synchronized_clock() - begun
+            prepare_seconds, compiling = synchronized_clock() - begun, compile_seconds() - compiling
             first = pool.draw()
             raise_unless_empty(examine(problem, first.population, first.expectation, train, self.device)[1])
             identity = self._rounds(problem, pool, train)
@@ -60,7 +60,7 @@ class Gate:
             row.update(
                 facts_of(identity),
                 prepare_seconds=prepare_seconds,
-                compile_seconds=compile_seconds() - compiling,
+                compile_seconds=compiling,
                 launches_per_step=launches_per_step(train, first.population.to(self.device), problem.steps),
                 steps_to_target=self.pools.steps_to_target(problem),
             )

@@ -66,7 +66,9 @@ def _optimizer(problem: Problem, population: Population, stacked: Parameters) ->
     if population.age:
         for short, name in _NAMES.items():
             parameter = stacked[name]
-            optimizer.state[parameter] = adam_state(population, short, slice(None), parameter.shape)
+            state = adam_state(population, short, slice(None), parameter.shape)
+            # The fused kernel reads the step count where the parameters are.
+            optimizer.state[parameter] = state | {"step": state["step"].to(parameter.device)}
     return optimizer
 
 
