@@ -89,6 +89,7 @@ def test_benchmark_disable_checks_identity() -> None:
     [
         (("--quick", "--results=results"), "--results is results; with --quick it must be another folder"),
         (("--device", "tpu"), "device is 'tpu'; it must be one of cpu"),
+        (("--device", "cpu:0"), "device is 'cpu:0'; the suites take one of cpu, cuda, mps, all"),
         (("--device", "cuda:99"), "is not available: "),
         (("--label", "../up"), "label is '../up'; it must be"),
     ],

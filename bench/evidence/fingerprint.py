@@ -54,7 +54,7 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str) ->
 def _compiler_version() -> str | None:
     """First line that the C++ compiler says of itself."""
     try:
-        said = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+        said = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 — CXX is the user's
     except (OSError, subprocess.SubprocessError):
         return None
     return said.stdout.splitlines()[0]
