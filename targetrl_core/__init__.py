@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from targetrl_core.errors import UsageError
     from targetrl_core.population import Population
     from targetrl_core.problem import Problem
+    from targetrl_core.streaming import Summary, stream
     from targetrl_core.training import Run, train
     from targetrl_core.variants import VARIANTS, Variant
     from targetrl_core.verification import Report, verify
@@ -27,10 +28,12 @@ _HOMES = {
     "Problem": "problem",
     "Report": "verification",
     "Run": "training",
+    "Summary": "streaming",
     "UsageError": "errors",
     "VARIANTS": "variants",
     "Variant": "variants",
     "available_devices": "devices",
+    "stream": "streaming",
     "train": "training",
     "verify": "verification",
 }
@@ -41,9 +44,11 @@ __all__ = [
     "Problem",
     "Report",
     "Run",
+    "Summary",
     "UsageError",
     "Variant",
     "available_devices",
+    "stream",
     "train",
     "verify",
 ]

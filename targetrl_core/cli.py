@@ -111,17 +111,42 @@ def _problem(options: argparse.Namespace, objective: Any, arithmetic: Any) -> "P
 
 
 def _train(options: argparse.Namespace) -> int:
+    if options.population > 1:
+        return _stream(options)
     from targetrl_core import Population, train
-    from targetrl_core.report import listing_lines, outcome_lines
+    from targetrl_core.report import listing_lines
 
     problem = _problem(options, options.objective, options.arithmetic)
-    alone = options.population == 1
-    variant = options.variant or ("eager" if alone and options.arithmetic == "native" else "auto")
-    population = Population.initialise(options.population, seed=options.seed)
-    run = train(problem, population, variant=variant, device=options.device, record=alone)
-    for line in listing_lines(run) if alone else outcome_lines(run):
+    variant = options.variant or ("eager" if options.arithmetic == "native" else "auto")
+    run = train(problem, Population.initialise(1, seed=options.seed), variant=variant, device=options.device, record=True)
+    for line in listing_lines(run):
         print(line)
     return FINE
+
+
+def _stream(options: argparse.Namespace) -> int:
+    """Train a population of any size; interrupted, say what became of those that were trained."""
+    from tqdm import tqdm
+
+    from targetrl_core import stream
+    from targetrl_core.report import summary_lines
+
+    problem = _problem(options, options.objective, options.arithmetic)
+    summaries = stream(problem, options.population, seed=options.seed, variant=options.variant or "auto", device=options.device)
+    summary = None
+    # Only where someone watches: disable=None.
+    bar = tqdm(total=options.population, unit=" policies", unit_scale=True, disable=None, leave=False)
+    try:
+        for summary in summaries:
+            bar.update(summary.policies - bar.n)
+    except KeyboardInterrupt:
+        bar.close()
+        done = 0 if summary is None else summary.policies
+        print(f"targetrl: interrupted after {done:,} of {options.population:,} policies", file=sys.stderr)
+    bar.close()
+    for line in [] if summary is None else summary_lines(summary):
+        print(line)
+    return FINE if summary is not None and summary.policies == options.population else INTERRUPTED
 
 
 def _devices(_options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Where policies end, and when they first come to the target."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,45 @@ class Outcomes(NamedTuple):
     collapsed: int
     saturated: int
     elsewhere: int
+
+
+class Thresholds(NamedTuple):
+    """The outermost float32 outputs that count as at target, 0-d or [N], and as collapsed and saturated, 0-d.
+
+    Comparing outputs with them decides in float32, on any device, what ``outcome_codes`` and ``first_steps`` decide in float64.
+    """
+
+    low: Tensor
+    high: Tensor
+    collapsed: Tensor
+    saturated: Tensor
+
+
+def thresholds(problem: Problem, device: torch.device) -> Thresholds:
+    """The thresholds of a problem, on a device."""
+    target = as_float64(problem.target)
+
+    def at_target(o: Tensor) -> Tensor:
+        return (o - target).abs() <= AT_TARGET
+
+    limits = (
+        _last_inside(target - AT_TARGET, -1.0, at_target),
+        _last_inside(target + AT_TARGET, 1.0, at_target),
+        _last_inside(as_float64(COLLAPSED), 1.0, lambda o: o <= COLLAPSED),
+        _last_inside(as_float64(SATURATED), -1.0, lambda o: o >= SATURATED),
+    )
+    return Thresholds(*(limit.to(device) for limit in limits))
+
+
+def _last_inside(edge: Tensor, direction: float, inside: Callable[[Tensor], Tensor]) -> Tensor:
+    """The float32 number that lies furthest in one direction, about an edge, and is still inside."""
+    limit = edge.to(torch.float32)
+    outwards = torch.full_like(limit, direction * torch.inf)
+    for _ in range(2):  # begin outside, however the edge was rounded
+        limit = torch.nextafter(limit, outwards)
+    for _ in range(4):
+        limit = torch.where(inside(limit.double()), limit, torch.nextafter(limit, -outwards))
+    return limit
 
 
 def outputs_of(problem: Problem, population: Population) -> Tensor:

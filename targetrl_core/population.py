@@ -60,11 +60,7 @@ class Population:
         Raises:
             UsageError: a value out of its range, or more policies than memory holds (checked before allocating).
         """
-        _check_integer("n", n, 1)
-        _check_integer("start", start, 0)
-        _check_integer("seed", seed, -(2**63))
-        if seed + start + n > 2**64:
-            raise UsageError(f"seed is {seed}; seed + start + n must be at most 2**64, as torch.manual_seed takes no larger seed")
+        check_seeds(n, seed, start)
         check_memory(n, BYTES_PER_POLICY)
         return cls.fresh(*linear_start(seed + start, n))
 
@@ -105,6 +101,15 @@ class Population:
     def tensors(self) -> dict[str, Tensor]:
         """The state tensors by name, [N] each."""
         return {name: getattr(self, name) for name in STATE_NAMES}
+
+
+def check_seeds(n: int, seed: int, start: int = 0) -> None:
+    """Raise UsageError unless policies ``seed + start`` … ``seed + start + n − 1`` have seeds that ``torch.manual_seed`` takes."""
+    _check_integer("n", n, 1)
+    _check_integer("start", start, 0)
+    _check_integer("seed", seed, -(2**63))
+    if seed + start + n > 2**64:
+        raise UsageError(f"seed is {seed}; seed + start + n must be at most 2**64, as torch.manual_seed takes no larger seed")
 
 
 def check_memory(n: int, bytes_per_policy: int) -> None:

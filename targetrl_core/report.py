@@ -9,6 +9,7 @@ from torch.nn import functional
 from targetrl_core.devices import device_name, why_absent
 from targetrl_core.names import DEVICES
 from targetrl_core.problem import Problem, value_of
+from targetrl_core.streaming import Summary
 from targetrl_core.training import Run
 from targetrl_core.variants import VARIANTS
 from targetrl_core.variants.listing import TINY_OUTPUT
@@ -28,13 +29,28 @@ def listing_lines(run: Run) -> Iterator[str]:
         yield f"Step {step}: output={output.item():.3f}, reward={reward:.3f}, loss={loss:.3f}"
 
 
-def outcome_lines(run: Run) -> Iterator[str]:
-    """Where the policies of a population ended."""
-    n = run.population.n
-    problem = run.problem
-    yield f"{n:,} policies, {problem.objective}, {problem.steps} steps, {run.variant} on {run.population.device}"
-    rows = [(name.replace("_", " "), f"{count:,}", f"{count / n:.2%}") for name, count in run.outcomes._asdict().items()]
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """What became of a population: outcomes, outputs, first steps at target, checksum."""
+    n, problem = summary.policies, summary.problem
+    yield f"{n:,} policies, {problem.objective}, {problem.steps} steps, {problem.arithmetic}, {summary.variant} on {summary.device}"
+    rows = [(name.replace("_", " "), f"{count:,}", f"{count / n:.2%}") for name, count in summary.outcomes._asdict().items()]
     yield tabulate(rows, headers=("outcome", "policies", "share"), colalign=("left", "right", "right"))
+    yield ""
+    tenths = summary.histogram.reshape(10, -1).sum(1).tolist()
+    rows = [(f"{i / 10:.1f} … {(i + 1) / 10:.1f}", f"{count:,}", "█" * round(_WIDEST * count / n)) for i, count in enumerate(tenths)]
+    yield tabulate(rows, headers=("output", "policies", ""), colalign=("left", "right", "left"))
+    yield ""
+    yield "first within 0.02 of the target: " + ", ".join(_first_step(summary, share) for share in (0.05, 0.5, 0.95))
+    yield f"checksum of the trained weights and biases: {summary.checksum:016x}"
+
+
+_WIDEST = 40
+"""Characters of a bar that stands for all policies."""
+
+
+def _first_step(summary: Summary, share: float) -> str:
+    step = summary.first_step_quantile(share)
+    return f"{share:.0%} " + ("never" if step is None else f"by step {step}")
 
 
 def device_lines() -> Iterator[str]:

@@ -186,14 +186,20 @@ def end(rule: Rule, population: Population, state: State, steps: int) -> Populat
 
 @lru_cache(maxsize=64)
 def corrections(problem: Problem, age: int, device: torch.device) -> tuple[Tensor | None, ...]:
-    """Adam's bias corrections of each step: rows [2] of √(1 − beta2^t)/(1 − beta1^t) and √(1 − beta2^t), or None.
+    """The bias corrections of each step: the rows [2] of ``correction_table``, or None; kept as it is."""
+    table = correction_table(problem, age, device)
+    return (None,) * problem.steps if table is None else table[:, :2].unbind(0)
+
+
+@lru_cache(maxsize=64)
+def correction_table(problem: Problem, age: int, device: torch.device) -> Tensor | None:
+    """Adam's bias corrections: [steps, 4] rows of √(1 − beta2^t)/(1 − beta1^t), √(1 − beta2^t) and twice 0; None under SGD.
 
     They are computed in float64 and rounded once, and kept, since a CUDA graph can be captured only where nothing is copied to
-    the device. Policies with betas of their own carry theirs in the state instead, as a
-    table of them would be [steps, N].
+    the device. Policies with betas of their own carry theirs in the state instead, as a table of them would be [steps, N]: None.
     """
     if problem.optimizer == "sgd" or problem.own_betas:
-        return (None,) * problem.steps
+        return None
     t = torch.arange(age + 1, age + problem.steps + 1, dtype=torch.float64)
     # 1 − beta^t through expm1, which is exact where beta^t is close to 1; log 0 = −∞ gives 1, as it should.
     first, second = (-torch.expm1(t * torch.log(torch.tensor(beta, dtype=torch.float64))) for beta in (problem.beta1, problem.beta2))
@@ -201,7 +207,7 @@ def corrections(problem: Problem, age: int, device: torch.device) -> tuple[Tenso
     # Rows start 16 bytes apart: Inductor copies inputs that are not aligned so.
     table = torch.zeros(problem.steps, 4)
     table[:, 0], table[:, 1] = root / first, root
-    return table.to(device)[:, :2].unbind(0)
+    return table.to(device)
 
 
 def _unwrap(tensor: Tensor | None) -> Tensor:

@@ -15,10 +15,10 @@ from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.variants import VARIANTS, Train, Variant, find_variant
 
-FASTEST_FIRST = ("batched-compiled", "batched-graphed", "batched", "batched-vmap", "eager")
+FASTEST_FIRST = ("fused", "batched-compiled", "batched-graphed", "batched", "batched-vmap", "eager")
 """The order in which ``variant="auto"`` takes the first that can run: steady state of large populations on the CPU, as results/ has it.
 
-Where `batched-graphed` belongs among them has not been measured."""
+The order on GPUs has not been measured."""
 
 
 @dataclass(frozen=True)

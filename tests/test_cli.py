@@ -35,7 +35,7 @@ def test_train_a_population(capsys: pytest.CaptureFixture[str]) -> None:
     """Of more than one policy, train prints the outcomes, and reads counts such as 1e3."""
     assert main(["train", "--population", "1e3", "--variant", "batched", "--objective", "pathwise"]) == 0
     out = capsys.readouterr().out
-    assert "1,000 policies, pathwise, 50 steps, batched on cpu" in out
+    assert "1,000 policies, pathwise, 50 steps, native, batched on cpu" in out
     assert "at target" in out
 
 

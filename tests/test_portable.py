@@ -40,12 +40,12 @@ CONSTANTS = {
 @given(objective=st.sampled_from(OBJECTIVES), optimizer=st.sampled_from(OPTIMIZERS), constants=st.fixed_dictionaries(CONSTANTS))
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_any_constants_give_the_same_bits(objective: Any, optimizer: Any, constants: dict[str, float]) -> None:  # noqa: ANN401
-    """`batched` and `batched-compiled` agree bit for bit under constants that hypothesis draws, at sizes that leave a remainder."""
+    """Portable variants agree bit for bit under constants that hypothesis draws, at sizes that leave a remainder."""
     problem = Problem(objective=objective, optimizer=optimizer, arithmetic="portable", steps=30, **constants)
     population = Population.initialise(1003, seed=21)
     one = train(problem, population, variant="batched").population
-    other = train(problem, population, variant="batched-compiled").population
-    assert same_bits(one, other)
+    assert same_bits(one, train(problem, population, variant="batched-compiled").population)
+    assert same_bits(one, train(problem, population, variant="fused").population)
 
 
 @given(objective=st.sampled_from(OBJECTIVES), optimizer=st.sampled_from(OPTIMIZERS), constants=st.fixed_dictionaries(CONSTANTS))
@@ -54,7 +54,7 @@ def test_any_constants_stay_within_the_bound(objective: Any, optimizer: Any, con
     """Native variants stay within the derived bound under constants that hypothesis draws, probes at the hard points included."""
     problem = Problem(objective=objective, optimizer=optimizer, steps=30, **constants)  # type: ignore[arg-type]
     population = Population.initialise(1003, seed=22)
-    for variant in ("batched", "batched-vmap", "batched-compiled"):
+    for variant in ("batched", "batched-vmap", "batched-compiled", "fused"):
         report = verify(problem, population, variant=variant)
         wrong = [reason for reason in report.reasons if "hang on a rounding error" not in reason]
         assert not wrong, (variant, wrong)
@@ -68,7 +68,7 @@ def test_size_and_threads_do_not_show(n: int) -> None:
     found = []
     for count in (1, 2):
         torch.set_num_threads(count)
-        found += [train(problem, population, variant=variant).population for variant in ("batched", "batched-compiled")]
+        found += [train(problem, population, variant=variant).population for variant in ("batched", "batched-compiled", "fused")]
     assert all(same_bits(found[0], other) for other in found[1:])
 
 

@@ -16,7 +16,7 @@ from targetrl_core.verification import certify, same_bits
 
 CPU = torch.device("cpu")
 ONE_BY_ONE = ("eager", "compiled")
-BATCHED = ("batched-vmap", "batched", "batched-compiled")
+BATCHED = ("batched-vmap", "batched", "batched-compiled", "fused")
 KINDS = list(product(OBJECTIVES, OPTIMIZERS, ARITHMETICS))
 
 
@@ -90,7 +90,7 @@ def test_going_on_is_portable(own_betas: bool) -> None:  # noqa: FBT001 — a pa
     """In portable arithmetic too, whether policies share their betas or have their own."""
     constants = {"beta2": torch.linspace(0.9, 0.999, 16)} if own_betas else {}
     population = Population.initialise(16, seed=15)
-    for variant in ("batched", "batched-compiled"):
+    for variant in ("batched", "batched-compiled", "fused"):
         whole = train(problem_of("detached", "adam", "portable", **constants), population, variant=variant).population
         first = train(problem_of("detached", "adam", "portable", steps=30, **constants), population, variant=variant).population
         second = train(problem_of("detached", "adam", "portable", steps=20, **constants), first, variant=variant).population
@@ -155,7 +155,7 @@ def test_what_a_variant_cannot_do_has_a_reason() -> None:
 
 def test_auto_takes_the_fastest_that_can_run() -> None:
     """`auto` names what it took, and takes what the constants allow."""
-    assert train(Problem(steps=2), Population.initialise(32)).variant == "batched-compiled"
+    assert train(Problem(steps=2), Population.initialise(32)).variant == "fused"
 
 
 def test_compiling_once_serves_all_numbers() -> None:

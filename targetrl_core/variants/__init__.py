@@ -7,9 +7,10 @@ from targetrl_core.variants.batched_graphed import BATCHED_GRAPHED
 from targetrl_core.variants.batched_vmap import BATCHED_VMAP
 from targetrl_core.variants.compiled import COMPILED
 from targetrl_core.variants.eager import EAGER
+from targetrl_core.variants.fused import FUSED
 from targetrl_core.variants.variant import Train, Variant
 
-VARIANTS: tuple[Variant, ...] = (EAGER, COMPILED, BATCHED_VMAP, BATCHED, BATCHED_COMPILED, BATCHED_GRAPHED)
+VARIANTS: tuple[Variant, ...] = (EAGER, COMPILED, BATCHED_VMAP, BATCHED, BATCHED_COMPILED, BATCHED_GRAPHED, FUSED)
 
 
 def find_variant(name: str) -> Variant:

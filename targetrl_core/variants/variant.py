@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from targetrl_core.history import History
 from targetrl_core.population import Population
@@ -16,6 +17,24 @@ It may consume what it is given. It fills the history, where there is one.
 """
 
 
+class Finished(NamedTuple):
+    """What became of policies that were trained from their seeds, on the device.
+
+    Attributes:
+        population: the trained population; overwritten by the next call.
+        first_steps: first step whose output is within 0.02 of the target, ``steps`` where none is, [N].
+        outputs: after the last update, [N] float32.
+    """
+
+    population: Population
+    first_steps: Tensor
+    outputs: Tensor
+
+
+Seeded = Callable[[int], Finished]
+"""All steps of n policies that begin as ``Population.initialise`` makes them, given the first one's seed."""
+
+
 class Variant(NamedTuple):
     """A way to execute the step.
 
@@ -23,11 +42,13 @@ class Variant(NamedTuple):
         name: row label, test id and JSON key.
         unsupported: why the variant cannot train n policies of a problem on a device, or None where it can.
         prepare: everything that happens once: compile, capture, warm up. Returns what trains.
+        prepare_seeded: likewise, for a variant that makes the start of a population itself.
     """
 
     name: str
     unsupported: Callable[[Problem, torch.device, int], str | None]
     prepare: Callable[[Problem, torch.device, int], Train]
+    prepare_seeded: Callable[[Problem, torch.device, int], Seeded] | None = None
 
 
 POLICY_STEP_LIMIT = 100_000

@@ -1,0 +1,138 @@
+"""The C++ compiler of this machine, and what it has built so far."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from targetrl_core.fused.kernel import SOURCES
+
+COMPILERS = ("c++", "g++", "clang++")
+
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-ffp-contract=off",  # what is fused is fused by name
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-Wno-psabi",
+    "-fPIC",
+    "-shared",
+)
+
+
+def why_no_compiler() -> str | None:
+    """Why kernels cannot be built here, or None."""
+    if sys.platform == "win32":
+        return "its kernel needs GCC's or Clang's vector types, which Windows' compiler lacks"
+    if compiler() is None:
+        return f"it needs a C++ compiler ({', '.join(COMPILERS)}) on the PATH"
+    return None
+
+
+def library(source: str, macros: Mapping[str, str], flags: tuple[str, ...] | None = None) -> ctypes.CDLL:
+    """The library built from a source file beside this one, at its first use on this machine.
+
+    Args:
+        source: name of the file.
+        macros: what is defined for it.
+        flags: for which processor; by default for this one.
+
+    Raises:
+        RuntimeError: the compiler failed, with the first line of its complaint.
+    """
+    target = processor_flags() if flags is None else flags
+    defined = tuple(f"-D{name}={value}" for name, value in macros.items())
+    path = cache_folder() / f"{Path(source).stem}-{_key(source, (*target, *defined))}.so"
+    if not path.exists():
+        _build(source, (*target, *defined), path)
+    return ctypes.CDLL(str(path))
+
+
+def processor_flags() -> tuple[str, ...]:
+    """What makes the compiler use all that this processor has."""
+    return ("-march=native",) if platform.machine().lower() in {"x86_64", "amd64"} else ("-mcpu=native",)
+
+
+def cache_folder() -> Path:
+    """Where built kernels are kept: TARGETRL_CACHE_DIR, or the user's folder for caches."""
+    named = os.environ.get("TARGETRL_CACHE_DIR")
+    if named:
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "targetrl"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "targetrl"
+
+
+@cache
+def compiler() -> str | None:
+    """The first C++ compiler on the PATH."""
+    return next((found for found in map(shutil.which, COMPILERS) if found), None)
+
+
+@cache
+def _key(source: str, options: tuple[str, ...]) -> str:
+    """What a built file depends on: sources, options, compiler, processor and the OpenMP library it is linked to."""
+    texts = [path.read_bytes() for path in (SOURCES / source, *sorted(SOURCES.glob("*.h")))]
+    about = (*FLAGS, *options, *_openmp(), _compiler_version(), _processor())
+    return hashlib.sha256(b"\0".join([*texts, *(part.encode() for part in about)])).hexdigest()[:20]
+
+
+@cache
+def _compiler_version() -> str:
+    found = compiler()
+    if found is None:
+        raise RuntimeError(why_no_compiler())
+    shown = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 — found on the PATH
+    return f"{found} {shown.partition(chr(10))[0]}"
+
+
+@cache
+def _processor() -> str:
+    """The processor's model and abilities: code built for one may not run on another."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    return "\n".join(line for line in lines if line.startswith(("model", "flags", "Features", "CPU")))
+
+
+@cache
+def _openmp() -> tuple[str, ...]:
+    """How to link OpenMP: to the very library that torch uses, where it is found, so that both share one pool of threads."""
+    if sys.platform == "darwin":
+        return ("-Xclang", "-fopenmp", str(Path(torch.__file__).parent / "lib" / "libomp.dylib"))
+    return (*(str(path) for path in _loaded_openmp()), "-fopenmp")
+
+
+def _loaded_openmp() -> list[Path]:
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    mapped = {Path(line.split(maxsplit=5)[5]) for line in lines if "/libgomp" in line}
+    return sorted(mapped)[:1]
+
+
+def _build(source: str, options: tuple[str, ...], path: Path) -> None:
+    """Build into a file of its own and move it where it belongs, so that no process meets half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        built = Path(folder) / path.name
+        command = [str(compiler()), *FLAGS, *options, str(SOURCES / source), "-Wl,--as-needed", *_openmp(), "-o", str(built)]
+        if sys.platform == "darwin":
+            command.remove("-Wl,--as-needed")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 — the compiler found above
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
+            raise RuntimeError(f"{Path(command[0]).name} could not build {source}: {errors[0]}")
+        built.replace(path)

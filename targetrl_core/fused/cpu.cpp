@@ -1,0 +1,122 @@
+// The CPU launcher: a block of policies takes all its steps before the next one begins, so that its state stays in registers and
+// the first-level cache; threads share the blocks.
+//
+// VECTORS of a real work side by side, and GROUPS of them take turns: together they hide the latency of a policy's chain of
+// operations, which is several times as long as the processor needs to issue them.
+
+#include "vectors.h"
+#include "policy.h"
+#include "start.h"
+
+#define STATES 8
+#define CONSTANTS 9
+#define BLOCK (GROUPS * WIDTH)
+
+enum Recorded { NOTHING, HISTORY, FIRST };
+
+// What fused/cpu.py hands over. Pointers are null where there is nothing to read or write.
+struct Task {
+  int64_t n, steps;
+  float *state[STATES];              // in the order of Policy, [n]; what the kernel does not use is null
+  const float *constant[CONSTANTS];  // in the order of Constants: [n] with PER_POLICY, otherwise one number
+  const float *correction;           // [steps, 4], the first two of each row in use
+  float *logits, *outputs;           // before each update, [steps, n]
+  float *first;                      // first step at target, steps where none is, [n]
+  float *last;                       // outputs after the last update, [n]
+  uint32_t seed;                     // of the first policy
+  int32_t seeded;                    // whether the policies begin by their seeds, whatever state holds
+};
+
+FUNCTION void get(real &value, const float *from, int64_t at, int64_t count) {
+  if (count >= WIDTH) {
+    memcpy(&value, from + at, sizeof value);
+  } else {
+    value = real(0.0f);
+    if (count > 0) memcpy(&value, from + at, count * sizeof(float));
+  }
+}
+
+FUNCTION void put(const real &value, float *to, int64_t at, int64_t count) {
+  if (count >= WIDTH)
+    memcpy(to + at, &value, sizeof value);
+  else if (count > 0)
+    memcpy(to + at, &value, count * sizeof(float));
+}
+
+FUNCTION void get_constants(Constants &c, const Task &task, int64_t at, int64_t count) {
+  constant_t *values = &c.x;
+  for (int i = 0; i < CONSTANTS; ++i) {
+#if PER_POLICY
+    get(values[i], task.constant[i], at, count);
+#else
+    values[i] = *task.constant[i];
+#endif
+  }
+}
+
+FUNCTION void begin(Policy &policy, const Task &task, int64_t at, int64_t count) {
+  real *values = &policy.weight;
+  if (task.seeded) {
+    uint32_t seeds[WIDTH];
+    for (int i = 0; i < WIDTH; ++i) seeds[i] = task.seed + (uint32_t)at + i;
+    word seed;
+    memcpy(&seed, seeds, sizeof seed);
+    start(policy, seed);
+  } else {
+    for (int i = 0; i < STATES; ++i)
+      if (task.state[i]) get(values[i], task.state[i], at, count);
+  }
+}
+
+FUNCTION void end(const Policy &policy, const Task &task, int64_t at, int64_t count) {
+  const real *values = &policy.weight;
+  for (int i = 0; i < STATES; ++i)
+    if (task.state[i]) put(values[i], task.state[i], at, count);
+}
+
+template <Recorded RECORDED>
+static void train_block(const Task &task, int64_t at) {
+  Policy policy[GROUPS];
+  Constants c[GROUPS];
+  real first[GROUPS];
+  for (int j = 0; j < GROUPS; ++j) {
+    const int64_t here = at + j * WIDTH, count = task.n - here;
+    begin(policy[j], task, here, count);
+    get_constants(c[j], task, here, count);
+    first[j] = real((float)task.steps);
+  }
+  for (int64_t t = 0; t < task.steps; ++t) {
+    const float scale = task.correction ? task.correction[4 * t] : 1.0f, root = task.correction ? task.correction[4 * t + 1] : 1.0f;
+    for (int j = 0; j < GROUPS; ++j) {
+      const Constants &shared = c[PER_POLICY ? j : 0];
+      const Forward forward = advanced(policy[j], shared, scale, root);
+      if (RECORDED == HISTORY) {
+        const int64_t here = at + j * WIDTH;
+        put(forward.logit, task.logits + t * task.n, here, task.n - here);
+        put(forward.output, task.outputs + t * task.n, here, task.n - here);
+      }
+      if (RECORDED == FIRST) first[j] = first_at_target(first[j], forward.output, shared, (float)t);
+    }
+  }
+  for (int j = 0; j < GROUPS; ++j) {
+    const int64_t here = at + j * WIDTH, count = task.n - here;
+    end(policy[j], task, here, count);
+    if (RECORDED == FIRST) {
+      put(first[j], task.first, here, count);
+      put(sigmoid(logit_of(policy[j], c[j])), task.last, here, count);
+    }
+  }
+}
+
+extern "C" void train(const Task *task, int threads) {
+  const int64_t blocks = (task->n + BLOCK - 1) / BLOCK;
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && blocks > 1)
+  for (int64_t block = 0; block < blocks; ++block) {
+    if (task->logits)
+      train_block<HISTORY>(*task, block * BLOCK);
+    else if (task->first)
+      train_block<FIRST>(*task, block * BLOCK);
+    else
+      train_block<NOTHING>(*task, block * BLOCK);
+  }
+}

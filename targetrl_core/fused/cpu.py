@@ -1,0 +1,46 @@
+"""The CPU launcher: ``cpu.cpp``, built for this processor at its first use."""
+
+import ctypes
+from functools import cache
+
+import torch
+
+from targetrl_core.fused.compiler import library
+from targetrl_core.fused.kernel import Kernel, Task
+
+VECTORS, GROUPS = "6", "2"
+"""How many vectors work side by side, and how many such groups take turns; see ``cpu.cpp``."""
+
+POLICY_STEPS_PER_THREAD = 1 << 16
+"""A thread more has to save more than the time it takes to wake: some 20 µs of work."""
+
+
+class _Task(ctypes.Structure):
+    _fields_ = (
+        ("n", ctypes.c_int64),
+        ("steps", ctypes.c_int64),
+        ("state", ctypes.c_void_p * 8),
+        ("constant", ctypes.c_void_p * 9),
+        ("correction", ctypes.c_void_p),
+        ("logits", ctypes.c_void_p),
+        ("outputs", ctypes.c_void_p),
+        ("first", ctypes.c_void_p),
+        ("last", ctypes.c_void_p),
+        ("seed", ctypes.c_uint32),
+        ("seeded", ctypes.c_int32),
+    )
+
+
+def launch(kernel: Kernel, task: Task) -> None:
+    """Train the policies of a task, on as many threads as torch uses."""
+    addresses = task.addresses()
+    work = task.n * task.steps
+    threads = max(1, min(torch.get_num_threads(), work // POLICY_STEPS_PER_THREAD))
+    handed = _Task(task.n, task.steps, addresses[:8], addresses[8:17], *addresses[17:], task.seed or 0, task.seed is not None)
+    built(kernel).train(ctypes.byref(handed), ctypes.c_int(threads))
+
+
+@cache
+def built(kernel: Kernel, vectors: str = VECTORS, groups: str = GROUPS, flags: tuple[str, ...] | None = None) -> ctypes.CDLL:
+    """The library of a kernel, built and loaded."""
+    return library("cpu.cpp", {**kernel.macros(), "VECTORS": vectors, "GROUPS": groups}, flags)

@@ -1,0 +1,34 @@
+"""Which launcher a device has, and why it has none."""
+
+import torch
+
+from targetrl_core.fused import compiler, cpu, cuda, mps
+from targetrl_core.fused.kernel import Kernel, Task
+
+
+def why_not(device: torch.device) -> str | None:
+    """Why kernels cannot be built for a device here, or None."""
+    if device.type == "cpu":
+        return compiler.why_no_compiler()
+    return cuda.why_no_cuda_core() if device.type == "cuda" else None
+
+
+def ready(kernel: Kernel, device: torch.device) -> None:
+    """Build and load a kernel: its cold start."""
+    if device.type == "cpu":
+        cpu.built(kernel)
+    elif device.type == "cuda":
+        with torch.cuda.device(device):
+            cuda.built(kernel, torch.cuda.get_device_capability(device))
+    else:
+        mps.built(kernel)
+
+
+def launch(kernel: Kernel, task: Task, device: torch.device) -> None:
+    """Run a kernel on its task; on a GPU the task may still be running when this returns."""
+    if device.type == "cpu":
+        cpu.launch(kernel, task)
+    elif device.type == "cuda":
+        cuda.launch(kernel, task, device)
+    else:
+        mps.launch(kernel, task)

@@ -1,0 +1,172 @@
+// The training step of one policy: the body that every fused kernel shares, in the common subset of C++, CUDA C++ and Metal.
+//
+// It follows step.py and arithmetic.py operation by operation, so that portable arithmetic has the same bits here. A launcher
+// defines, before it includes this file, the types
+//     real   a float, or several that are computed side by side
+//     word   as many unsigned 32-bit integers
+// what the language calls a function (FUNCTION) and an argument that is changed (CHANGED), and, for real and word,
+//     fused(a, b, c)             a·b + c, rounded once
+//     root(a)                    √a, correctly rounded where the arithmetic is portable
+//     magnitude(a)               |a|
+//     clamped(a, low, high)      a limited to [low, high]; NaN stays
+//     choose(condition, a, b)    a where the condition holds, b elsewhere
+//     word_of(a), real_of(w)     the same bits
+//     value_of(w)                the value of an integer below 2^24
+//
+// What a kernel is built for is decided by macros, 0 or 1: PATHWISE (otherwise detached), ADAM (otherwise SGD), PORTABLE
+// (otherwise native), UNIT_INPUT (x = 1), SHARED_MOMENTS, OWN_BETAS, and PER_POLICY: constants that differ between policies.
+
+#if PER_POLICY
+typedef real constant_t;
+#else
+typedef float constant_t;  // computed with once for all policies
+#endif
+#if PER_POLICY || OWN_BETAS
+typedef real step_t;
+#else
+typedef float step_t;
+#endif
+
+// Portable gradients and moments below these count as zero, so that nothing becomes subnormal (arithmetic.py).
+#define GRADIENT_FLOOR 8.8817842e-16f  // 2^-50
+#define MOMENT_FLOOR 7.8886091e-31f   // 2^-100
+
+struct Constants {
+  constant_t x, target, k, lr, rate1, rate2, eps;
+  constant_t low, high;  // outputs from low to high, both included, count as at target
+};
+
+struct Policy {
+  real weight, bias, m_weight, v_weight, m_bias, v_bias, decay1, decay2;
+};
+
+struct Forward {
+  real logit, output;
+};
+
+// Tensors have no fused multiply-add: where the bits are to be theirs, the product is rounded too.
+#if PORTABLE
+#define multiply_add(a, b, c) ((a) * (b) + (c))
+#else
+#define multiply_add(a, b, c) fused((a), (b), (c))
+#endif
+
+// 1.5 · 2^23: added to a number below 2^22, it leaves the nearest integer in the last bits.
+#define TO_INTEGER 12582912.0f
+
+// value · 2^n, given n + TO_INTEGER: n is added to the exponent, which has to stay that of a normal number.
+FUNCTION real scaled(real value, real n_shifted) {
+  return real_of(word_of(value) + (word_of(n_shifted) << 23));
+}
+
+#if PORTABLE
+// portable_exp of arithmetic.py, for |x| ≤ 87.
+FUNCTION real exponential(real x) {
+  real shifted = x * 1.4426950408889634f + TO_INTEGER;
+  real n = shifted - TO_INTEGER;
+  real r = x - n * 0.693359375f - n * -0.000212194440055f;
+  real p = r * 0.00139417494459f + 0.00836876730292f;
+  p = p * r + 0.0416663898746f;
+  p = p * r + 0.166665202491f;
+  p = p * r + 0.5f;
+  return scaled(p * (r * r) + r + 1.0f, shifted);
+}
+#else
+// 2^(x·log2 e), for |x| ≤ 87: n is the nearest integer, f in [−½, ½] the rest, and 2^f a polynomial whose constant term is held
+// at 1 (minimax in relative error by linear programming, coefficients rounded one after another: 7e-9).
+FUNCTION real exponential(real x) {
+  real y = x * 1.4426950408889634f;
+  real shifted = y + TO_INTEGER;
+  real f = y - (shifted - TO_INTEGER);
+  real p = fused(f, 0.00015686925f, 0.0013420174f);
+  p = fused(p, f, 0.009617357f);
+  p = fused(p, f, 0.05550265f);
+  p = fused(p, f, 0.24022654f);
+  p = fused(p, f, 0.69314724f);
+  p = fused(p, f, 1.0f);
+  return scaled(p, shifted);
+}
+#endif
+
+FUNCTION real sigmoid(real z) {
+  return 1.0f / (exponential(clamped(-z, -87.0f, 87.0f)) + 1.0f);
+}
+
+FUNCTION real logit_of(Policy p, Constants c) {
+#if UNIT_INPUT
+  return p.weight + p.bias;
+#else
+  return multiply_add(p.weight, real(c.x), p.bias);
+#endif
+}
+
+FUNCTION real settled(real value, float floor) {
+#if PORTABLE
+  return choose(magnitude(value) < floor, real(0.0f), value);
+#else
+  return value;
+#endif
+}
+
+// dL/dz. Of the detached objective, −r·(1 − o) with the sign drawn into r = 1 − k·|o − target|.
+FUNCTION real gradient(real o, Constants c) {
+  real distance = o - c.target;
+#if PATHWISE
+  real slope = choose(distance > 0.0f, real(c.k), choose(distance < 0.0f, real(-c.k), real(0.0f)));
+  return slope * (o * (1.0f - o));
+#else
+  return multiply_add(real(c.k), magnitude(distance), real(-1.0f)) * (1.0f - o);
+#endif
+}
+
+// Adam's move of a parameter, after its moments have followed the gradient g.
+FUNCTION real moved(CHANGED(real) m, CHANGED(real) v, real g, Constants c, step_t lr, step_t eps) {
+  m = settled(multiply_add(g - m, real(c.rate1), m), MOMENT_FLOOR);
+  v = settled(multiply_add(g * g - v, real(c.rate2), v), MOMENT_FLOOR);
+  return lr * (m / (root(v) + eps));
+}
+
+// One update; what the policy put out before it is returned. correction_scale and correction_root are Adam's bias corrections
+// of this step, √(1 − beta2^t)/(1 − beta1^t) and √(1 − beta2^t), unless policies have betas, hence corrections, of their own.
+FUNCTION Forward advanced(CHANGED(Policy) p, Constants c, float correction_scale, float correction_root) {
+  Forward forward;
+  forward.logit = logit_of(p, c);
+  forward.output = sigmoid(forward.logit);
+  real g = gradient(forward.output, c);
+  real g_bias = settled(g, GRADIENT_FLOOR);
+#if UNIT_INPUT
+  real g_weight = g_bias;
+#else
+  real g_weight = settled(g * c.x, GRADIENT_FLOOR);
+#endif
+#if !ADAM
+  p.weight = p.weight - c.lr * g_weight;
+  p.bias = p.bias - c.lr * g_bias;
+#else
+#if OWN_BETAS
+  p.decay1 = multiply_add(1.0f - p.decay1, real(c.rate1), p.decay1);
+  p.decay2 = multiply_add(1.0f - p.decay2, real(c.rate2), p.decay2);
+  real second = root(p.decay2);
+  step_t lr = c.lr * (second / p.decay1);
+  step_t eps = c.eps * second;
+#else
+  step_t lr = c.lr * correction_scale;
+  step_t eps = c.eps * correction_root;
+#endif
+  real move_weight = moved(p.m_weight, p.v_weight, g_weight, c, lr, eps);
+#if SHARED_MOMENTS
+  real move_bias = move_weight;
+#else
+  real move_bias = moved(p.m_bias, p.v_bias, g_bias, c, lr, eps);
+#endif
+  p.weight = p.weight - move_weight;
+  p.bias = p.bias - move_bias;
+#endif
+  return forward;
+}
+
+// The first step whose output is at target, where the policy has put out ``output`` before update t; ``first`` so far.
+FUNCTION real first_at_target(real first, real output, Constants c, float t) {
+  real earliest = choose(first < t, first, real(t));
+  return choose(output < c.low, first, choose(output > c.high, first, earliest));
+}

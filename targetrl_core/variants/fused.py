@@ -1,0 +1,84 @@
+"""`fused`: all steps of a policy in one kernel, its state in registers."""
+
+import torch
+from torch import Tensor
+
+from targetrl_core.fused.kernel import STEP_LIMIT, Task, constants_of, kernel_of
+from targetrl_core.fused.launch import launch, ready, why_not
+from targetrl_core.history import History
+from targetrl_core.population import Population
+from targetrl_core.problem import Problem
+from targetrl_core.step import State, begin, correction_table, end, rule_for
+from targetrl_core.variants.variant import Finished, Seeded, Train, Variant
+
+
+def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
+    """Runs where a kernel can be built."""
+    if problem.steps > STEP_LIMIT:
+        return f"its steps are counted in float32: limited to {STEP_LIMIT:,}"
+    return why_not(device)
+
+
+def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+    """Build and load the kernel of a fresh population; that of one trained before differs where its moments do."""
+    problem.check_policies(n)
+    c, constants = problem.constants(device), constants_of(problem, device)
+    per_policy = problem.policies is not None
+    blank = Population.fresh(torch.zeros(1, device=device), torch.zeros(1, device=device))
+    ready(kernel_of(rule_for(problem, blank, compiled=True), per_policy=per_policy), device)
+
+    def train(population: Population, history: History | None) -> Population:
+        rule = rule_for(problem, population, compiled=True)
+        state = _contiguous(begin(rule, population, c))
+        task = Task(
+            n=population.n,
+            steps=problem.steps,
+            state=state,
+            constants=constants,
+            correction=correction_table(problem, population.age, device),
+            history=history,
+        )
+        launch(kernel_of(rule, per_policy=per_policy), task, device)
+        return end(rule, population, state, problem.steps)
+
+    return train
+
+
+def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
+    """The same kernel, which also makes the start; all it writes is kept for the next n policies."""
+    problem.check_policies(n)
+    constants = constants_of(problem, device)
+    population = Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device))
+    rule = rule_for(problem, population, compiled=True)
+    kernel = kernel_of(rule, per_policy=problem.policies is not None)
+    state = begin(rule, population, problem.constants(device))
+    first, outputs = torch.empty(n, device=device), torch.empty(n, device=device)
+    correction = correction_table(problem, 0, device)
+    trained = end(rule, population, state, problem.steps)
+    ready(kernel, device)
+
+    def train(seed: int) -> Finished:
+        task = Task(
+            n=n,
+            steps=problem.steps,
+            state=state,
+            constants=constants,
+            correction=correction,
+            seed=seed % 2**32,
+            first=first,
+            last=outputs,
+        )
+        launch(kernel, task, device)
+        return Finished(trained, first, outputs)
+
+    return train
+
+
+def _contiguous(state: State) -> State:
+    def contiguous(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.contiguous()
+
+    return State._make(map(contiguous, state))
+
+
+FUSED = Variant("fused", unsupported, prepare, prepare_seeded)
