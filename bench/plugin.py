@@ -115,7 +115,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Caches:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:  # noqa: ANN401, ARG001 — pytest's own
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:  # noqa: ANN401 — pytest's own
     """Remember which rows were withheld or not measured, and why; put a row's speed where its progress line is made."""
     report = yield
     if _is_benchmark(item) and report.when != "teardown":
@@ -124,8 +124,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         benchmark = getattr(item, "funcargs", {}).get("benchmark")
         if report.failed and benchmark is not None:
             withdraw(benchmark)  # also where it failed for a reason of pytest's own
-        if not report.passed:
-            item.config.stash[SESSION].note_absence(item, report)
+        if not report.passed and call.excinfo is not None:
+            item.config.stash[SESSION].note_absence(item, call.excinfo)
         elif report.when == "call" and benchmark is not None:
             report.row = _progress(benchmark)
     return report

@@ -150,7 +150,7 @@ def test_a_fresh_process_that_trains_wrongly_is_rejected(start: fresh.Process) -
 def test_a_fresh_process_that_fails_says_why(tmp_path: Path) -> None:
     """A process that ends early is a reason with its last words."""
     cheat = CHEATS[0]  # a variant that the process does not know
-    with pytest.raises(NotIdenticalError, match=r"ended with exit code 1: .*variant is 'cheat-skipped-step'"):
+    with pytest.raises(fresh.ProcessFailedError, match=r"ended with exit code 1: .*variant is 'cheat-skipped-step'"):
         fresh.Process.start(CPU, cheat, Problem(), Pools().of(Problem(), 10), tmp_path)
 
 

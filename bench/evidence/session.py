@@ -11,6 +11,7 @@ import torch
 
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
+from bench.evidence.reasons import reason_of
 from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
 from bench.report import folder
 from bench.timing.environment import Watch
@@ -42,17 +43,11 @@ class Session:
             self.clocks[device.type] = clock_test(device)
         return self.clocks[device.type]
 
-    def note_absence(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        """Keep why a row is missing: withheld (it failed) or not measured (it was skipped)."""
+    def note_absence(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep why a row is missing: withheld, as it is not identical, or not measured, whether it was skipped or failed."""
         device, name = without_device(item.name, self.devices)
-        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-        said = text.removeprefix("Skipped: ").strip().splitlines() or ["no reason given"]
-        kind, _, why = said[-1].partition(": ")
-        if kind == "not measured":
-            found = Absence(name=name, kind="not measured", reason=why[:2000], cell=_cell(item))
-        else:
-            found = Absence(name=name, kind="withheld", reason=(why if kind == "withheld" else said[-1])[:2000], cell=_cell(item))
-        self.absences.setdefault(device, []).append(found)
+        kind, reason = reason_of(error)
+        self.absences.setdefault(device, []).append(Absence(name=name, kind=kind, reason=reason, cell=_cell(item)))
 
     def lines(self) -> list[str]:
         """A line for each withheld row; those not measured are counted."""

@@ -17,7 +17,7 @@ import torch
 
 from bench.evidence.schema import Phases
 from bench.timing.child import MOST_CALLS
-from bench.timing.gate import Gate, NotIdenticalError, cell_of, facts_of, raise_unless_empty
+from bench.timing.gate import Gate, cell_of, facts_of, raise_unless_empty
 from bench.timing.pools import Pool
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.convergence import Identity, check
@@ -26,6 +26,10 @@ from targetrl_core.population import STATE_NAMES
 ROOT = Path(__file__).parent.parent.parent
 TIMEOUT_SECONDS = 300
 Cache = Literal["empty", "warm"]
+
+
+class ProcessFailedError(Exception):
+    """A fresh process ended early; says how."""
 
 
 @dataclass
@@ -105,7 +109,7 @@ class Process:
             with stdin:
                 json.dump(task, stdin)
             if stdout.readline() != "trained\n":
-                raise NotIdenticalError(found.last_words())
+                raise ProcessFailedError(found.last_words())
         return found
 
     def finish(self) -> tuple[Phases, Identity]:
@@ -114,7 +118,7 @@ class Process:
             with _pipes(self.process)[1] as stdout:
                 said = stdout.read()
             if self.process.wait() != 0:
-                raise NotIdenticalError(self.last_words())
+                raise ProcessFailedError(self.last_words())
             phases = msgspec.json.decode(said, type=Phases)
             trained = torch.load(Path(self.scratch.name) / "trained.pt")
         return phases, [self.check(first, tensors, age) for first, (tensors, age) in enumerate(trained)][-1]
