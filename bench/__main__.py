@@ -5,9 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+from bench.evidence.files import RESULTS
 from targetrl_core.errors import UsageError
-
-RESULTS = Path(__file__).parent.parent / "results"
 
 
 def main() -> int:

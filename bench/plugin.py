@@ -7,8 +7,10 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.evidence.files import RESULTS, check_writable
 from bench.evidence.fingerprint import check_label
 from bench.evidence.session import Session, strip_device
+from bench.report import folder
 from bench.report.cells import scaled
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, withdraw
@@ -19,8 +21,6 @@ from targetrl_core.errors import one_of
 from targetrl_core.names import DEVICES
 
 SESSION = pytest.StashKey[Session]()
-RESULTS = Path(__file__).parent.parent / "results"
-
 SECONDS, QUICK_SECONDS = 0.4, 0.2
 """About how long a row is timed."""
 
@@ -48,14 +48,25 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     if not set(devices) <= set(DEVICES):  # evidence is filed by kind of device, not by its number
         raise pytest.UsageError(f"device is {devices[0]!r}; the suites take one of {one_of((*DEVICES, 'all'))}")
-    if quick and named and Path(named).resolve() == RESULTS:
-        raise pytest.UsageError(f"--results is {named}; with --quick it must be another folder than results/")
     results = Path(named) if named else None if quick else RESULTS
-    config.stash[SESSION] = Session(devices, config.getoption("--label"), results, default=named is None, quick=quick)
+    config.stash[SESSION] = session = Session(devices, config.getoption("--label"), results, quick=quick)
+    if quick and session.is_committed:
+        raise pytest.UsageError(f"--results is {named}; with --quick it must be another folder than results/")
+    if results is not None and (named or config.getoption("--benchmark-only")):
+        _check_results(results)
     if config.getoption("--benchmark-only") and config.option.verbose == 0:
         config.option.verbose = 1  # a line for each row as it is done: the run takes minutes
     if config.getoption("--benchmark-only") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = [path for path in config.args if Path(path).name != "tests"]  # importing them would take seconds
+
+
+def _check_results(results: Path) -> None:
+    """Refuse a folder that the run could not write its files into, or whose evidence it could not make tables of."""
+    try:
+        check_writable(results)
+        folder.check(results)
+    except UsageError as error:
+        raise pytest.UsageError(f"--results is {results}; it cannot be used: {error}") from error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -176,6 +187,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ours.partial |= not asked.issuperset(path.name for path in Path(__file__).parent.glob("test_*.py"))
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         ours.save(session.config)
+        if ours.lost:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     elif exitstatus == pytest.ExitCode.INTERRUPTED and session.config.getoption("--benchmark-only"):
         left = [item.name for item in session.items if item.nodeid not in ours.finished]
         first = f", the first of them {left[0]}" if left else ""

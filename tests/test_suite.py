@@ -14,11 +14,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def run_pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(*arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
     """Run pytest on the project."""
+    variables = {name: str(value) for name, value in environment.items()}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"},
+        cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"} | variables,
     )  # fmt: skip
 
 
@@ -68,10 +69,11 @@ def test_stock_compare_reads_the_file(session: tuple[subprocess.CompletedProcess
     assert "test_steady_state[detached-native-100-batched-compiled]" in run.stdout
 
 
-def test_a_selection_is_not_written_over_the_evidence() -> None:
-    """Rows chosen with -k are shown, and results/ stays as it is."""
+@pytest.mark.parametrize("named", [(), ("--results=bench/../results",)])
+def test_a_selection_is_not_written_over_the_evidence(named: tuple[str, ...]) -> None:
+    """Rows chosen with -k are shown, and results/ stays as it is, also where it was named."""
     before = {path: path.read_bytes() for path in (ROOT / "results").iterdir()}
-    run = run_pytest("--benchmark-only", "--device", "cpu", "-k", "detached-native-1-batched]")
+    run = run_pytest("--benchmark-only", "--device", "cpu", "-k", "detached-native-1-batched]", *named)
     assert run.returncode == 0, run.stdout
     assert "a selection of rows is not written to results/" in run.stdout
     assert {path: path.read_bytes() for path in (ROOT / "results").iterdir()} == before
@@ -88,6 +90,8 @@ def test_benchmark_disable_checks_identity() -> None:
     ("arguments", "message"),
     [
         (("--quick", "--results=results"), "--results is results; with --quick it must be another folder"),
+        (("--results=README.md",), "--results is README.md; it cannot be used: README.md: Not a directory"),
+        (("--results=README.md/below",), "README.md: Not a directory; it must be a folder that can be written"),
         (("--device", "tpu"), "device is 'tpu'; it must be one of cpu"),
         (("--device", "cpu:0"), "device is 'cpu:0'; the suites take one of cpu, cuda, mps, all"),
         (("--device", "cuda:99"), "is not available: "),
@@ -99,6 +103,35 @@ def test_an_unusable_option_is_a_usage_error(arguments: tuple[str, ...], message
     run = run_pytest("--benchmark-only", *arguments)
     assert run.returncode == 4
     assert message in run.stderr
+
+
+def test_a_folder_with_a_broken_neighbour_is_a_usage_error(tmp_path: Path) -> None:
+    """Evidence that no table can be made of is found before the run, not after it."""
+    (tmp_path / "bad-cpu.json").write_text("{")
+    run = run_pytest("--benchmark-only", "--device", "cpu", f"--results={tmp_path}")
+    assert run.returncode == 4
+    assert f"--results is {tmp_path}; it cannot be used: bad-cpu.json: " in run.stderr
+    assert run.stderr.count("\n") <= 2
+
+
+@pytest.mark.parametrize("spoiled", ["neighbours", "place"])
+def test_what_was_measured_is_not_lost(spoiled: str, tmp_path: Path) -> None:
+    """Where the folder is spoiled while the suite runs, the evidence is written all the same, and the run fails and says so."""
+    spare, results = tmp_path / "spare", tmp_path / "results"
+    spare.mkdir()
+    run = run_pytest(
+        "tests/spoiling_suite.py", "--benchmark-only", "--device=cpu", "--label=some", f"--results={results}", "-k", spoiled, TMPDIR=spare
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+    if spoiled == "neighbours":
+        assert "the tables were not written: bad-cpu.json: " in run.stdout
+        assert json.loads((results / "some-cpu.json").read_text())["benchmarks"]
+    else:
+        assert "some-cpu.json could not be written: Is a directory; the evidence is kept in another place" in run.stdout
+        (kept,) = spare.glob("targetrl-*/some-cpu.json")
+        assert f"wrote {kept}" in run.stdout
+        assert json.loads(kept.read_text())["benchmarks"]
 
 
 def test_ci_services_find_their_fields(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:

@@ -1,8 +1,23 @@
-"""Writing evidence: whole or not at all."""
+"""Writing evidence: whole or not at all, and where."""
 
 import os
 import tempfile
 from pathlib import Path
+
+from targetrl_core.errors import UsageError
+
+RESULTS = Path(__file__).resolve().parent.parent.parent / "results"
+"""The project's own evidence, which whole runs of the suites alone write."""
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UsageError where no file can be written in a folder, or in the first one above it that is there; leaves nothing behind."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise UsageError(f"{place}: {error.strerror}; it must be a folder that can be written") from error
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """One run of the suites: which rows it brought, which it did not, and the files that it leaves behind."""
 
 import json
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,33 +10,39 @@ import msgspec
 import pytest
 import torch
 
-from bench.evidence.files import write_atomically
+from bench.evidence.files import RESULTS, write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.reasons import reason_of
 from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
 from bench.report import folder
 from bench.timing.environment import Watch
 from bench.timing.selftest import clock_test
+from targetrl_core import UsageError
 
 
 @dataclass
 class Session:
     """One run of the suites: where its results go, and what it has to say.
 
-    ``results`` is None where nothing is to be written, and ``default`` tells that the folder was not named by the user.
+    ``results`` is None where nothing is to be written, and ``lost`` tells that not all of it could be.
     """
 
     devices: tuple[str, ...]
     label: str | None
     results: Path | None
-    default: bool
     quick: bool
     partial: bool = False
+    lost: bool = False
     watch: Watch = field(default_factory=Watch.start)
     clocks: dict[str, ClockTest] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     absences: dict[str, list[Absence]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the folder is the project's own results/, however it was named."""
+        return self.results is not None and self.results.resolve() == RESULTS
 
     def clock(self, device: torch.device) -> ClockTest:
         """The self-test of a device's clock, made once."""
@@ -64,24 +71,41 @@ class Session:
         if self.results is None:
             self.messages.append("nothing is written of a quick run; name a place with --results=DIR")
             return
-        if self.default and (self.partial or any("::" in argument for argument in config.args)):
+        if self.is_committed and (self.partial or any("::" in argument for argument in config.args)):
             self.messages.append("a selection of rows is not written to results/; name a place with --results=DIR")
             return
         machine, commit = benchmarks.get_machine_info(), config.hook.pytest_benchmark_generate_commit_info(config=config)
         timed = [row for row in benchmarks.benchmarks if row and not row.has_error]
         for device in self.devices:
             rows = [row for row in timed if row.params.get("device") == torch.device(device)]
-            self._save_device(self.results, config, device, rows, machine, commit)
-        self.messages += [f"wrote {path}" for path in folder.write(self.results)]
+            label = self.label or default_label(machine, device)
+            self._keep(self.results / f"{label}-{device}.json", self._content(label, config, device, rows, machine, commit))
+        if self.lost:
+            return
+        try:
+            self.messages += [f"wrote {path}" for path in folder.write(self.results)]
+        except (OSError, UsageError) as error:
+            self.lost = True
+            self.messages.append(f"the tables were not written: {error}; repair that and run python -m bench report")
 
-    def _save_device(  # noqa: PLR0913 — what a file is made of
-        self, results: Path, config: pytest.Config, device: str, rows: list[Any], machine: dict[str, Any], commit: dict[str, Any]
-    ) -> None:
+    def _keep(self, path: Path, text: str) -> None:
+        """Write evidence where it belongs or, if that cannot be, where it is not lost."""
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            self.lost = True
+            self.messages.append(f"{path} could not be written: {error.strerror}; the evidence is kept in another place")
+            path = Path(tempfile.mkdtemp(prefix="targetrl-")) / path.name
+            write_atomically(path, text)
+        self.messages.append(f"wrote {path}")
+
+    def _content(  # noqa: PLR0913 — what a file is made of
+        self, label: str, config: pytest.Config, device: str, rows: list[Any], machine: dict[str, Any], commit: dict[str, Any]
+    ) -> str:
         content = config.hook.pytest_benchmark_generate_json(
             config=config, benchmarks=rows, include_data=True, machine_info=machine, commit_info=commit
         )
         strip_device(content, device)
-        label = self.label or default_label(machine, device)
         part = Part(
             schema=2,
             label=label,
@@ -93,9 +117,7 @@ class Session:
         )
         text = json.dumps(content | {"targetrl": msgspec.to_builtins(part)}, indent=1, default=str) + "\n"
         msgspec.json.decode(text, type=Evidence)  # what is written can be read
-        path = results / f"{label}-{device}.json"
-        write_atomically(path, text)
-        self.messages.append(f"wrote {path}")
+        return text
 
 
 def _cell(item: pytest.Item) -> Cell | None:

@@ -33,6 +33,11 @@ def read(results: Path) -> list[Machine]:
     return [Machine(records.read(path)) for path in records.files(results)]
 
 
+def check(results: Path) -> None:
+    """Raise UsageError where a folder holds what no tables can be made of."""
+    text(read(results), results)
+
+
 def text(machines: list[Machine], results: Path | None = None) -> str:
     """What README.md has to say: of the devices and, given the folder, of what ``bench bounds`` measured there."""
     sections = [device_section(machine) for machine in machines]
