@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+import msgspec
 import pytest
 import torch
 
+from bench.evidence import session
 from bench.evidence.schema import ClockTest
-from bench.timing import child, fresh
+from bench.timing import child, fresh, selftest
 from bench.timing.environment import Watch
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, NotIdenticalError
@@ -26,6 +28,7 @@ from targetrl_core.variants.batched import BATCHED
 from tests.cheats import CHEATS
 
 CPU = torch.device("cpu")
+CLOCK = ClockTest(resolution_seconds=1e-9, work=[1, 4], seconds=[0.004, 0.016], unsynchronised_seconds=0.016, failures=[])
 
 
 def test_an_honest_clock_passes() -> None:
@@ -51,6 +54,45 @@ def test_a_clock_that_does_not_wait_fails(monkeypatch: pytest.MonkeyPatch) -> No
     honest = time.perf_counter
     monkeypatch.setattr(time, "perf_counter", lambda: 3.0 * honest())
     assert any("work that was waited for" in reason for reason in clock_test(CPU, honest).failures)
+
+
+def test_a_clock_that_stops_too_early_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stops before the device is done is found out beside the one that waits, whatever its proportions are."""
+    plain, queued = time.perf_counter, [0.0]
+
+    def waits() -> float:
+        if queued[0]:
+            time.sleep(queued[0])
+        queued[0] = 0.0
+        return plain()
+
+    def launch(count: int) -> None:  # returns at once, as a launch on a GPU does, and leaves work to be waited for
+        queued[0] += count * 0.002
+        time.sleep(count * 0.0005)
+
+    monkeypatch.setattr(selftest, "synchronized_clock", waits)
+    monkeypatch.setattr(selftest, "_portions", lambda *_: launch)
+    assert any("by the clock that waits for every device" in failure for failure in clock_test(CPU, plain).failures)
+    assert not clock_test(CPU, waits).failures
+
+
+def test_the_clock_that_times_is_the_one_that_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row with a timer of its own needs that timer's self-test, and a device's file tells the worst."""
+    tested: list[object] = []
+
+    def script(_device: torch.device, clock: object) -> ClockTest:
+        tested.append(clock)
+        return CLOCK if clock is time.perf_counter else msgspec.structs.replace(CLOCK, failures=["it stands still"])
+
+    monkeypatch.setattr(session, "clock_test", script)
+    ours = session.Session(("cpu",), None, None, quick=False)
+    benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False, _timer=time.monotonic)
+    with pytest.raises(pytest.fail.Exception, match="withheld: the clock failed its test: it stands still"):
+        Gate(benchmark, CPU, Pools(), ours.clock, seconds=0.1).train("steady state", BATCHED, Problem(), 10)
+    ours.clock(CPU, time.perf_counter)
+    ours.clock(CPU, time.perf_counter)
+    assert tested == [time.monotonic, time.perf_counter]
+    assert ours.worst_clock("cpu").failures == ["it stands still"]
 
 
 def test_the_environment_is_looked_at() -> None:
@@ -171,9 +213,9 @@ def test_every_variant_has_a_place_in_the_cold_starts() -> None:
 
 def test_a_failed_clock_withholds_every_row_of_its_device() -> None:
     """No row of a device whose clock failed its test has a number, and each says why."""
-    failed = ClockTest(resolution_seconds=1.0, work=[1, 4], seconds=[1.0, 1.0], unsynchronised_seconds=1.0, failures=["it stands still"])
+    failed = msgspec.structs.replace(CLOCK, failures=["it stands still"])
     benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False)
-    gate = Gate(benchmark, CPU, Pools(), lambda _device: failed, seconds=0.1)
+    gate = Gate(benchmark, CPU, Pools(), lambda _device, _timer: failed, seconds=0.1)
     with pytest.raises(pytest.fail.Exception, match="withheld: the clock failed its test: it stands still"):
         gate.train("steady state", BATCHED, Problem(), 10)
     assert benchmark.has_error

@@ -16,8 +16,9 @@ from bench.evidence.reasons import reason_of
 from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
 from bench.report import folder
 from bench.timing.environment import Watch
-from bench.timing.selftest import clock_test
+from bench.timing.selftest import Clock, clock_test
 from targetrl_core import UsageError
+from targetrl_core.devices import synchronized_clock
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Session:
     partial: bool = False
     lost: bool = False
     watch: Watch = field(default_factory=Watch.start)
-    clocks: dict[str, ClockTest] = field(default_factory=dict)
+    clocks: dict[tuple[str, Clock], ClockTest] = field(default_factory=dict)
     finished: set[str] = field(default_factory=set)
     absences: dict[str, list[Absence]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
@@ -44,11 +45,17 @@ class Session:
         """Whether the folder is the project's own results/, however it was named."""
         return self.results is not None and self.results.resolve() == RESULTS
 
-    def clock(self, device: torch.device) -> ClockTest:
-        """The self-test of a device's clock, made once."""
-        if device.type not in self.clocks:
-            self.clocks[device.type] = clock_test(device)
-        return self.clocks[device.type]
+    def clock(self, device: torch.device, clock: Clock = synchronized_clock) -> ClockTest:
+        """The self-test of a clock on a device, made once."""
+        key = (device.type, clock)
+        if key not in self.clocks:
+            self.clocks[key] = clock_test(device, clock)
+        return self.clocks[key]
+
+    def worst_clock(self, device: str) -> ClockTest:
+        """The self-test that a device's file tells: of the clock that timed it or, of several, one that failed."""
+        made = [found for (kind, _), found in self.clocks.items() if kind == device]
+        return max(made, key=lambda found: len(found.failures)) if made else self.clock(torch.device(device))
 
     def note_absence(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep why a row is missing: withheld, as it is not identical, or not measured, whether it was skipped or failed."""
@@ -112,7 +119,7 @@ class Session:
             device=device,  # type: ignore[arg-type] # one of the names that were checked at the start
             fingerprint=fingerprint(machine, commit, device),
             environment=self.watch.finish(device),
-            clock=self.clock(torch.device(device)),
+            clock=self.worst_clock(device),
             absent=self.absences.get(device, []),
         )
         text = json.dumps(content | {"targetrl": msgspec.to_builtins(part)}, indent=1, default=str) + "\n"

@@ -14,6 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.evidence.schema import Cell, ClockTest, Facts, Question
 from bench.timing.launches import launches_per_step
 from bench.timing.pools import Pool, Pools, Slice
+from bench.timing.selftest import Clock
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.convergence import Identity, check, passes
 from targetrl_core.devices import synchronized_clock
@@ -33,13 +34,13 @@ class NotIdenticalError(Exception):
 class Gate:
     """What a row is timed through: pytest-benchmark's fixture, the device, the session's pools and the state of its clock.
 
-    ``seconds`` is about how long a row is timed; ``clock`` tests the device's clock once a session.
+    ``seconds`` is about how long a row is timed; ``clock`` tests a clock on the device once a session.
     """
 
     benchmark: BenchmarkFixture
     device: torch.device
     pools: Pools
-    clock: Callable[[torch.device], ClockTest]
+    clock: Callable[[torch.device, Clock], ClockTest]
     seconds: float
 
     def train(self, question: Question, variant: Variant, problem: Problem, n: int) -> None:
@@ -89,7 +90,8 @@ class Gate:
 
     def _require_clock(self) -> None:
         if self.benchmark.enabled:
-            failures = self.clock(self.device).failures
+            timer = self.benchmark._timer  # noqa: SLF001 — it has no public name
+            failures = self.clock(self.device, timer).failures
             if failures:
                 raise NotIdenticalError(f"the clock failed its test: {'; '.join(failures)}")
 
