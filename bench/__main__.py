@@ -10,7 +10,7 @@ from targetrl_core.errors import UsageError
 
 
 def main() -> int:
-    """Run a command; 0 fine, 2 unreadable input."""
+    """Run a command; 0 fine, 2 wrong usage, unreadable input or a package that is missing."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = (
         "report: write the tables anew; schema: print the JSON Schema of evidence files; "
@@ -20,25 +20,34 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where the files are (default: results/)")
     options = parser.parse_args()
     try:
-        if options.command == "report":
-            from bench.report import folder
-
-            for path in folder.write(options.results):
-                print(f"wrote {path}")
-        elif options.command == "schema":
-            import msgspec
-
-            from bench.evidence.schema import Evidence
-
-            print(json.dumps(msgspec.json.schema(Evidence), indent=1))
-        else:
-            from bench import bounds
-
-            bounds.main(options.results)
+        _run(options.command, options.results)
     except UsageError as error:
         print(f"bench: {error}", file=sys.stderr)
-        return 2
-    return 0
+    except OSError as error:
+        print(f"bench: {error.filename2 or error.filename or options.results}: {error.strerror}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f"bench: the package {error.name} is missing: install what pyproject.toml names", file=sys.stderr)
+    else:
+        return 0
+    return 2
+
+
+def _run(command: str, results: Path) -> None:
+    if command == "report":
+        from bench.report import folder
+
+        for path in folder.write(results):
+            print(f"wrote {path}")
+    elif command == "schema":
+        import msgspec
+
+        from bench.evidence.schema import Evidence
+
+        print(json.dumps(msgspec.json.schema(Evidence), indent=1))
+    else:
+        from bench import bounds
+
+        bounds.main(results)
 
 
 if __name__ == "__main__":

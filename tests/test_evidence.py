@@ -65,6 +65,14 @@ def changed(path: str, value: Any) -> str:  # noqa: ANN401 — any JSON value
         ),
         (changed("benchmarks.2.extra_info.outcomes", {"label": 3}), "$.benchmarks[2].extra_info.outcomes"),
         (changed("benchmarks.2.extra_info.variant", "a\nb"), "$.benchmarks[2].extra_info.variant"),
+        (changed("benchmarks.2.extra_info.variant", None), "variant is None and steps 50"),
+        (changed("benchmarks.2.extra_info.steps", 0), "steps 0, which cannot be for the question 'steady state' - at `$.benchmarks[2]"),
+        (changed("benchmarks.2.extra_info.policies", 0), "$.benchmarks[2].extra_info.policies"),
+        (changed("benchmarks.3.extra_info.processes", []), "processes is empty; a cold start has at least one - at `$.benchmarks[3]"),
+        (changed("benchmarks.3.extra_info.processes.0.steady_seconds", []), "$.benchmarks[3].extra_info.processes[0].steady_seconds"),
+        (changed("benchmarks.3.extra_info.processes.0.first_call_seconds", 0), "$.benchmarks[3].extra_info.processes[0]"),
+        (changed("benchmarks.1.stats.data", [1e-320, 1.0]), "$.benchmarks[1].stats.data[0]"),
+        (changed("targetrl.absent.0.cell.steps", 0), "steps 0, which cannot be"),
     ],
 )
 def test_what_is_no_evidence_is_named(content: str, message: str, tmp_path: Path) -> None:

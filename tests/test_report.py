@@ -149,6 +149,40 @@ def test_reading_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("typo", "typo: no evidence is there; it must be a folder with files <label>-<device>.json"),
+        (".", "no evidence is there"),
+        ("some-cpu.json", "some-cpu.json: no evidence is there"),
+        ("locked", "README.md: Is a directory"),
+    ],
+)
+def test_a_folder_that_cannot_be_reported_is_an_error(place: str, message: str, tmp_path: Path) -> None:
+    """A folder that is not there, holds no evidence or takes no tables ends `report` with exit code 2 and one line, and is left alone."""
+    (tmp_path / "locked" / "README.md").mkdir(parents=True)
+    for path in (tmp_path / "locked" / "some-cpu.json", tmp_path / "elsewhere", tmp_path / "some.json"):
+        path.write_text(json.dumps(evidence()))
+    before = sorted(tmp_path.iterdir())
+    command = [sys.executable, "-m", "bench", "report", "--results", str(tmp_path / place)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("bench: ")
+    assert message in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("command", "package"), [("report", "tabulate"), ("report", "msgspec"), ("schema", "msgspec")])
+def test_a_missing_package_is_named(command: str, package: str) -> None:
+    """Where a package is missing, the commands say which, in one line, with exit code 2."""
+    code = (
+        f"import sys; sys.modules['{package}'] = None; sys.argv[1:] = ['{command}']; from bench import __main__; sys.exit(__main__.main())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (2, f"bench: the package {package} is missing: install what pyproject.toml names\n")
+
+
 def test_unreadable_evidence_leaves_the_old_tables(tmp_path: Path) -> None:
     """A file that is no evidence ends `report` with exit code 2 and one line, and the tables stay as they were."""
     (tmp_path / "README.md").write_text("old")

@@ -17,7 +17,8 @@ SCHEMA = 2
 Text = Annotated[str, Meta(max_length=2000)]
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Count = Annotated[int, Meta(ge=0, le=10**15)]
-Seconds = Annotated[float, Meta(gt=0, le=1e7)]
+Some = Annotated[int, Meta(ge=1, le=10**15)]
+Seconds = Annotated[float, Meta(ge=1e-12, le=1e7)]
 Share = Annotated[float, Meta(ge=0, le=1e6)]
 Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
@@ -29,22 +30,30 @@ StateName = Literal["weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias"
 Question = Literal["steady state", "again", "cold start", "latency", "growth with steps", "construction", "to device", "to host"]
 Device = Literal["cpu", "cuda", "mps"]
 
+UNTRAINED = ("construction", "to device", "to host")
+"""The questions whose rows train nothing."""
+
 
 class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a row is about: its place in the tables. Rows of two files with equal cells can be compared.
 
-    ``variant`` is None where no policy is trained, and ``cache`` says for a cold start whether Inductor's cache was ``empty`` or
-    ``warm``, or None where the variant compiles nothing.
+    ``variant`` is None and ``steps`` 0 where no policy is trained, and nowhere else. ``cache`` says for a cold start whether Inductor's
+    cache was ``empty`` or ``warm``, or None where the variant compiles nothing.
     """
 
     question: Question
-    policies: Count
+    policies: Some
     steps: Count = 0
     variant: Word | None = None
     objective: Word | None = None
     optimizer: Word | None = None
     arithmetic: Word | None = None
     cache: Literal["empty", "warm"] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no table has a place for; msgspec adds the path of the field."""
+        if (self.question not in UNTRAINED) != (self.variant is not None and self.steps > 0):
+            raise ValueError(f"variant is {self.variant!r} and steps {self.steps}, which cannot be for the question {self.question!r}")
 
 
 class Phases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +66,7 @@ class Phases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prepare_seconds: Seconds
     first_call_seconds: Seconds
     second_call_seconds: Seconds
-    steady_seconds: list[Seconds]
+    steady_seconds: Annotated[list[Seconds], Meta(min_length=1)]
     peak_memory_bytes: Count
 
 
@@ -87,6 +96,12 @@ class Facts(Cell, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     launches_per_step: Share | None = None
     steps_to_target: Count | None = None
     processes: list[Phases] = []
+
+    def __post_init__(self) -> None:
+        """Refuse a cold start of no process."""
+        super().__post_init__()
+        if self.question == "cold start" and not self.processes:
+            raise ValueError("processes is empty; a cold start has at least one")
 
 
 class Stats(Struct, frozen=True, kw_only=True):

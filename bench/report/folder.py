@@ -9,6 +9,7 @@ from bench.report.machine import Machine
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere
+from targetrl_core.errors import UsageError
 
 HEAD = """# Results
 
@@ -46,12 +47,18 @@ def text(machines: list[Machine], results: Path | None = None) -> str:
 
 
 def write(results: Path) -> list[Path]:
-    """Write what is made of a folder's evidence; returns what was written."""
+    """Write what is made of a folder's evidence; returns what was written.
+
+    Raises:
+        UsageError: there is none, or some cannot be read.
+    """
     machines = read(results)
+    if not machines:
+        raise UsageError(f"{results}: no evidence is there; it must be a folder with files <label>-<device>.json")
     contents = {results / "README.md": text(machines, results), results / "results.csv": listing_csv.text(machines)}
     page = results.parent / "README.md"
     # Only the project's own results make its front page, not those that someone keeps in another folder beside it.
-    if machines and results.resolve().name == "results" and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
+    if results.resolve().name == "results" and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
         contents[page] = front.with_blocks(page.read_text(encoding="utf-8"), machines[0])
     for path, content in contents.items():
         write_atomically(path, content)

@@ -55,7 +55,7 @@ def read(results: Path) -> dict[str, dict[str, Distances]]:
         return {}
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Distances]])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path.name}: {error}") from error
 
 
