@@ -1,14 +1,16 @@
 """Evidence files: their schema, how they are written, and what is done with files that are none."""
 
 import json
+import math
 import os
+import random
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from bench.evidence import records
+from bench.evidence import records, student
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import check_label, default_label
 from bench.evidence.schema import Evidence
@@ -106,8 +108,44 @@ def test_the_schema_can_be_handed_out() -> None:
 def test_median_and_interval() -> None:
     """The interval is made of the order statistics that hold the median in 95 of 100 samples."""
     assert records.median_interval(float(value) for value in range(1, 101)) == (40.0, 50.5, 61.0)
-    assert records.median_interval((3.0, 1.0, 2.0)) == (1.0, 2.0, 3.0)
+    assert records.median_interval((3.0, 1.0, 2.0, 4.0, 5.0, 6.0)) == (1.0, 3.5, 6.0)
     assert records.median_interval((5.0,)) == (5.0, 5.0, 5.0)
+    low, value, high = records.median_interval((0.1, 0.1, 0.1))
+    assert low <= value <= high == pytest.approx(low)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6, 7, 20])
+def test_an_interval_holds_the_median_as_often_as_it_says(n: int) -> None:
+    """In 95 of 100 samples or more the interval holds the true median, however few the values."""
+    draw = random.Random(n)  # noqa: S311 — repeatable on purpose
+    samples = ([draw.lognormvariate(0.0, 0.1) for _ in range(n)] for _ in range(4000))
+    intervals = [records.median_interval(sample) for sample in samples]
+    assert sum(one.low <= 1.0 <= one.high for one in intervals) / len(intervals) > 0.94
+    assert all(one.low <= one.value <= one.high for one in intervals)
+
+
+# NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, and its value for 100 degrees of freedom.
+T_TABLE = {(1, 0.95): 12.706, (2, 0.95): 4.303, (3, 0.9): 2.353, (4, 0.99): 4.604, (10, 0.95): 2.228, (29, 0.95): 2.045, (100, 0.95): 1.984}
+
+
+@pytest.mark.parametrize(("freedom", "confidence"), T_TABLE)
+def test_students_t_is_the_published_one(freedom: int, confidence: float) -> None:
+    """Quantiles agree with the published table to its last digit, and one and two degrees of freedom with their closed forms."""
+    assert student.quantile(freedom, confidence) == pytest.approx(T_TABLE[freedom, confidence], abs=5.1e-4)
+    assert student.quantile(1, confidence) == pytest.approx(math.tan(math.pi * confidence / 2), rel=1e-9)
+    p = (1 + confidence) / 2
+    assert student.quantile(2, confidence) == pytest.approx((2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p))), rel=1e-9)
+
+
+def test_memory_is_the_median_over_processes(tmp_path: Path) -> None:
+    """Of two processes the growth of memory is the one between them, and rows without processes have none."""
+    content = evidence()
+    for one, bytes_each in zip(content["benchmarks"][4]["extra_info"]["processes"], (100, 201), strict=True):
+        one["peak_memory_bytes"] = bytes_each
+    path = tmp_path / "some-cpu.json"
+    path.write_text(json.dumps(content))
+    assert [records.peak_memory(row.extra_info) for row in records.read(path).benchmarks][3:] == [3 * 2**20, 150]
+    assert records.peak_memory(records.read(path).benchmarks[0].extra_info) is None
 
 
 def test_the_interval_covers_processes(tmp_path: Path) -> None:

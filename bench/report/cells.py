@@ -29,9 +29,9 @@ def size(count: int) -> str:
 
 
 def with_interval(interval: Interval, *, seconds: bool = False) -> str:
-    """A value and, in brackets, the ends of its interval."""
+    """A value and, in brackets, the ends of its interval; the value alone where it has none."""
     low, value, high = (duration(one) if seconds else scaled(one) for one in interval)
-    return f"{value} [{low}, {high}]"
+    return f"{value} [{low}, {high}]" if interval.low < interval.high else value
 
 
 def escaped(text: object) -> str:

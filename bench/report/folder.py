@@ -18,7 +18,8 @@ Made from the evidence files in this folder by `python -m bench report`; never e
 - A row times one call: from a fresh population on the device to the trained one on the device, all steps, once everything is compiled
   and warm. Speeds are policy-steps per second (policies × steps / seconds): the median over rounds.
 - In brackets stands a 95 % interval that covers rounds and processes: the order statistics of the rounds, and the spread of medians
-  between the fresh processes of the cold starts times Student's t, added in squares.
+  between the fresh processes of the cold starts times Student's t, added in squares. Fewer than six rounds, or processes of a cold
+  start, hold no order statistics of 95 %: there it is Student's interval of the mean logarithm, and a single one has none.
 - Every row converged identically: *bitwise* (the bits of `batched` in portable arithmetic) or *bounded* (within the derived bound of the
   float64 oracle; the largest distance is given in ULP of the largest magnitude on a policy's path). A row that did not is **withheld**.
 - A number in parentheses is the reason for a cell without a number, a letter in italics a reason to take one lightly.

@@ -43,10 +43,9 @@ def _measured(machine: Machine, row: Benchmark) -> dict[str, object]:
         "policy_steps_per_second": speed.value, "low": speed.low, "high": speed.high, "seconds": statistics.median(row.stats.data),
         "prepare_seconds": facts.prepare_seconds, "compile_seconds": facts.compile_seconds,
     }  # fmt: skip
-    memory = sorted(process.peak_memory_bytes for process in facts.processes)
     return {name: f"{value:.6g}" for name, value in numbers.items() if value is not None} | facts.outcomes | {
         "status": "measured", "rounds": len(row.stats.data), "marks": machine.marks(row), "identity": facts.identity,
-        "max_ulp": records.max_ulp(facts), "ambiguous": facts.ambiguous, "peak_memory_bytes": memory[len(memory) // 2] if memory else None,
+        "max_ulp": records.max_ulp(facts), "ambiguous": facts.ambiguous, "peak_memory_bytes": records.peak_memory(facts),
         "launches_per_step": facts.launches_per_step, "steps_to_target": facts.steps_to_target, "threads": facts.threads,
     }  # fmt: skip
 

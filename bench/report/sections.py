@@ -1,6 +1,7 @@
 """What is said of one device: a section a question, in the order in which a reader asks."""
 
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable
 
 from bench.evidence import records
 from bench.evidence.records import Interval
@@ -107,25 +108,19 @@ def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
             lines.append((*head, reasons.cell(machine.absent.get(cell)), *[""] * 5))
             continue
         row = machine.rows[cell]
-        processes = row.extra_info.processes
         phases = [
-            _median_of([getattr(process, name) for process in processes])
+            duration(statistics.median(getattr(process, name) for process in row.extra_info.processes))
             for name in ("import_seconds", "prepare_seconds", "first_call_seconds", "second_call_seconds")
         ]
-        memory = size(sorted(process.peak_memory_bytes for process in processes)[len(processes) // 2]) if processes else ""
-        whole = records.median_interval(row.stats.data)
-        shown = with_interval(whole, seconds=True) if len(row.stats.data) > 1 else duration(whole.value)
-        lines.append((*head, shown, *phases, memory))
+        memory = records.peak_memory(row.extra_info)
+        whole = with_interval(records.median_interval(row.stats.data), seconds=True)
+        lines.append((*head, whole, *phases, "" if memory is None else size(memory)))
     yield (
         markdown_table(
             lines, ("variant", "N", "Inductor's cache", "all", "import", "prepare", "first call", "second call", "memory growth")
         )
         + "\n"
     )
-
-
-def _median_of(values: Sequence[float]) -> str:
-    return duration(records.median_interval(values).value) if values else ""
 
 
 def _payoff(machine: Machine) -> Iterable[str]:

@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from bench.evidence import records
 from bench.evidence.schema import Absence, Benchmark, Cell
-from bench.report.cells import escaped, scaled
+from bench.report.cells import escaped, scaled, with_interval
 from bench.report.machine import Machine
 
 
@@ -64,9 +64,8 @@ def _speed(machine: Machine, cell: Cell | None, reasons: Reasons, *, bold: bool,
         return reasons.cell(None if cell is None else machine.absent.get(cell))
     row = machine.rows[cell]
     interval = machine.speed(row)
-    value = f"**{scaled(interval.value)}**" if bold else scaled(interval.value)
-    ends = f" [{scaled(interval.low)}, {scaled(interval.high)}]" if intervals else ""
-    return value + ends + marked(machine, row)
+    value, _, ends = (with_interval(interval) if intervals else scaled(interval.value)).partition(" [")
+    return (f"**{value}**" if bold else value) + (f" [{ends}" if ends else "") + marked(machine, row)
 
 
 def marked(machine: Machine, row: Benchmark) -> str:
