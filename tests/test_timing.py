@@ -15,13 +15,14 @@ import torch
 from bench.evidence import session
 from bench.evidence.schema import ClockTest
 from bench.timing import child, fresh, selftest
+from bench.timing.construction import check_initialised
 from bench.timing.environment import Watch
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, NotIdenticalError
 from bench.timing.pools import Pools
 from bench.timing.selftest import clock_test
 from bench.timing.stepwise import stepwise
-from targetrl_core import VARIANTS, Population, Problem, verification, verify
+from targetrl_core import VARIANTS, Population, Problem, population, verification, verify
 from targetrl_core.convergence import check
 from targetrl_core.variants import find_variant
 from targetrl_core.variants.batched import BATCHED
@@ -142,6 +143,23 @@ def test_steps_to_target_are_those_of_a_recorded_run() -> None:
 def test_a_step_at_a_time_is_the_same_training(name: str) -> None:
     """A variant called once a step, its output looked at each time, converges identically."""
     assert verify(Problem(), Population.initialise(3), variant=stepwise(find_variant(name))).identical
+
+
+def test_every_policy_that_is_made_is_checked() -> None:
+    """One policy of very many with other bits, wherever it stands, is found."""
+    made = Population.initialise(300_000, seed=5)
+    check_initialised(made, 5)
+    made.bias[123_456] = torch.nextafter(made.bias[123_456], torch.tensor(2.0))
+    with pytest.raises(NotIdenticalError, match=r"policies \d+ … \d+ of seed 5 have other bits"):
+        check_initialised(made, 5)
+
+
+def test_making_policies_wrongly_throughout_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong in every block the same way is found beside nn.Linear itself."""
+    right = population.linear_start
+    monkeypatch.setattr(population, "linear_start", lambda seed, n: right(seed + 1, n))
+    with pytest.raises(NotIdenticalError, match=r"policy \d+ of seed 5 begins at "):
+        check_initialised(Population.initialise(1000, seed=5), 5)
 
 
 HOLD = """

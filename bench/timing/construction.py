@@ -17,7 +17,7 @@ ROUNDS, SAMPLED = 7, 20
 
 
 def time_initialise(gate: Gate, n: int) -> None:
-    """Time ``Population.initialise`` from a seed drawn for each round, and compare some of its policies with nn.Linear's own draws."""
+    """Time ``Population.initialise`` from a seed drawn for each round, and check every policy of it."""
     if gate.device.type != "cpu":
         reason = "populations are made on the CPU"
         with gate.row(Cell(question="construction", policies=n), reason):
@@ -32,11 +32,24 @@ def time_initialise(gate: Gate, n: int) -> None:
         made.append((seed, Population.initialise(n, seed=seed)))
 
     def check(*_: object) -> None:
-        seed, population = made[0]
-        for policy in random.SystemRandom().sample(range(n), SAMPLED):
-            _compare_with_linear(population, policy, seed)
+        check_initialised(made[0][1], made[0][0])
 
     _time(gate, Cell(question="construction", policies=n), run, setup, check)
+
+
+def check_initialised(population: Population, seed: int) -> None:
+    """Raise NotIdenticalError unless every policy has the bits of one made in another block, and some those of nn.Linear itself.
+
+    A million layers would take a quarter of a minute. So the population is made anew from two parts that meet at a random seam, and
+    nn.Linear says of a sample, the ends and the seam among it, whether those bits are the right ones.
+    """
+    chance, n = random.SystemRandom(), population.n
+    seam = chance.randrange(1, n)
+    for start, stop in ((0, seam), (seam, n)):
+        if not same_bits(population.slice(start, stop), Population.initialise(stop - start, seed=seed, start=start)):
+            raise NotIdenticalError(f"policies {start} … {stop - 1} of seed {seed} have other bits than when they are made by themselves")
+    for policy in {0, seam - 1, seam, n - 1, *chance.sample(range(n), min(n, SAMPLED))}:
+        _compare_with_linear(population, policy, seed)
 
 
 def _compare_with_linear(population: Population, policy: int, seed: int) -> None:
