@@ -1,10 +1,11 @@
-"""What this machine has and why not more; the one clock that waits for every device."""
+"""What this machine has and why not more; what memory is free; the one clock that waits for every device."""
 
 import shutil
 import sysconfig
 import time
 from pathlib import Path
 
+import psutil
 import torch
 
 from targetrl_core.errors import UsageError, one_of
@@ -56,10 +57,18 @@ def find_device(name: str | torch.device) -> torch.device:
 def synchronized_clock() -> float:
     """Seconds of ``time.perf_counter``, once every device that was used has finished what it was given."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.synchronize()
+        for index in range(torch.cuda.device_count()):  # work may have been given to any, the current one or not
+            torch.cuda.synchronize(index)
     if torch.backends.mps.is_available():
         torch.mps.synchronize()
     return time.perf_counter()
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a device has free, or that PyTorch holds for it unused; of the CPU and MPS, which share it, those of the host."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(psutil.virtual_memory().available)
 
 
 def device_name(device: torch.device) -> str | None:

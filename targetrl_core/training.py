@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-import psutil
 import torch
 from torch import Tensor
 
-from targetrl_core.devices import find_device
+from targetrl_core.devices import find_device, free_memory
 from targetrl_core.errors import UsageError
 from targetrl_core.history import History
 from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
@@ -110,7 +109,7 @@ def require(variant: Variant, problem: Problem, device: torch.device, n: int) ->
 
 
 def _history(problem: Problem, n: int, device: torch.device) -> History:
-    needed, free = 2 * History.bytes(problem.steps, n), psutil.virtual_memory().available
+    needed, free = 2 * History.bytes(problem.steps, n), min(free_memory(device), free_memory(torch.device("cpu")))
     if needed > free:
         size = f"{needed / 2**30:.1f} GiB for {problem.steps} steps of {n} policies"
         raise UsageError(f"record is True; it needs {size}, and {free / 2**30:.1f} GiB are free")

@@ -1,15 +1,16 @@
 """verify: does a variant, on a device, converge identically? The examination that every timing has passed."""
 
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
-import psutil
 import torch
 from torch import Tensor
 
 from targetrl_core.convergence import Expectation, Identity, check, check_history, expect
-from targetrl_core.devices import find_device
+from targetrl_core.devices import find_device, free_memory
 from targetrl_core.history import History
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.population import Population
@@ -24,6 +25,9 @@ CHECK_LIMIT = 10_000_000
 
 PROBED = 4096
 """Most policies of a probe population that are checked."""
+
+RECORDED_LEAST = 1000
+"""Policies that are recorded however little memory is free: some of them are always checked."""
 
 PROBE_LEAST = 64
 """Fewest policies that are probed: smaller populations are probed again and again."""
@@ -110,7 +114,7 @@ def verify(
     expectation = expectation or certify(problem, population)
     handed = problem.replace()
     run = prepared(chosen, handed, place, population.n)
-    identity, reasons = examine(problem, population.to("cpu"), expectation, run, place)
+    identity, reasons = examine(problem, population.to("cpu"), expectation, chosen, run, place)
     reasons += changed_fields(problem, handed)
     return Report(chosen.name, str(place), problem, identity, reasons, time.perf_counter() - begun)
 
@@ -133,37 +137,70 @@ def with_bits(expectation: Expectation, problem: Problem, population: Population
     return replace(expectation, problem=problem, bits=bits)
 
 
-def examine(
-    problem: Problem, population: Population, expectation: Expectation, train: Train, device: torch.device
+def examine(  # noqa: PLR0913 — what an examination takes
+    problem: Problem, population: Population, expectation: Expectation, variant: Variant, train: Train, device: torch.device
 ) -> tuple[Identity, tuple[str, ...]]:
     """Put what a variant prepared through every check that needs no clock.
 
     1. The population, trained as it is timed, is what the oracle expects.
-    2. A recorded run ends with the same bits, and reaches the target at the oracle's steps.
+    2. A recorded run ends with the same bits, and reaches the target at the oracle's steps; of a population whose history takes too much
+       memory, a part.
     3. Probe populations that no one has seen before are what the oracle expects of them: a frozen, cached or replayed result is
        not.
     """
     timed = train(population.clone().to(device), None)
     identity = check(expectation, timed)
     reasons = list(identity.reasons)
-    reasons += _recorded(problem, expectation, train, population.to(device), timed)
+    reasons += _recorded(expectation, record(problem, population.to(device), timed, variant, train))
     reasons += _probed(problem, train, device, population.n)
     return identity, tuple(reasons)
 
 
-def _recorded(problem: Problem, expectation: Expectation, train: Train, start: Population, timed: Population) -> tuple[str, ...]:
-    if 2 * History.bytes(problem.steps, start.n) > psutil.virtual_memory().available // 2:
-        return (f"a recorded run of {problem.steps} steps of {start.n} policies does not fit memory: first steps unknown",)
-    history = History.empty(problem.steps, start.n, start.device)
-    recorded = train(start.clone(), history)
-    if expectation.policies is None:
-        reasons = check_history(expectation, history)
-    else:
-        chosen = expectation.policies.to(start.device)
-        reasons = check_history(expectation, History(history.logits[:, chosen], history.outputs[:, chosen]))
-    if not same_bits(timed, recorded):
-        return (*reasons, "a recorded run does not end with the bits of the timed one")
-    return reasons
+class Recording(NamedTuple):
+    """A recorded run: of which policies (None: of all), their history, what became of them, and whether with the bits of one unrecorded."""
+
+    part: slice | None
+    history: History
+    trained: Population
+    same_bits: bool
+
+
+def record(problem: Problem, start: Population, timed: Population, variant: Variant, train: Train) -> Recording:
+    """Train ``start`` once more, recorded, and compare with ``timed``, which it has become before; neither is changed.
+
+    Where its history takes too much memory, this is done for a part of the policies, drawn at random: a recorded run of them alone
+    against one that is not recorded, both prepared for as many.
+    """
+    n, part = recordable(problem.steps, start.n, start.device), None
+    if n < start.n:
+        first = random.SystemRandom().randrange(start.n - n + 1)
+        part = slice(first, first + n)
+        problem, start = problem.take(part), start.slice(first, first + n)
+        train = variant.prepare(problem, start.device, n)
+        timed = train(start.clone(), None)
+    history = History.empty(problem.steps, n, start.device)
+    trained = train(start.clone(), history)
+    return Recording(part, history, trained, same_bits(timed, trained))
+
+
+def recordable(steps: int, n: int, device: torch.device) -> int:
+    """How many of n policies are recorded: as many as are checked at most, their history and its copies being half of what is free."""
+    fitting = free_memory(device) // (4 * History.bytes(steps, 1))
+    return min(n, CHECK_LIMIT, max(fitting, RECORDED_LEAST))
+
+
+def _recorded(expectation: Expectation, recording: Recording) -> tuple[str, ...]:
+    reasons, history = [], recording.history
+    if recording.part is not None:
+        expectation = expectation.slice(recording.part.start, recording.part.stop)
+        reasons += [f"recorded: {reason}" for reason in check(expectation, recording.trained).reasons]
+    if expectation.policies is not None:
+        chosen = expectation.policies.to(history.outputs.device)
+        history = History(history.logits[:, chosen], history.outputs[:, chosen])
+    reasons += check_history(expectation, history)
+    if not recording.same_bits:
+        reasons.append("a recorded run does not end with the bits of the timed one")
+    return tuple(reasons)
 
 
 def _probed(problem: Problem, train: Train, device: torch.device, n: int) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from targetrl_core import Population, Problem, train, verification
+from targetrl_core import Population, Problem, Variant, train, verification
 from targetrl_core.convergence import (
     allowed_ambiguous,
     check,
@@ -13,8 +13,12 @@ from targetrl_core.convergence import (
 )
 from targetrl_core.history import History
 from targetrl_core.outcomes import Outcomes, count_outcomes, first_steps
+from targetrl_core.variants import Train
+from targetrl_core.variants.batched import BATCHED
 from targetrl_core.verification import certify, verify
 from tests.cheats import CHEATS
+
+CPU = torch.device("cpu")
 
 
 def test_outcomes_by_their_definition() -> None:
@@ -127,3 +131,41 @@ def test_more_policies_than_can_be_checked_are_sampled(arithmetic: str, monkeypa
     assert not report.identical
     named = int(report.reasons[0].split("policy ")[1].split(",")[0])
     assert named in expectation.policies
+
+
+HUGE = 40_000
+
+
+@pytest.mark.parametrize(("arithmetic", "own_lr"), [("native", False), ("portable", True)])
+def test_of_very_many_policies_a_part_is_recorded(arithmetic: str, own_lr: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    """Above the limit no history of all policies is asked for: a part is, of a run prepared for it, and a wrong step there is found."""
+    monkeypatch.setattr(verification, "CHECK_LIMIT", 1000)
+    asked: list[tuple[int, bool]] = []
+
+    def watched(take_step: Train, n: int) -> Train:
+        def train(population: Population, history: History | None) -> Population:
+            asked.append((n, history is not None))
+            return take_step(population, history)
+
+        return train
+
+    watching = Variant("watching", BATCHED.unsupported, lambda problem, device, n: watched(BATCHED.prepare(problem, device, n), n))
+    lr = torch.linspace(0.05, 0.1, HUGE) if own_lr else 0.1
+    problem, population = Problem(arithmetic=arithmetic, lr=lr), Population.initialise(HUGE)  # type: ignore[arg-type]
+    assert verify(problem, population, variant=watching).identical
+    assert {n for n, recorded in asked if recorded} == {1000}
+
+    def forgetful(problem: Problem, device: torch.device, n: int) -> Train:
+        return BATCHED.prepare(problem if n == HUGE else problem.replace(k=5.1), device, n)
+
+    found = verify(problem, population, variant=Variant("forgetful", BATCHED.unsupported, forgetful))
+    assert any(reason.startswith("recorded: weight of ") for reason in found.reasons)
+
+
+def test_a_history_that_memory_does_not_hold_is_no_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where little memory is free fewer policies are recorded, some of them always, and the examination stands."""
+    monkeypatch.setattr(verification, "free_memory", lambda _device: 4 * History.bytes(50, 3000))
+    assert verification.recordable(50, 2000, CPU) == 2000
+    assert verification.recordable(50, 5000, CPU) == 3000
+    assert verification.recordable(10**9, 5000, CPU) == verification.RECORDED_LEAST
+    assert verify(Problem(), Population.initialise(5000), variant="batched").identical

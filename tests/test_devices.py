@@ -33,6 +33,17 @@ def test_the_clock_counts_seconds() -> None:
     assert 0.02 <= synchronized_clock() - begun < 2.0
 
 
+def test_the_clock_waits_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """synchronized_clock waits for each CUDA device that is there, the current one or not."""
+    waited: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    synchronized_clock()
+    assert waited == [0, 1, 2]
+
+
 def test_no_compiler_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a C++ compiler on the PATH, compiled variants say that one is missing."""
     monkeypatch.setenv("PATH", "/nowhere")

@@ -24,6 +24,7 @@ from bench.timing.selftest import clock_test
 from bench.timing.stepwise import stepwise
 from targetrl_core import VARIANTS, Population, Problem, population, verification, verify
 from targetrl_core.convergence import check
+from targetrl_core.history import History
 from targetrl_core.variants import find_variant
 from targetrl_core.variants.batched import BATCHED
 from tests.cheats import CHEATS
@@ -238,3 +239,25 @@ def test_a_failed_clock_withholds_every_row_of_its_device() -> None:
         gate.train("steady state", BATCHED, Problem(), 10)
     assert benchmark.has_error
     assert benchmark.extra_info["variant"] == "batched"
+
+
+def test_a_row_that_cannot_fit_is_not_measured() -> None:
+    """A population for which memory is known to lack is not begun with: the row says how much it needs and how much there is."""
+    benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False)
+    gate = Gate(benchmark, CPU, Pools(), lambda _device, _timer: CLOCK, seconds=0.1)
+    with pytest.raises(
+        pytest.skip.Exception, match=r"not measured: 10,000,000,000,000 policies need about .* GiB of the host, and .* free"
+    ):
+        gate.train("steady state", BATCHED, Problem(), 10**13)
+
+
+def test_a_row_of_very_many_policies_records_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row above the limit passes the gate, and no history is larger than the limit."""
+    monkeypatch.setattr(verification, "CHECK_LIMIT", 500)
+    watched = mock.Mock(wraps=History.empty)
+    monkeypatch.setattr(History, "empty", watched)
+    benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False)
+    benchmark.pedantic = lambda run, setup, teardown, rounds: [teardown(*args) for args in [setup()[0]] if run(*args) is None and rounds]
+    Gate(benchmark, CPU, Pools(), lambda _device, _timer: CLOCK, seconds=0.01).train("steady state", BATCHED, Problem(), 20_000)
+    assert benchmark.extra_info["identity"] == "bounded"
+    assert [call.args[1] for call in watched.call_args_list] == [500, 500]

@@ -1,7 +1,9 @@
 """Every variant against the oracle, and what variants promise beside being right."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from itertools import product
+from unittest import mock
 
 import pytest
 import torch
@@ -204,3 +206,31 @@ def test_a_captured_run_reads_what_it_is_given(optimizer: str, own_betas: bool, 
         assert expected.history is not None
         assert torch.equal(history.outputs, expected.history)
         population = expected.population
+
+
+def test_a_graph_belongs_to_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is captured, and each time replayed, with its own device the current one."""
+    current: list[torch.device | None] = [None]
+    seen: list[tuple[str, torch.device | None]] = []
+
+    @contextlib.contextmanager
+    def on(device: torch.device) -> Iterator[None]:
+        current.append(device)
+        yield
+        current.pop()
+
+    def said(name: str) -> Callable[..., mock.MagicMock]:
+        def call(*_: object) -> mock.MagicMock:
+            seen.append((name, current[-1]))
+            return mock.MagicMock(replay=lambda: seen.append(("replay", current[-1])))
+
+        return call
+
+    monkeypatch.setattr(torch.cuda, "device", on)
+    for name in ("Stream", "stream", "current_stream", "CUDAGraph", "graph"):
+        monkeypatch.setattr(torch.cuda, name, said(name))
+    second = torch.device("cuda:1")
+    replay, _ = batched_graphed.captured_run(lambda: State(*[torch.zeros(1)] * len(State._fields)), second)
+    replay()
+    assert {name for name, _ in seen} >= {"Stream", "graph", "replay"}
+    assert {device for _, device in seen} == {second}

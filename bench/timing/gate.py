@@ -13,15 +13,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.evidence.schema import Cell, ClockTest, Facts, Question
 from bench.timing.launches import launches_per_step
+from bench.timing.memory import why_too_large
 from bench.timing.pools import Pool, Pools, Slice
 from bench.timing.selftest import Clock
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.convergence import Identity, check, passes
 from targetrl_core.devices import synchronized_clock
-from targetrl_core.history import History
 from targetrl_core.variants import Train
 from targetrl_core.variants.compiling import compile_seconds
-from targetrl_core.verification import changed_fields, examine, same_bits
+from targetrl_core.verification import changed_fields, examine, record
 
 LEAST_ROUNDS, MOST_ROUNDS = 5, 100
 
@@ -48,15 +48,16 @@ class Gate:
 
         Skips the test where the variant cannot run; fails it, and leaves no row, where a run is not identical.
         """
-        with self.row(cell_of(question, variant, problem, n), variant.unsupported(problem, self.device, n)) as row:
+        cannot = variant.unsupported(problem, self.device, n) or why_too_large(n, self.device)
+        with self.row(cell_of(question, variant, problem, n), cannot) as row:
             pool = self.pools.of(problem, n)
             handed = problem.replace()
             compiling, begun = compile_seconds(), synchronized_clock()
             train = variant.prepare(handed, self.device, n)
             prepare_seconds, compiling = synchronized_clock() - begun, compile_seconds() - compiling
             first = pool.draw()
-            raise_unless_empty(examine(problem, first.population, first.expectation, train, self.device)[1])
-            identity = self._rounds(problem, pool, train)
+            raise_unless_empty(examine(problem, first.population, first.expectation, variant, train, self.device)[1])
+            identity = self._rounds(problem, pool, variant, train)
             raise_unless_empty(changed_fields(problem, handed))
             row.update(
                 facts_of(identity),
@@ -95,7 +96,7 @@ class Gate:
             if failures:
                 raise NotIdenticalError(f"the clock failed its test: {'; '.join(failures)}")
 
-    def _rounds(self, problem: Problem, pool: Pool, train: Train) -> Identity:
+    def _rounds(self, problem: Problem, pool: Pool, variant: Variant, train: Train) -> Identity:
         """Run the rounds, each from a slice drawn after ``prepare`` and checked after its clock stopped; the last one's identity."""
         drawn: list[Slice] = []
         results: list[Population] = []
@@ -118,8 +119,7 @@ class Gate:
         # --benchmark-disable calls no teardown: what came back last is checked here, whatever the mode.
         identity = check(drawn[0].expectation, results[0])
         raise_unless_empty(identity.reasons)
-        history = History.empty(problem.steps, pool.n, self.device)
-        if not same_bits(results[0], train(drawn[0].population.to(self.device), history)):
+        if not record(problem, drawn[0].population.to(self.device), results[0], variant, train).same_bits:
             raise NotIdenticalError("a recorded run does not end with the bits of the timed one")
         return identity
 

@@ -1,4 +1,4 @@
-"""How much memory one call takes beyond what was there before it."""
+"""How much memory a row takes: foreseen, and measured as the growth in one call."""
 
 import threading
 import time
@@ -7,10 +7,23 @@ from collections.abc import Callable
 import psutil
 import torch
 
-from targetrl_core.devices import synchronized_clock
+from targetrl_core.devices import free_memory, synchronized_clock
 
 EVERY_SECONDS = 0.0005
 """How often resident memory is looked at."""
+
+BYTES_PER_POLICY = 128
+"""About what a row of very many policies takes for each of them: of the host for pool, slices and probes, of a GPU for a population, what
+becomes of it, and what a step makes in between."""
+
+
+def why_too_large(n: int, device: torch.device) -> str | None:
+    """Why a row of n policies does not fit the memory that is free, or None where it does."""
+    for name, place in (("the host", torch.device("cpu")), (f"the {device.type} device", device)):
+        free = free_memory(place)
+        if n * BYTES_PER_POLICY > free:
+            return f"{n:,} policies need about {n * BYTES_PER_POLICY / 2**30:.1f} GiB of {name}, and {free / 2**30:.1f} GiB are free"
+    return None
 
 
 def peak_growth(call: Callable[[], object], device: torch.device) -> int:

@@ -26,28 +26,30 @@ def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
 
 
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-    """Capture a whole run of a fresh population; one with moments of its own, or that is recorded, is captured when it comes."""
+    """Capture a whole run of a fresh population; one with moments of its own is captured when it comes.
+
+    A recorded run is captured each time, into the history that it is given: nothing of it is kept, as it would be many times the state.
+    """
     problem.check_policies(n)
     c = problem.constants(device)
-    captured: dict[tuple[Rule, bool], _Captured] = {}
+    captured: dict[Rule, _Captured] = {}
 
-    def ready(population: Population, *, record: bool) -> tuple[Rule, "_Captured"]:
-        rule = rule_for(problem, population)
-        if (rule, record) not in captured:
-            captured[rule, record] = _capture(rule, problem, c, begin(rule, population, c), record=record)
-        return rule, captured[rule, record]
+    def ready(rule: Rule, start: State) -> _Captured:
+        if rule not in captured:
+            captured[rule] = _capture(rule, problem, c, start, None)
+        return captured[rule]
 
     def train(population: Population, history: History | None) -> Population:
-        rule, run = ready(population, record=history is not None)
-        run.load(begin(rule, population, c), corrections(problem, population.age, device))
+        rule = rule_for(problem, population)
+        start = begin(rule, population, c)
+        run = ready(rule, start) if history is None else _capture(rule, problem, c, start, history)
+        run.load(start, corrections(problem, population.age, device))
         run.replay()
-        if history is not None and run.history is not None:
-            history.logits.copy_(run.history.logits)
-            history.outputs.copy_(run.history.outputs)
         # The graph's own memory is overwritten by the next run.
         return end(rule, population, run.trained, problem.steps).clone()
 
-    ready(Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device)), record=False)
+    fresh = Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device))
+    ready(rule_for(problem, fresh), begin(rule_for(problem, fresh), fresh, c))
     return train
 
 
@@ -58,7 +60,6 @@ class _Captured(NamedTuple):
     start: State
     rows: tuple[Tensor | None, ...]
     trained: State
-    history: History | None
 
     def load(self, start: State, rows: tuple[Tensor | None, ...]) -> None:
         """Put a population's state, and the corrections for its age, where the graph reads them."""
@@ -67,30 +68,38 @@ class _Captured(NamedTuple):
                 kept.copy_(given)
 
 
-def _capture(rule: Rule, problem: Problem, c: Constants, example: State, *, record: bool) -> _Captured:
+def _capture(rule: Rule, problem: Problem, c: Constants, example: State, history: History | None) -> _Captured:
     device = example.weight.device
     start = State._make(None if tensor is None else torch.empty_like(tensor).copy_(tensor) for tensor in example)
     rows = tuple(None if row is None else row.clone() for row in corrections(problem, 0, device))
-    history = History.empty(problem.steps, len(example.weight), device) if record else None
 
     def run() -> State:
         return advance(rule, start, c, rows, history)
 
     replay, trained = captured_run(run, device)
-    return _Captured(replay, start, rows, trained, history)
+    return _Captured(replay, start, rows, trained)
 
 
 def captured_run(run: Callable[[], State], device: torch.device) -> tuple[Callable[[], None], State]:
-    """The run as a CUDA graph, and the state that each replay writes; run once before on a side stream, as ``torch.cuda.graph`` asks."""
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        run()
-    torch.cuda.current_stream(device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        trained = run()
-    return graph.replay, trained
+    """The run as a CUDA graph, and the state that each replay writes; run once before on a side stream, as ``torch.cuda.graph`` asks.
+
+    A graph is captured and replayed on the streams of the current device, which need not be the population's.
+    """
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream(device)
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            run()
+        torch.cuda.current_stream(device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            trained = run()
+
+    def replay() -> None:
+        with torch.cuda.device(device):
+            graph.replay()
+
+    return replay, trained
 
 
 BATCHED_GRAPHED = Variant("batched-graphed", unsupported, prepare)
