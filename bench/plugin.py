@@ -102,8 +102,12 @@ def _marked(item: pytest.Item, name: str) -> bool:
 
 
 def _on_gpu(item: pytest.Item) -> bool:
-    device = getattr(item, "callspec").params["device"]  # noqa: B009 — pytest.Item has no such attribute, its functions have
-    return bool(device.type != "cpu")
+    return _device(item).type != "cpu"
+
+
+def _device(item: pytest.Item) -> torch.device:
+    device: torch.device = getattr(item, "callspec").params["device"]  # noqa: B009 — pytest.Item has no such attribute, its functions have
+    return device
 
 
 @pytest.fixture
@@ -138,6 +142,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if not report.passed and call.excinfo is not None:
             item.config.stash[SESSION].note_absence(item, call.excinfo)
         elif report.when == "call" and benchmark is not None:
+            item.config.stash[SESSION].watch.look(_device(item).type)
             report.row = _progress(benchmark)
     return report
 

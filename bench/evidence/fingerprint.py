@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from bench.evidence.schema import LABEL_PATTERN, Fingerprint
-from bench.timing.environment import driver_version
+from bench.timing.nvml import driver_version
 from targetrl_core import UsageError
 from targetrl_core.devices import device_name
 

@@ -163,7 +163,7 @@ class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         throttled: thermal throttling events while the suite ran, over all cores.
         on_battery: whether the machine ran on its battery.
         gpu_processes: other processes on the GPU.
-        gpu_throttled: reasons for which the GPU's clock was held down, by NVML's bit mask.
+        gpu_throttled: reasons for which the GPU's clock was held down after any row, NVML's bit mask.
         thread_settings: environment variables that set numbers of threads.
     """
 

@@ -1,22 +1,22 @@
 """What else goes on while the suite runs: other processes, frequency governors, heat, batteries. None where a system does not tell."""
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import psutil
 
 from bench.evidence.schema import Environment
+from bench.timing import nvml
 
 CPU = Path("/sys/devices/system/cpu")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_PROC_BIND", "KMP_AFFINITY", "GOMP_CPU_AFFINITY")
 
 
-class Watch(NamedTuple):
-    """A look at the machine when the session begins; ``finish`` says what happened since."""
+@dataclass
+class Watch:
+    """A look at the machine when the session begins; ``look`` is for what is seen only while it lasts, ``finish`` says what happened."""
 
     begun: float
     busy: float
@@ -24,18 +24,25 @@ class Watch(NamedTuple):
     stolen: float | None
     load: float | None
     throttled: int | None
+    gpu_throttled: int | None = None
 
     @classmethod
     def start(cls) -> "Watch":
         """Look now."""
         return cls(time.perf_counter(), _busy_seconds(), _own_seconds(), _stolen_seconds(), _load(), _throttling_events())
 
+    def look(self, device: str) -> None:
+        """Remember what holds the GPU's clock down now: NVML tells it of the moment alone, so each row is followed by a look."""
+        reasons = nvml.throttle_reasons() if device == "cuda" else None
+        if reasons is not None:
+            self.gpu_throttled = (self.gpu_throttled or 0) | reasons
+
     def finish(self, device: str) -> Environment:
         """What happened on the machine, and on the device, since ``start``."""
         seconds = time.perf_counter() - self.begun
         capacity = max(seconds * (psutil.cpu_count() or 1), 1e-9)
         busy, stolen, throttled = _busy_seconds() - self.busy, _stolen_seconds(), _throttling_events()
-        gpu = _gpu_state() if device == "cuda" else {}
+        self.look(device)
         return Environment(
             seconds=seconds,
             busy_elsewhere=max(busy - (_own_seconds() - self.own), 0.0) / capacity,
@@ -45,8 +52,8 @@ class Watch(NamedTuple):
             turbo=_turbo(),
             throttled=None if throttled is None or self.throttled is None else max(throttled - self.throttled, 0),
             on_battery=_on_battery(),
-            gpu_processes=gpu.get("processes"),
-            gpu_throttled=gpu.get("throttled"),
+            gpu_processes=nvml.other_processes() if device == "cuda" else None,
+            gpu_throttled=self.gpu_throttled if device == "cuda" else None,
             thread_settings={name: os.environ[name][:200] for name in THREAD_VARIABLES if name in os.environ},
         )
 
@@ -94,41 +101,3 @@ def _text(path: Path) -> str | None:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def driver_version() -> str | None:
-    """Version of the NVIDIA driver, where NVML is present."""
-    with _nvml() as nvml:
-        if nvml is None:
-            return None
-        version = nvml.nvmlSystemGetDriverVersion()
-        return version.decode() if isinstance(version, bytes) else str(version)
-
-
-def _gpu_state() -> dict[str, int]:
-    """Other processes on the first GPU, and the bit mask of why its clock is held down."""
-    with _nvml() as nvml:
-        if nvml is None:
-            return {}
-        handle = nvml.nvmlDeviceGetHandleByIndex(0)
-        others = [process for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle) if process.pid != os.getpid()]
-        return {"processes": len(others), "throttled": int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))}
-
-
-@contextlib.contextmanager
-def _nvml() -> Iterator[Any]:
-    """NVML, or None where the package or the driver is missing."""
-    try:
-        import pynvml
-    except ImportError:
-        yield None
-        return
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield None
-        return
-    try:
-        yield pynvml
-    finally:
-        pynvml.nvmlShutdown()

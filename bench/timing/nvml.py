@@ -1,0 +1,53 @@
+"""What NVML tells of the GPU that PyTorch uses. None where the package or the driver is missing, or does not tell."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+
+Answer = TypeVar("Answer")
+
+
+def driver_version() -> str | None:
+    """Version of the NVIDIA driver."""
+
+    def asked(nvml: Any) -> str:  # noqa: ANN401 — a module without types
+        version = nvml.nvmlSystemGetDriverVersion()
+        return version.decode() if isinstance(version, bytes) else str(version)
+
+    return _answer(asked)
+
+
+def other_processes() -> int | None:
+    """How many other processes compute on the GPU."""
+
+    def asked(nvml: Any) -> int:  # noqa: ANN401 — a module without types
+        return sum(process.pid != os.getpid() for process in nvml.nvmlDeviceGetComputeRunningProcesses(_gpu(nvml)))
+
+    return _answer(asked)
+
+
+def throttle_reasons() -> int | None:
+    """Why the GPU's clock is held down at this moment, NVML's bit mask."""
+    return _answer(lambda nvml: int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(_gpu(nvml))))
+
+
+def _gpu(nvml: Any) -> Any:  # noqa: ANN401 — a module without types
+    """NVML's handle of PyTorch's current GPU, by UUID: NVML numbers all GPUs, PyTorch those of CUDA_VISIBLE_DEVICES."""
+    return nvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}")
+
+
+def _answer(question: Callable[[Any], Answer]) -> Answer | None:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        try:
+            return question(pynvml)
+        finally:
+            pynvml.nvmlShutdown()
+    except pynvml.NVMLError:
+        return None
