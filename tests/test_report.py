@@ -68,6 +68,18 @@ def test_cold_starts_and_when_compiling_pays(tmp_path: Path) -> None:
     assert one.policy_steps == pytest.approx(8.0 / ((1.0 - 0.53795) / 50_000), rel=1e-3)
 
 
+def test_growth_of_memory_stands_where_it_was_looked_at(tmp_path: Path) -> None:
+    """Rows whose memory was looked at have it in a table and in the CSV, also for each policy; without any there is no table."""
+    content = evidence()
+    assert "### Growth of memory" not in folder.text([machine(tmp_path, content)])
+    content["benchmarks"][2]["extra_info"]["peak_memory_bytes"] = 2 * 2**20
+    some = machine(tmp_path, content)
+    lines = table(folder.text([some]), "Growth of memory in one call")
+    assert lines[1:] == [["`batched`", "100", "detached", "native", "2.0 MiB", "20971.5 B"]]
+    memory = [line["peak_memory_bytes"] for line in csv.DictReader(io.StringIO(listing_csv.text([some])))]
+    assert memory == ["", "", str(2 * 2**20), str(3 * 2**20), str(3 * 2**20), ""]
+
+
 def test_a_disturbed_run_is_weak_in_every_cell(tmp_path: Path) -> None:
     """A busy machine, or a row that takes another time the second time, marks all figures and says why."""
     content = evidence()

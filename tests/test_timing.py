@@ -19,6 +19,7 @@ from bench.timing.construction import check_initialised
 from bench.timing.environment import Watch
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, NotIdenticalError
+from bench.timing.memory import LEAST_SAMPLED, TRIM, row_growth
 from bench.timing.pools import Pools
 from bench.timing.selftest import clock_test
 from bench.timing.stepwise import stepwise
@@ -173,15 +174,34 @@ def hold():
     del tensor
 
 print(peak_growth(lambda: None, torch.device("cpu")), peak_growth(hold, torch.device("cpu")))
+
+def hold_many():
+    tensors = [torch.ones(2**20) for _ in range(16)]
+    time.sleep(0.05)
+
+hold_many()
+last = [torch.ones(2**20)]  # above what is freed, so that the heap does not shrink by itself
+hold_many()
+print(peak_growth(hold_many, torch.device("cpu")))
 """
 
 
 def test_memory_growth_is_seen() -> None:
-    """In a process of its own, a call that holds 64 MiB for a while grows by about as much; one that holds nothing by next to nothing."""
+    """A call that holds 64 MiB for a while grows by about as much, also when as much was freed before; one that holds none by none."""
     ran = subprocess.run([sys.executable, "-c", HOLD], cwd=fresh.ROOT, capture_output=True, text=True, check=True)
-    nothing, held = map(int, ran.stdout.split())
+    nothing, held, again = map(int, ran.stdout.split())
     assert 56 * 2**20 < held < 96 * 2**20
     assert nothing < 8 * 2**20
+    assert TRIM is None or 56 * 2**20 < again < 96 * 2**20
+
+
+def test_memory_of_a_row_is_told_where_it_tells_something() -> None:
+    """Of a million policies on, a call's growth is told; of fewer it is left open."""
+    population = Population.initialise(LEAST_SAMPLED)
+    train = BATCHED.prepare(Problem(steps=5), CPU, LEAST_SAMPLED)
+    assert row_growth(lambda: train(population, None), CPU, LEAST_SAMPLED - 1) is None
+    grown = row_growth(lambda: train(population, None), CPU, LEAST_SAMPLED)
+    assert TRIM is None or (grown is not None and 16 * LEAST_SAMPLED < grown < 200 * LEAST_SAMPLED)
 
 
 @pytest.fixture

@@ -138,8 +138,10 @@ def speed(row: Benchmark, spread: Spread | None) -> Interval:
 
 
 def peak_memory(facts: Facts) -> int | None:
-    """Bytes by which memory grew at most in one call, the median over processes; None where it was not looked at."""
-    return int(statistics.median(process.peak_memory_bytes for process in facts.processes)) if facts.processes else None
+    """Bytes by which memory grew at most in one call, the median over a cold start's processes; None where it was not looked at."""
+    if facts.processes:
+        return int(statistics.median(process.peak_memory_bytes for process in facts.processes))
+    return facts.peak_memory_bytes
 
 
 def max_ulp(facts: Facts) -> float:

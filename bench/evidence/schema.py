@@ -81,6 +81,7 @@ class Facts(Cell, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
         threads: what ``torch.get_num_threads`` said.
         prepare_seconds: wall time of ``prepare`` in the process of the suite.
         compile_seconds: the part of it that ``torch.compile`` took, where torch tells.
+        peak_memory_bytes: growth of memory in one call in the process of the suite, where that can be told.
         launches_per_step: kernel launches on CUDA; None elsewhere.
         steps_to_target: updates after which 95 % of a sample of policies are at target, under ``pathwise``; None where they never are.
         processes: a cold start's fresh processes.
@@ -93,6 +94,7 @@ class Facts(Cell, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     outcomes: dict[Outcome, Count] = {}
     prepare_seconds: Annotated[float, Meta(ge=0, le=1e7)] | None = None
     compile_seconds: Annotated[float, Meta(ge=0, le=1e7)] | None = None
+    peak_memory_bytes: Count | None = None
     launches_per_step: Share | None = None
     steps_to_target: Count | None = None
     processes: list[Phases] = []

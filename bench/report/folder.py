@@ -22,6 +22,9 @@ Made from the evidence files in this folder by `python -m bench report`; never e
   start, hold no order statistics of 95 %: there it is Student's interval of the mean logarithm, and a single one has none.
 - Every row converged identically: *bitwise* (the bits of `batched` in portable arithmetic) or *bounded* (within the derived bound of the
   float64 oracle; the largest distance is given in ULP of the largest magnitude on a policy's path). A row that did not is **withheld**.
+- Growth of memory is the peak of one untimed call over what the process had before: on CUDA by the allocator's own count; on a CPU of
+  resident memory, sampled, in the fresh processes of the cold starts, and in the suite's own process from a million policies on, once
+  what was freed is given back. Of fewer policies it would tell more of the process than of the call: those rows have none.
 - A number in parentheses is the reason for a cell without a number, a letter in italics a reason to take one lightly.
 """
 

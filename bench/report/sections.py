@@ -23,6 +23,7 @@ def device_section(machine: Machine) -> str:
         *_cold_start(machine, reasons),
         *_payoff(machine),
         *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
+        *_memory(machine),
         *_growth(machine, reasons),
         *_time_to_target(machine),
         *_construction(machine, reasons),
@@ -149,6 +150,19 @@ def _plain(machine: Machine, question: Question, title: str, reasons: Reasons) -
 
 def _per_step(machine: Machine, row: Benchmark) -> str:
     return with_interval(Interval(*(value / row.extra_info.steps for value in machine.seconds(row))), seconds=True)
+
+
+def _memory(machine: Machine) -> Iterable[str]:
+    """Growth of memory of the steady state's rows that have it."""
+    rows = [(row.extra_info, row.extra_info.peak_memory_bytes) for row in machine.measured("steady state")]
+    lines = [
+        (f"`{escaped(facts.variant)}`", f"{facts.policies:,}", escaped(facts.objective), escaped(facts.arithmetic), size(memory),
+         f"{memory / facts.policies:.1f} B")
+        for facts, memory in rows if memory is not None
+    ]  # fmt: skip
+    if lines:
+        yield "### Growth of memory in one call\n"
+        yield markdown_table(lines, ("variant", "N", "objective", "arithmetic", "all", "a policy")) + "\n"
 
 
 def _growth(machine: Machine, reasons: Reasons) -> Iterable[str]:

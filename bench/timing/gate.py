@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.evidence.schema import Cell, ClockTest, Facts, Question
 from bench.timing.launches import launches_per_step
-from bench.timing.memory import why_too_large
+from bench.timing.memory import row_growth, why_too_large
 from bench.timing.pools import Pool, Pools, Slice
 from bench.timing.selftest import Clock
 from targetrl_core import Population, Problem, Variant
@@ -64,6 +64,7 @@ class Gate:
                 prepare_seconds=prepare_seconds,
                 compile_seconds=compiling,
                 launches_per_step=launches_per_step(train, first.population.to(self.device), problem.steps),
+                peak_memory_bytes=self._memory(train, pool),
                 steps_to_target=self.pools.steps_to_target(problem),
             )
 
@@ -122,6 +123,10 @@ class Gate:
         if not record(problem, drawn[0].population.to(self.device), results[0], variant, train).same_bits:
             raise NotIdenticalError("a recorded run does not end with the bits of the timed one")
         return identity
+
+    def _memory(self, train: Train, pool: Pool) -> int | None:
+        start = pool.draw().population.to(self.device)
+        return row_growth(lambda: train(start, None), self.device, pool.n)
 
     def _how_many(self, run: Callable[[], None]) -> int:
         begun = synchronized_clock()

@@ -1,5 +1,7 @@
 """How much memory a row takes: foreseen, and measured as the growth in one call."""
 
+import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,10 +28,20 @@ def why_too_large(n: int, device: torch.device) -> str | None:
     return None
 
 
+LEAST_SAMPLED = 1_000_000
+"""Fewest policies of a row whose memory is sampled: less drowns in what the process itself takes and leaves, and is done before a look."""
+
+
+def row_growth(call: Callable[[], object], device: torch.device, n: int) -> int | None:
+    """What ``peak_growth`` says of a row of n policies in the process of the suite; None where that would say nothing."""
+    exact = device.type == "cuda"
+    return peak_growth(call, device) if exact or (n >= LEAST_SAMPLED and (device.type == "mps" or TRIM is not None)) else None
+
+
 def peak_growth(call: Callable[[], object], device: torch.device) -> int:
     """Bytes by which memory grows at most during ``call``: of CUDA by its allocator's own count, elsewhere of this process, sampled.
 
-    What was used and freed before and is used again does not count, so the call belongs in a process of its own.
+    Memory that was used and freed before, and is used again, would not count: where the C library can, it is given back first.
     """
     synchronized_clock()
     if device.type == "cuda":
@@ -38,7 +50,19 @@ def peak_growth(call: Callable[[], object], device: torch.device) -> int:
         call()
         synchronized_clock()
         return torch.cuda.max_memory_allocated(device) - before
+    if TRIM is not None:
+        TRIM(0)
     return _sampled(call, torch.mps.driver_allocated_memory if device.type == "mps" else _resident)
+
+
+def _find_trim() -> Callable[[int], int] | None:
+    """glibc's malloc_trim, which gives back the memory that was freed; other C libraries have none."""
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+TRIM = _find_trim()
 
 
 def _resident() -> int:
