@@ -125,7 +125,7 @@ def pools() -> Pools:
 
 @pytest.fixture(scope="session")
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Caches:
-    """Inductor's caches of the fresh processes."""
+    """The compilers' caches of the fresh processes."""
     return Caches(tmp_path_factory.mktemp("inductor"))
 
 

@@ -1,7 +1,7 @@
 """What does starting cost: importing, preparing, the first call and the second?
 
-A row times from the start of a fresh process to its first trained population. Where a variant compiles, once with Inductor's cache empty
-and once with the one that an earlier process has filled.
+A row times from the start of a fresh process to its first trained population. Where a variant compiles, once with its compiler's cache
+empty (Inductor's; that of the fused kernels) and once with the one that an earlier process has filled.
 """
 
 import pytest
@@ -11,10 +11,10 @@ from bench.timing.gate import Gate
 from targetrl_core import VARIANTS, Problem
 from targetrl_core.variants import find_variant
 
-COMPILES = ("compiled", "batched-compiled")
+COMPILES = ("compiled", "batched-compiled", "fused")
 POLICIES = {"eager": 1, "compiled": 1}
 PROCESSES: dict[Cache | None, int] = {"empty": 1, "warm": 2, None: 3}
-"""How many processes of each kind: with an empty cache one takes over ten seconds."""
+"""How many processes of each kind: Inductor with an empty cache takes over ten seconds."""
 
 CASES: list[tuple[str, Cache | None]] = [
     (variant.name, cache) for variant in VARIANTS for cache in (("empty", "warm") if variant.name in COMPILES else (None,))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.evidence import session
-from bench.evidence.schema import ClockTest, Environment, Fingerprint
+from bench.evidence.schema import ClockTest, Environment, Fingerprint, Limits, Work
 from bench.timing import gate
 from bench.timing.environment import Watch
 
@@ -27,6 +27,10 @@ ENVIRONMENT = Environment(
     seconds=1.0, busy_elsewhere=0.01, stolen=0.0, load_before=0.1, governor="performance", turbo=True, throttled=0, on_battery=None,
     gpu_processes=None, gpu_throttled=None, thread_settings={},
 )  # fmt: skip
+LIMITS = Limits(additions=1e9, multiplications=1e9, divisions=1e8, roots=5e7, copied_bytes=1e9)
+WORK = Work(
+    objective="detached", optimizer="adam", arithmetic="portable", additions=20, multiplications=15, divisions=2, roots=1, moved_bytes=32
+)
 CLOCK = ClockTest(resolution_seconds=1e-9, work=[1, 4], seconds=[0.004, 0.016], unsynchronised_seconds=0.016, failures=[])
 
 
@@ -40,5 +44,7 @@ def _script(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_configure() -> None:
     """What is looked at when the session ends outlives the tests' own patches."""
-    vars(session).update(fingerprint=lambda *_: FINGERPRINT, clock_test=lambda *_: CLOCK)
+    vars(session).update(
+        _limits=lambda *_: {"limits": LIMITS, "work": [WORK]}, fingerprint=lambda *_: FINGERPRINT, clock_test=lambda *_: CLOCK
+    )
     Watch.finish = lambda *_: ENVIRONMENT  # type: ignore[method-assign]

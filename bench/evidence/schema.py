@@ -19,6 +19,7 @@ Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Some = Annotated[int, Meta(ge=1, le=10**15)]
 Seconds = Annotated[float, Meta(ge=1e-12, le=1e7)]
+Rate = Annotated[float, Meta(gt=0, le=1e20)]
 Share = Annotated[float, Meta(ge=0, le=1e6)]
 Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
@@ -37,8 +38,8 @@ UNTRAINED = ("construction", "to device", "to host")
 class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a row is about: its place in the tables. Rows of two files with equal cells can be compared.
 
-    ``variant`` is None and ``steps`` 0 where no policy is trained, and nowhere else. ``cache`` says for a cold start whether Inductor's
-    cache was ``empty`` or ``warm``, or None where the variant compiles nothing.
+    ``variant`` is None and ``steps`` 0 where no policy is trained, and nowhere else. ``cache`` says for a cold start whether the
+    compiler's cache was ``empty`` or ``warm``, or None where the variant compiles nothing.
     """
 
     question: Question
@@ -203,6 +204,32 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     dirty: bool | None
 
 
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``targetrl.limits``: what the device did at most, per second: float32 operations, and bytes read and written by a copy.
+
+    A fused multiply-add counts as one multiplication.
+    """
+
+    additions: Rate
+    multiplications: Rate
+    divisions: Rate
+    roots: Rate
+    copied_bytes: Rate
+
+
+class Work(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``targetrl.work[]``: operations of one policy-step with x = 1 and one number for each constant; bytes that a run moves a policy."""
+
+    objective: Word
+    optimizer: Word
+    arithmetic: Word
+    additions: Count
+    multiplications: Count
+    divisions: Count
+    roots: Count
+    moved_bytes: Count
+
+
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``targetrl``: what pytest-benchmark's format has no place for."""
 
@@ -213,6 +240,9 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     environment: Environment
     clock: ClockTest
     absent: Annotated[list[Absence], Meta(max_length=100_000)]
+    limits: Limits | None = None
+    no_limits: Text | None = None
+    work: Annotated[list[Work], Meta(max_length=1000)] = []
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

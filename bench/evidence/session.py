@@ -14,6 +14,7 @@ from bench.evidence.files import RESULTS, write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.reasons import reason_of
 from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
+from bench.limit import measure
 from bench.report import folder
 from bench.timing.environment import Watch
 from bench.timing.selftest import Clock, clock_test
@@ -121,10 +122,20 @@ class Session:
             environment=self.watch.finish(device),
             clock=self.worst_clock(device),
             absent=self.absences.get(device, []),
+            **_limits(torch.device(device), rows),
         )
         text = json.dumps(content | {"targetrl": msgspec.to_builtins(part)}, indent=1, default=str) + "\n"
         msgspec.json.decode(text, type=Evidence)  # what is written can be read
         return text
+
+
+def _limits(device: torch.device, rows: list[Any]) -> dict[str, Any]:
+    """What the device can do at most, and what the rows' problems ask of it."""
+    reason = measure.why_no_limits(device)
+    if reason is not None:
+        return {"no_limits": reason}
+    kinds = {tuple(row.extra_info[name] for name in measure.KIND) for row in rows if row.extra_info["steps"]}
+    return {"limits": measure.measure(device), "work": [measure.count(kind) for kind in sorted(kinds)]}
 
 
 def _cell(item: pytest.Item) -> Cell | None:

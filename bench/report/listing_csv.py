@@ -7,13 +7,14 @@ from collections.abc import Iterable
 
 from bench.evidence import records
 from bench.evidence.schema import Absence, Benchmark, Cell
+from bench.report.limit import limit_of
 from bench.report.machine import Machine
 
 COLUMNS = (
     "label", "device", "question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "status", "reason",
     "policy_steps_per_second", "low", "high", "seconds", "rounds", "marks", "identity", "max_ulp", "ambiguous", "at_target", "collapsed",
     "saturated", "elsewhere", "prepare_seconds", "compile_seconds", "peak_memory_bytes", "launches_per_step", "steps_to_target",
-    "threads", "torch", "commit",
+    "limit_share", "limit_binds", "threads", "torch", "commit",
 )  # fmt: skip
 """``policy_steps_per_second`` are policies per second where no policy is trained."""
 
@@ -43,7 +44,11 @@ def _measured(machine: Machine, row: Benchmark) -> dict[str, object]:
         "policy_steps_per_second": speed.value, "low": speed.low, "high": speed.high, "seconds": statistics.median(row.stats.data),
         "prepare_seconds": facts.prepare_seconds, "compile_seconds": facts.compile_seconds,
     }  # fmt: skip
+    limit = limit_of(machine.evidence.targetrl, facts)
+    if limit is not None:
+        numbers["limit_share"] = speed.value / limit.speed
     return {name: f"{value:.6g}" for name, value in numbers.items() if value is not None} | facts.outcomes | {
+        "limit_binds": None if limit is None else limit.binds,
         "status": "measured", "rounds": len(row.stats.data), "marks": machine.marks(row), "identity": facts.identity,
         "max_ulp": records.max_ulp(facts), "ambiguous": facts.ambiguous, "peak_memory_bytes": records.peak_memory(facts),
         "launches_per_step": facts.launches_per_step, "steps_to_target": facts.steps_to_target, "threads": facts.threads,

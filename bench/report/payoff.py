@@ -7,7 +7,7 @@ from typing import NamedTuple
 from bench.evidence.schema import Benchmark
 from bench.report.machine import Machine
 
-PAIRS = (("batched-compiled", "batched"), ("compiled", "eager"))
+PAIRS = (("fused", "batched"), ("batched-compiled", "batched"), ("compiled", "eager"))
 """A variant that compiles, and the same without."""
 
 
@@ -23,7 +23,7 @@ class Payoff(NamedTuple):
 
 
 def payoffs(machine: Machine) -> Iterator[Payoff]:
-    """One for each pair and state of Inductor's cache that was measured, at the N of the cold starts."""
+    """One for each pair and state of the compiler's cache that was measured, at the N of the cold starts."""
     cold = machine.measured("cold start")
     for variant, plain in PAIRS:
         base = next((row for row in cold if row.extra_info.variant == plain), None)

@@ -7,6 +7,7 @@ from bench.evidence import records
 from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
 from bench.report.cells import duration, escaped, scaled, size, with_interval
+from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.machine import MARKS, Machine
 from bench.report.payoff import payoffs
 from bench.report.tables import Reasons, groups, identity, markdown_table, marked, speeds, variants
@@ -20,6 +21,7 @@ def device_section(machine: Machine) -> str:
         _facts(machine),
         *_steady_state(machine, reasons),
         *_over_eager(machine),
+        *_limit(machine),
         *_cold_start(machine, reasons),
         *_payoff(machine),
         *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
@@ -88,6 +90,40 @@ def _over_eager(machine: Machine) -> Iterable[str]:
         yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
 
 
+def _limit(machine: Machine) -> Iterable[str]:
+    """What the device can do at most, and the share of it that each steady row comes to."""
+    part = machine.evidence.targetrl
+    if part.limits is None:
+        if part.no_limits is not None:
+            yield f"### The limit\n\nNot measured: {escaped(part.no_limits)}\n"
+        return
+    yield "### The limit: what the device can do at most, and each row's share of it\n"
+    yield "\n".join(limit_lines(part.limits)) + "\n"
+    rows = machine.measured("steady state")
+    for objective, arithmetic, steps in groups(row.extra_info for row in rows):
+        group = [
+            row
+            for row in rows
+            if (row.extra_info.objective, row.extra_info.arithmetic, row.extra_info.steps) == (objective, arithmetic, steps)
+        ]
+        limit = limit_of(part, group[0].extra_info)
+        if limit is None:
+            continue
+        sizes = sorted({row.extra_info.policies for row in group})
+        lines = []
+        for variant in variants(machine, [row.extra_info for row in group]):
+            by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
+            lines.append((f"`{escaped(variant)}`", *(_share(machine, by_size.get(n)) for n in sizes)))
+        head = f"{escaped(objective)}, {escaped(arithmetic)} arithmetic, {steps} steps"
+        yield f"{head}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"
+        yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
+
+
+def _share(machine: Machine, row: Benchmark | None) -> str:
+    share = None if row is None else share_of(machine, row)
+    return "–" if share is None else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 — two digits or more
+
+
 def _is(row: Benchmark, variant: str, objective: str | None, arithmetic: str, steps: int) -> bool:
     facts = row.extra_info
     return (facts.variant, facts.objective, facts.arithmetic, facts.steps) == (variant, objective, arithmetic, steps)
@@ -118,7 +154,7 @@ def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
         lines.append((*head, whole, *phases, "" if memory is None else size(memory)))
     yield (
         markdown_table(
-            lines, ("variant", "N", "Inductor's cache", "all", "import", "prepare", "first call", "second call", "memory growth")
+            lines, ("variant", "N", "compiler's cache", "all", "import", "prepare", "first call", "second call", "memory growth")
         )
         + "\n"
     )
@@ -132,7 +168,7 @@ def _payoff(machine: Machine) -> Iterable[str]:
     ]  # fmt: skip
     if lines:
         yield "### When compiling pays: what it costs more to start, over what it saves for each policy-step\n"
-        yield markdown_table(lines, ("", "Inductor's cache", "starting costs more", "at N", "paid back after")) + "\n"
+        yield markdown_table(lines, ("", "compiler's cache", "starting costs more", "at N", "paid back after")) + "\n"
 
 
 def _plain(machine: Machine, question: Question, title: str, reasons: Reasons) -> Iterable[str]:

@@ -34,7 +34,7 @@ class ProcessFailedError(Exception):
 
 @dataclass
 class Caches:
-    """Inductor's cache folders of a session: new ones, and for each variant one that a process of it has filled."""
+    """The compilers' cache folders of a session: new ones, and for each variant one that a process of it has filled."""
 
     folder: Path
     filled: dict[str, Path] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Process:
             "results": str(Path(scratch.name) / "trained.pt"),
             "problem": {field.name: getattr(problem, field.name) for field in fields(problem)},
         }  # fmt: skip
-        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "PYTHONPATH": _python_path()}
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TARGETRL_CACHE_DIR": str(cache), "PYTHONPATH": _python_path()}
         with (Path(scratch.name) / "stderr").open("w") as errors:
             command = [sys.executable, "-W", "ignore", "-m", "bench.timing.child"]
             process = subprocess.Popen(  # noqa: S603 — this project's own module

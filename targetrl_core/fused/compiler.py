@@ -40,10 +40,10 @@ def why_no_compiler() -> str | None:
 
 
 def library(source: str, macros: Mapping[str, str], flags: tuple[str, ...] | None = None) -> ctypes.CDLL:
-    """The library built from a source file beside this one, at its first use on this machine.
+    """The library built from a source file, at its first use on this machine.
 
     Args:
-        source: name of the file.
+        source: name of a file beside this one, or the path of another; both may include what lies here.
         macros: what is defined for it.
         flags: for which processor; by default for this one.
 
@@ -82,7 +82,8 @@ def compiler() -> str | None:
 @cache
 def _key(source: str, options: tuple[str, ...]) -> str:
     """What a built file depends on: sources, options, compiler, processor and the OpenMP library it is linked to."""
-    texts = [path.read_bytes() for path in (SOURCES / source, *sorted(SOURCES.glob("*.h")))]
+    headers = {path for folder in (SOURCES, (SOURCES / source).parent) for path in folder.glob("*.h")}
+    texts = [path.read_bytes() for path in (SOURCES / source, *sorted(headers))]
     about = (*FLAGS, *options, *_openmp(), _compiler_version(), _processor())
     return hashlib.sha256(b"\0".join([*texts, *(part.encode() for part in about)])).hexdigest()[:20]
 
@@ -128,7 +129,17 @@ def _build(source: str, options: tuple[str, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         built = Path(folder) / path.name
-        command = [str(compiler()), *FLAGS, *options, str(SOURCES / source), "-Wl,--as-needed", *_openmp(), "-o", str(built)]
+        command = [
+            str(compiler()),
+            *FLAGS,
+            *options,
+            f"-I{SOURCES}",
+            str(SOURCES / source),
+            "-Wl,--as-needed",
+            *_openmp(),
+            "-o",
+            str(built),
+        ]
         if sys.platform == "darwin":
             command.remove("-Wl,--as-needed")
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 — the compiler found above

@@ -25,25 +25,41 @@ def why_no_cuda_core() -> str | None:
     return None if found else "its kernel needs cuda-core: pip install 'targetrl[gpu]'"
 
 
+def ready(kernel: Kernel, device: torch.device) -> None:
+    """Compile and load a kernel for a device."""
+    with torch.cuda.device(device):
+        built(gpu_source("cuda.cu", kernel), "train", torch.cuda.current_device())
+
+
 def launch(kernel: Kernel, task: Task, device: torch.device) -> None:
     """Put a task on the current stream of a device; it may still be running when this returns."""
+    seed = (task.seed or 0, int(task.seed is not None))
+    arguments = (task.n, task.steps, *task.addresses(), *seed)
+    run(gpu_source("cuda.cu", kernel), "train", arguments, blocks=-(-task.n // THREADS), threads=THREADS, device=device)
+
+
+def run(  # noqa: PLR0913 — what a launch takes
+    source: str, function: str, arguments: tuple[int, ...], *, blocks: int, threads: int, device: torch.device
+) -> None:
+    """Launch a function of a source text, compiled at its first use, on the current stream of a device.
+
+    Every argument is passed as 64 bits: a pointer or a ``long long``.
+    """
     core = _cuda_core()
     with torch.cuda.device(device):
-        function = built(kernel, torch.cuda.get_device_capability(device))
-        config = core.LaunchConfig(grid=-(-task.n // THREADS), block=THREADS)
-        stream = core.Stream.from_handle(torch.cuda.current_stream(device).cuda_stream)
-        seed = (task.seed or 0, int(task.seed is not None))
-        core.launch(stream, config, function, task.n, task.steps, *task.addresses(), *seed)
+        compiled = built(source, function, torch.cuda.current_device())
+        stream = core.Stream.from_handle(torch.cuda.current_stream().cuda_stream)
+        core.launch(stream, core.LaunchConfig(grid=blocks, block=threads), compiled, *arguments)
 
 
 @cache
-def built(kernel: Kernel, capability: tuple[int, int]) -> Any:  # noqa: ANN401 — cuda-core's own type
-    """The compiled kernel of the current device."""
+def built(source: str, function: str, index: int) -> Any:  # noqa: ANN401 — cuda-core's own type
+    """The compiled function for one device, which is the current one."""
     core = _cuda_core()
-    core.Device(torch.cuda.current_device()).set_current()
-    options = core.ProgramOptions(arch=f"sm_{capability[0]}{capability[1]}", std="c++17", **EXACT)
-    program = core.Program(gpu_source("cuda.cu", kernel), code_type="c++", options=options)
-    return program.compile("cubin").get_kernel("train")
+    core.Device(index).set_current()
+    major, minor = torch.cuda.get_device_capability(index)
+    options = core.ProgramOptions(arch=f"sm_{major}{minor}", std="c++17", **EXACT)
+    return core.Program(source, code_type="c++", options=options).compile("cubin").get_kernel(function)
 
 
 @cache

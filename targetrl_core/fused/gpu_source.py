@@ -1,8 +1,11 @@
 """The source text of a GPU's kernel: GPU compilers are given one text, and no folder to look for the others."""
 
+from functools import cache
+
 from targetrl_core.fused.kernel import SOURCES, Kernel
 
 
+@cache
 def gpu_source(name: str, kernel: Kernel) -> str:
     """The launcher ``name`` with its macros defined and the shared headers put where they are included."""
     text = (SOURCES / name).read_text(encoding="utf-8")

@@ -18,8 +18,7 @@ def ready(kernel: Kernel, device: torch.device) -> None:
     if device.type == "cpu":
         cpu.built(kernel)
     elif device.type == "cuda":
-        with torch.cuda.device(device):
-            cuda.built(kernel, torch.cuda.get_device_capability(device))
+        cuda.ready(kernel, device)
     else:
         mps.built(kernel)
 

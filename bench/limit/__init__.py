@@ -1,0 +1,1 @@
+"""What a device can do at most, measured, and how much of it a row comes to."""
