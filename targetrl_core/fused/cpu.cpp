@@ -74,28 +74,39 @@ FUNCTION void end(const Policy &policy, const Task &task, int64_t at, int64_t co
     if (task.state[i]) put(values[i], task.state[i], at, count);
 }
 
+// Keeps what a policy puts out before update t, as it is asked for.
+template <Recorded RECORDED>
+FUNCTION void record(const Task &task, const Forward &before, const Constants &c, real &first, int64_t t, int64_t here) {
+  if (RECORDED == HISTORY) {
+    put(before.logit, task.logits + t * task.n, here, task.n - here);
+    put(before.output, task.outputs + t * task.n, here, task.n - here);
+  }
+  if (RECORDED == FIRST) first = first_at_target(first, before.output, c, (float)t);
+}
+
+// The halves of a step alternate between groups, so that what waits for one group's divisions is never the next thing to do:
+// update 0, forward 2, update 1, forward 0 of the next step, update 2, forward 1, and so on.
 template <Recorded RECORDED>
 static void train_block(const Task &task, int64_t at) {
   Policy policy[GROUPS];
   Constants c[GROUPS];
+  Forward before[GROUPS];
   real first[GROUPS];
   for (int j = 0; j < GROUPS; ++j) {
-    const int64_t here = at + j * WIDTH, count = task.n - here;
-    begin(policy[j], task, here, count);
-    get_constants(c[j], task, here, count);
+    const int64_t here = at + j * WIDTH;
+    begin(policy[j], task, here, task.n - here);
+    get_constants(c[j], task, here, task.n - here);
+    before[j] = forward(policy[j], c[j]);
     first[j] = real((float)task.steps);
   }
   for (int64_t t = 0; t < task.steps; ++t) {
     const float scale = task.correction ? task.correction[4 * t] : 1.0f, root = task.correction ? task.correction[4 * t + 1] : 1.0f;
+#pragma GCC unroll 8
     for (int j = 0; j < GROUPS; ++j) {
-      const Constants &shared = c[PER_POLICY ? j : 0];
-      const Forward forward = advanced(policy[j], shared, scale, root);
-      if (RECORDED == HISTORY) {
-        const int64_t here = at + j * WIDTH;
-        put(forward.logit, task.logits + t * task.n, here, task.n - here);
-        put(forward.output, task.outputs + t * task.n, here, task.n - here);
-      }
-      if (RECORDED == FIRST) first[j] = first_at_target(first[j], forward.output, shared, (float)t);
+      record<RECORDED>(task, before[j], c[PER_POLICY ? j : 0], first[j], t, at + j * WIDTH);
+      update(policy[j], before[j].output, c[PER_POLICY ? j : 0], scale, root);
+      const int behind = (j + GROUPS - 1) % GROUPS;
+      before[behind] = forward(policy[behind], c[PER_POLICY ? behind : 0]);
     }
   }
   for (int j = 0; j < GROUPS; ++j) {
@@ -103,7 +114,7 @@ static void train_block(const Task &task, int64_t at) {
     end(policy[j], task, here, count);
     if (RECORDED == FIRST) {
       put(first[j], task.first, here, count);
-      put(sigmoid(logit_of(policy[j], c[j])), task.last, here, count);
+      put(forward(policy[j], c[j]).output, task.last, here, count);
     }
   }
 }

@@ -8,8 +8,9 @@ import torch
 from targetrl_core.fused.compiler import library
 from targetrl_core.fused.kernel import Kernel, Task
 
-VECTORS, GROUPS = "6", "2"
-"""How many vectors work side by side, and how many such groups take turns; see ``cpu.cpp``."""
+VECTORS, GROUPS = "3", "3"
+"""How many vectors work side by side, and how many such groups take turns; see ``cpu.cpp``. The fastest of those that were tried on an
+AVX-512 processor (2 to 8 by 1 to 4), in both arithmetics."""
 
 POLICY_STEPS_PER_THREAD = 1 << 16
 """A thread more has to save more than the time it takes to wake: some 20 µs of work."""

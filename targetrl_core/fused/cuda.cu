@@ -40,19 +40,20 @@ extern "C" __global__ void train(
     }
     real earliest = (float)steps;
     for (long long t = 0; t < steps; ++t) {
-      const Forward forward = advanced(p, c, correction ? correction[4 * t] : 1.0f, correction ? correction[4 * t + 1] : 1.0f);
+      const Forward before = forward(p, c);
       if (logits) {
-        logits[t * n + i] = forward.logit;
-        outputs[t * n + i] = forward.output;
+        logits[t * n + i] = before.logit;
+        outputs[t * n + i] = before.output;
       }
-      if (first) earliest = first_at_target(earliest, forward.output, c, (float)t);
+      if (first) earliest = first_at_target(earliest, before.output, c, (float)t);
+      update(p, before.output, c, correction ? correction[4 * t] : 1.0f, correction ? correction[4 * t + 1] : 1.0f);
     }
 #pragma unroll
     for (int j = 0; j < 8; ++j)
       if (state[j]) state[j][i] = *values[j];
     if (first) {
       first[i] = earliest;
-      last[i] = sigmoid(logit_of(p, c));
+      last[i] = forward(p, c).output;
     }
   }
 }

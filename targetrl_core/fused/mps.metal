@@ -77,13 +77,14 @@ kernel void train(
   }
   real earliest = float(steps);
   for (long t = 0; t < steps; ++t) {
-    const float scale = given & CORRECTED ? correction[4 * t] : 1.0f, second = given & CORRECTED ? correction[4 * t + 1] : 1.0f;
-    const Forward forward = advanced(p, c, scale, second);
+    const Forward before = forward(p, c);
     if (given & RECORDED) {
-      logits[t * n + i] = forward.logit;
-      outputs[t * n + i] = forward.output;
+      logits[t * n + i] = before.logit;
+      outputs[t * n + i] = before.output;
     }
-    if (given & FIRST) earliest = first_at_target(earliest, forward.output, c, float(t));
+    if (given & FIRST) earliest = first_at_target(earliest, before.output, c, float(t));
+    const float scale = given & CORRECTED ? correction[4 * t] : 1.0f, second = given & CORRECTED ? correction[4 * t + 1] : 1.0f;
+    update(p, before.output, c, scale, second);
   }
   weight[i] = p.weight;
   bias[i] = p.bias;
@@ -95,6 +96,6 @@ kernel void train(
   if (given & (1 << 7)) decay2[i] = p.decay2;
   if (given & FIRST) {
     first[i] = earliest;
-    last[i] = sigmoid(logit_of(p, c));
+    last[i] = forward(p, c).output;
   }
 }

@@ -92,14 +92,6 @@ FUNCTION real sigmoid(real z) {
   return 1.0f / (exponential(clamped(-z, -87.0f, 87.0f)) + 1.0f);
 }
 
-FUNCTION real logit_of(Policy p, Constants c) {
-#if UNIT_INPUT
-  return p.weight + p.bias;
-#else
-  return multiply_add(p.weight, real(c.x), p.bias);
-#endif
-}
-
 FUNCTION real settled(real value, float floor) {
 #if PORTABLE
   return choose(magnitude(value) < floor, real(0.0f), value);
@@ -126,13 +118,22 @@ FUNCTION real moved(CHANGED(real) m, CHANGED(real) v, real g, Constants c, step_
   return lr * (m / (root(v) + eps));
 }
 
-// One update; what the policy put out before it is returned. correction_scale and correction_root are Adam's bias corrections
-// of this step, √(1 − beta2^t)/(1 − beta1^t) and √(1 − beta2^t), unless policies have betas, hence corrections, of their own.
-FUNCTION Forward advanced(CHANGED(Policy) p, Constants c, float correction_scale, float correction_root) {
-  Forward forward;
-  forward.logit = logit_of(p, c);
-  forward.output = sigmoid(forward.logit);
-  real g = gradient(forward.output, c);
+// The first half of a step: what the policy puts out.
+FUNCTION Forward forward(Policy p, Constants c) {
+  Forward found;
+#if UNIT_INPUT
+  found.logit = p.weight + p.bias;
+#else
+  found.logit = multiply_add(p.weight, real(c.x), p.bias);
+#endif
+  found.output = sigmoid(found.logit);
+  return found;
+}
+
+// The second half: the update, given the output. correction_scale and correction_root are Adam's bias corrections of this step,
+// √(1 − beta2^t)/(1 − beta1^t) and √(1 − beta2^t), unless policies have betas, hence corrections, of their own.
+FUNCTION void update(CHANGED(Policy) p, real output, Constants c, float correction_scale, float correction_root) {
+  real g = gradient(output, c);
   real g_bias = settled(g, GRADIENT_FLOOR);
 #if UNIT_INPUT
   real g_weight = g_bias;
@@ -162,7 +163,6 @@ FUNCTION Forward advanced(CHANGED(Policy) p, Constants c, float correction_scale
   p.weight = p.weight - move_weight;
   p.bias = p.bias - move_bias;
 #endif
-  return forward;
 }
 
 // The first step whose output is at target, where the policy has put out ``output`` before update t; ``first`` so far.
