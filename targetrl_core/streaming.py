@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
 from targetrl_core.history import History
-from targetrl_core.outcomes import Outcomes, first_steps, outputs_of, thresholds
+from targetrl_core.outcomes import Outcomes, Thresholds, first_steps, outputs_of, thresholds
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.problem import Problem
 from targetrl_core.training import choose, prepared, require
@@ -20,7 +21,7 @@ from targetrl_core.variants.variant import Finished, Seeded
 BINS = 100
 """Bins of the histogram of outputs, equal ones from 0 to 1."""
 
-CPU_CHUNK, GPU_CHUNK = 1 << 18, 1 << 25
+CPU_CHUNK, GPU_CHUNK = 1 << 17, 1 << 25
 """Policies of a chunk: what fits the caches of a CPU; what fills a GPU."""
 
 HISTORY_CHUNK = 1 << 24
@@ -165,18 +166,28 @@ class _Counts(NamedTuple):
 def _count(problem: Problem, finished: Finished, start: int) -> _Counts:
     outputs = finished.outputs
     n = len(outputs)
-    mine = problem if problem.policies is None else problem.take(slice(start, start + n))
-    limits = thresholds(mine, outputs.device)
+    limits = _thresholds(problem, outputs.device, start, n)
     at_target = (outputs >= limits.low) & (outputs <= limits.high)
     collapsed = (outputs <= limits.collapsed) & ~at_target
     saturated = (outputs >= limits.saturated) & ~at_target
     found = torch.stack([at_target.sum(), collapsed.sum(), saturated.sum()]).cpu()
     return _Counts(
         outcomes=torch.cat((found, n - found.sum(0, keepdim=True))),
-        histogram=torch.histc(outputs, BINS, 0.0, 1.0).cpu().to(torch.int64),
+        histogram=torch.bincount((outputs * BINS).to(torch.int32).clamp_(max=BINS - 1), minlength=BINS).cpu(),
         first_steps=torch.bincount(finished.first_steps.to(torch.int32), minlength=problem.steps + 1).cpu(),
         checksum=_checksum(finished.population, start).sum(0, keepdim=True).cpu(),
     )
+
+
+@lru_cache(maxsize=1)
+def _thresholds_of_all(problem: Problem, device: torch.device) -> Thresholds:
+    return thresholds(problem, device)
+
+
+def _thresholds(problem: Problem, device: torch.device, start: int, n: int) -> Thresholds:
+    if problem.policies is None:
+        return _thresholds_of_all(problem, device)
+    return thresholds(problem.take(slice(start, start + n)), device)
 
 
 def _checksum(population: Population, start: int) -> Tensor:

@@ -34,10 +34,10 @@ def machine(folder_: Path, **changes: Any) -> Machine:  # noqa: ANN401 — field
 
 
 def test_what_is_measured_is_plausible() -> None:
-    """A CPU adds as fast as it multiplies or so, divides and takes roots more slowly, and copies more than a gigabyte a second."""
+    """A CPU adds faster than it divides, multiplies faster than it takes roots, and copies more than a gigabyte a second."""
     limits = measure.measure(CPU)
-    assert limits.additions > 2 * limits.divisions > 0
-    assert limits.multiplications > 2 * limits.roots > 0
+    assert limits.additions > limits.divisions > 0
+    assert limits.multiplications > limits.roots > 0
     assert limits.copied_bytes > 1e9
 
 
