@@ -95,9 +95,9 @@ def count_codes(codes: Tensor) -> Outcomes:
 
 def first_steps(problem: Problem, history: History) -> Tensor:
     """First step whose output is within 0.02 of the target, ``steps`` where none is; [N] int32 on the CPU."""
-    target = as_float64(problem.target)
-    first = torch.full((history.outputs.shape[1],), problem.steps, dtype=torch.int32)
+    limits = thresholds(problem, history.outputs.device)
+    first = torch.full_like(history.outputs[0], problem.steps, dtype=torch.int32)
     for step in reversed(range(problem.steps)):
-        outputs = history.outputs[step].to("cpu").double()
-        first[(outputs - target).abs() <= AT_TARGET] = step
-    return first
+        outputs = history.outputs[step]
+        first = first.masked_fill_((outputs >= limits.low) & (outputs <= limits.high), step)
+    return first.to("cpu")

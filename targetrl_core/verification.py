@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -94,7 +93,7 @@ def verify(
 ) -> Report:
     """Check that a variant trains ``population`` as the problem calls for.
 
-    It is trained as it would be timed, once more with its outputs recorded, and on probe populations; see ``examine``.
+    It is trained as it would be timed, once more with its outputs recorded, and on probe populations; see ``recorded`` and ``probed``.
 
     Args:
         problem: the constants.
@@ -106,7 +105,7 @@ def verify(
     Raises:
         UsageError: (a ValueError) as ``train`` does.
     """
-    begun = time.perf_counter()
+    since = time.perf_counter()
     place = find_device(device)
     chosen = find_variant(variant) if isinstance(variant, str) else variant
     problem.check_policies(population.n)
@@ -114,9 +113,12 @@ def verify(
     expectation = expectation or certify(problem, population)
     handed = problem.replace()
     run = prepared(chosen, handed, place, population.n)
-    identity, reasons = examine(problem, population.to("cpu"), expectation, chosen, run, place)
+    start = population.to(place)
+    timed = run(start.clone(), None)
+    identity = check(expectation, timed)
+    reasons = (*identity.reasons, *recorded(problem, start, timed, expectation, chosen, run), *probed(problem, run, place, population.n))
     reasons += changed_fields(problem, handed)
-    return Report(chosen.name, str(place), problem, identity, reasons, time.perf_counter() - begun)
+    return Report(chosen.name, str(place), problem, identity, reasons, time.perf_counter() - since)
 
 
 def certify(problem: Problem, population: Population) -> Expectation:
@@ -137,50 +139,38 @@ def with_bits(expectation: Expectation, problem: Problem, population: Population
     return replace(expectation, problem=problem, bits=bits)
 
 
-def examine(  # noqa: PLR0913 — what an examination takes
-    problem: Problem, population: Population, expectation: Expectation, variant: Variant, train: Train, device: torch.device
-) -> tuple[Identity, tuple[str, ...]]:
-    """Put what a variant prepared through every check that needs no clock.
+def recorded(  # noqa: PLR0913 — what a recorded run is compared by
+    problem: Problem, start: Population, timed: Population, expectation: Expectation, variant: Variant, train: Train
+) -> tuple[str, ...]:
+    """Why a recorded run is not that of ``timed``: it ends with other bits, or reaches the target at other steps than the oracle.
 
-    1. The population, trained as it is timed, is what the oracle expects.
-    2. A recorded run ends with the same bits, and reaches the target at the oracle's steps; of a population whose history takes too much
-       memory, a part.
-    3. Probe populations that no one has seen before are what the oracle expects of them: a frozen, cached or replayed result is
-       not.
+    First steps cannot be read from where policies end. Where a history takes too much memory, a part of the policies, drawn at random,
+    is recorded: a run of them alone against one that is not recorded, both prepared for as many.
+
+    Args:
+        problem: the constants.
+        start: where the policies began, on the device; not changed.
+        timed: what a run that was not recorded made of them; not changed.
+        expectation: what they have to become.
+        variant: what trained them, to be prepared for a part.
+        train: the variant, prepared for all.
     """
-    timed = train(population.clone().to(device), None)
-    identity = check(expectation, timed)
-    reasons = list(identity.reasons)
-    reasons += _recorded(expectation, record(problem, population.to(device), timed, variant, train))
-    reasons += _probed(problem, train, device, population.n)
-    return identity, tuple(reasons)
-
-
-class Recording(NamedTuple):
-    """A recorded run: of which policies (None: of all), their history, what became of them, and whether with the bits of one unrecorded."""
-
-    part: slice | None
-    history: History
-    trained: Population
-    same_bits: bool
-
-
-def record(problem: Problem, start: Population, timed: Population, variant: Variant, train: Train) -> Recording:
-    """Train ``start`` once more, recorded, and compare with ``timed``, which it has become before; neither is changed.
-
-    Where its history takes too much memory, this is done for a part of the policies, drawn at random: a recorded run of them alone
-    against one that is not recorded, both prepared for as many.
-    """
-    n, part = recordable(problem.steps, start.n, start.device), None
+    reasons = []
+    n = recordable(problem.steps, start.n, start.device)
     if n < start.n:
         first = random.SystemRandom().randrange(start.n - n + 1)
-        part = slice(first, first + n)
-        problem, start = problem.take(part), start.slice(first, first + n)
+        problem, start = problem.take(slice(first, first + n)), start.slice(first, first + n)
+        expectation = expectation.slice(first, first + n)
         train = variant.prepare(problem, start.device, n)
         timed = train(start.clone(), None)
+        reasons += [f"recorded: {reason}" for reason in check(expectation, timed).reasons]
     history = History.empty(problem.steps, n, start.device)
-    trained = train(start.clone(), history)
-    return Recording(part, history, trained, same_bits(timed, trained))
+    if not same_bits(timed, train(start.clone(), history)):
+        reasons.append("a recorded run does not end with the bits of the timed one")
+    if expectation.policies is not None:
+        chosen = expectation.policies.to(history.outputs.device)
+        history = History(history.logits[:, chosen], history.outputs[:, chosen])
+    return (*reasons, *check_history(expectation, history))
 
 
 def recordable(steps: int, n: int, device: torch.device) -> int:
@@ -189,21 +179,11 @@ def recordable(steps: int, n: int, device: torch.device) -> int:
     return min(n, CHECK_LIMIT, max(fitting, RECORDED_LEAST))
 
 
-def _recorded(expectation: Expectation, recording: Recording) -> tuple[str, ...]:
-    reasons, history = [], recording.history
-    if recording.part is not None:
-        expectation = expectation.slice(recording.part.start, recording.part.stop)
-        reasons += [f"recorded: {reason}" for reason in check(expectation, recording.trained).reasons]
-    if expectation.policies is not None:
-        chosen = expectation.policies.to(history.outputs.device)
-        history = History(history.logits[:, chosen], history.outputs[:, chosen])
-    reasons += check_history(expectation, history)
-    if not recording.same_bits:
-        reasons.append("a recorded run does not end with the bits of the timed one")
-    return tuple(reasons)
+def probed(problem: Problem, train: Train, device: torch.device, n: int) -> tuple[str, ...]:
+    """Why probe populations of n policies that no one has seen before are not what the oracle expects of them.
 
-
-def _probed(problem: Problem, train: Train, device: torch.device, n: int) -> tuple[str, ...]:
+    A frozen, cached or replayed result is not.
+    """
     generator = torch.Generator()
     generator.seed()
     for start, expectation in _probes(problem, n, generator):

@@ -280,4 +280,4 @@ def test_a_row_of_very_many_policies_records_a_part(monkeypatch: pytest.MonkeyPa
     benchmark.pedantic = lambda run, setup, teardown, rounds: [teardown(*args) for args in [setup()[0]] if run(*args) is None and rounds]
     Gate(benchmark, CPU, Pools(), lambda _device, _timer: CLOCK, seconds=0.01).train("steady state", BATCHED, Problem(), 20_000)
     assert benchmark.extra_info["identity"] == "bounded"
-    assert [call.args[1] for call in watched.call_args_list] == [500, 500]
+    assert [call.args[1] for call in watched.call_args_list] == [500]

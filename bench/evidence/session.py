@@ -134,7 +134,7 @@ def _limits(device: torch.device, rows: list[Any]) -> dict[str, Any]:
     reason = measure.why_no_limits(device)
     if reason is not None:
         return {"no_limits": reason}
-    kinds = {tuple(row.extra_info[name] for name in measure.KIND) for row in rows if row.extra_info["steps"]}
+    kinds = {tuple(row.extra_info[name] for name in measure.KIND) for row in rows if row.extra_info.get("steps")}
     return {"limits": measure.measure(device), "work": [measure.count(kind) for kind in sorted(kinds)]}
 
 

@@ -21,7 +21,7 @@ from targetrl_core.convergence import Identity, check, passes
 from targetrl_core.devices import synchronized_clock
 from targetrl_core.variants import Train
 from targetrl_core.variants.compiling import compile_seconds
-from targetrl_core.verification import changed_fields, examine, record
+from targetrl_core.verification import changed_fields, probed, recorded
 
 LEAST_ROUNDS, MOST_ROUNDS = 5, 100
 
@@ -56,7 +56,8 @@ class Gate:
             train = variant.prepare(handed, self.device, n)
             prepare_seconds, compiling = synchronized_clock() - begun, compile_seconds() - compiling
             first = pool.draw()
-            raise_unless_empty(examine(problem, first.population, first.expectation, variant, train, self.device)[1])
+            raise_unless_empty(check(first.expectation, train(first.population.clone().to(self.device), None)).reasons)
+            raise_unless_empty(probed(problem, train, self.device, n))
             identity = self._rounds(problem, pool, variant, train)
             raise_unless_empty(changed_fields(problem, handed))
             row.update(
@@ -120,8 +121,8 @@ class Gate:
         # --benchmark-disable calls no teardown: what came back last is checked here, whatever the mode.
         identity = check(drawn[0].expectation, results[0])
         raise_unless_empty(identity.reasons)
-        if not record(problem, drawn[0].population.to(self.device), results[0], variant, train).same_bits:
-            raise NotIdenticalError("a recorded run does not end with the bits of the timed one")
+        start = drawn[0].population.to(self.device)
+        raise_unless_empty(recorded(problem, start, results[0], drawn[0].expectation, variant, train))
         return identity
 
     def _memory(self, train: Train, pool: Pool) -> int | None:
