@@ -21,7 +21,7 @@ from targetrl_core.errors import one_of
 from targetrl_core.names import DEVICES
 
 SESSION = pytest.StashKey[Session]()
-SECONDS, QUICK_SECONDS = 0.4, 0.2
+SECONDS, QUICK_SECONDS = 0.3, 0.2
 """About how long a row is timed."""
 
 

@@ -11,7 +11,7 @@ BATCHED = [variant.name for variant in VARIANTS if variant.name not in ("eager",
 
 
 @pytest.mark.parametrize("variant", BATCHED)
-@pytest.mark.parametrize("steps", [10, 500])
+@pytest.mark.parametrize("steps", [10, 250])
 def test_growth(gate: Gate, steps: int, variant: str) -> None:
     """The listing's problem for fewer and more steps than its 50."""
     gate.train("growth with steps", find_variant(variant), Problem(steps=steps), 10_000)

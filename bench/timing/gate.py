@@ -23,7 +23,7 @@ from targetrl_core.variants import Train
 from targetrl_core.variants.compiling import compile_seconds
 from targetrl_core.verification import changed_fields, probed, recorded
 
-LEAST_ROUNDS, MOST_ROUNDS = 5, 100
+LEAST_ROUNDS, MOST_ROUNDS = 3, 100
 
 
 class NotIdenticalError(Exception):
@@ -55,10 +55,9 @@ class Gate:
             compiling, begun = compile_seconds(), synchronized_clock()
             train = variant.prepare(handed, self.device, n)
             prepare_seconds, compiling = synchronized_clock() - begun, compile_seconds() - compiling
-            first = pool.draw()
-            raise_unless_empty(check(first.expectation, train(first.population.clone().to(self.device), None)).reasons)
+            first, seconds = self._warmed(pool, train)
             raise_unless_empty(probed(problem, train, self.device, n))
-            identity = self._rounds(problem, pool, variant, train)
+            identity = self._rounds(problem, pool, variant, train, self._how_many(seconds))
             raise_unless_empty(changed_fields(problem, handed))
             row.update(
                 facts_of(identity),
@@ -98,7 +97,17 @@ class Gate:
             if failures:
                 raise NotIdenticalError(f"the clock failed its test: {'; '.join(failures)}")
 
-    def _rounds(self, problem: Problem, pool: Pool, variant: Variant, train: Train) -> Identity:
+    def _warmed(self, pool: Pool, train: Train) -> tuple[Slice, float]:
+        """Train a slice and check it, before anything is timed; the slice, and about how long a call takes."""
+        first = pool.draw()
+        start = first.population.clone().to(self.device)
+        begun = synchronized_clock()
+        trained = train(start, None)
+        seconds = synchronized_clock() - begun
+        raise_unless_empty(check(first.expectation, trained).reasons)
+        return first, seconds
+
+    def _rounds(self, problem: Problem, pool: Pool, variant: Variant, train: Train, rounds: int) -> Identity:
         """Run the rounds, each from a slice drawn after ``prepare`` and checked after its clock stopped; the last one's identity."""
         drawn: list[Slice] = []
         results: list[Population] = []
@@ -115,7 +124,6 @@ class Gate:
             if not passes(drawn[0].expectation, results[0]):
                 raise_unless_empty(check(drawn[0].expectation, results[0]).reasons)
 
-        rounds = self._how_many(lambda: run(*setup()[0]))
         with torch.compiler.set_stance("fail_on_recompile"):
             self.benchmark.pedantic(run, setup=setup, teardown=teardown, rounds=rounds)
         # --benchmark-disable calls no teardown: what came back last is checked here, whatever the mode.
@@ -129,11 +137,8 @@ class Gate:
         start = pool.draw().population.to(self.device)
         return row_growth(lambda: train(start, None), self.device, pool.n)
 
-    def _how_many(self, run: Callable[[], None]) -> int:
-        begun = synchronized_clock()
-        run()
-        seconds = max(synchronized_clock() - begun, 1e-6)
-        return min(max(math.ceil(self.seconds / seconds), LEAST_ROUNDS), MOST_ROUNDS)
+    def _how_many(self, seconds: float) -> int:
+        return min(max(math.ceil(self.seconds / max(seconds, 1e-6)), LEAST_ROUNDS), MOST_ROUNDS)
 
 
 def withdraw(benchmark: BenchmarkFixture) -> None:
