@@ -13,7 +13,7 @@ from targetrl_core.variants import find_variant
 
 COMPILES = ("compiled", "batched-compiled", "fused")
 POLICIES = {"eager": 1, "compiled": 1}
-PROCESSES: dict[Cache | None, int] = {"empty": 1, "warm": 2, None: 3}
+PROCESSES: dict[Cache | None, int] = {"empty": 1, "warm": 2, None: 2}
 """How many processes of each kind: Inductor with an empty cache takes over ten seconds."""
 
 CASES: list[tuple[str, Cache | None]] = [
