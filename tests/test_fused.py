@@ -14,6 +14,7 @@ from targetrl_core import Population, Problem, UsageError, train
 from targetrl_core.fused import compiler, cpu
 from targetrl_core.fused.gpu_source import gpu_source
 from targetrl_core.fused.kernel import Kernel, kernel_of
+from targetrl_core.history import History
 from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
 from targetrl_core.outcomes import first_steps, thresholds
 from targetrl_core.step import rule_for
@@ -96,10 +97,28 @@ def test_a_kernel_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_complaint_of_the_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the compiler fails, the error names it and its first complaint, and nothing stays behind."""
     monkeypatch.setenv("TARGETRL_CACHE_DIR", str(tmp_path))
-    with pytest.raises(RuntimeError, match=r"could not build cpu.cpp: .*error") as failed:
+    with pytest.raises(UsageError, match=r"could not build cpu.cpp: .*error") as failed:
         compiler.library("cpu.cpp", {"VECTORS": "-1"})
     assert "\n" not in str(failed.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the cache's folder cannot be, the error names it and what to set."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TARGETRL_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(UsageError, match="file/cache: Not a directory; name a folder that can be written with TARGETRL_CACHE_DIR"):
+        compiler.library("cpu.cpp", {"VECTORS": "1", "GROUPS": "1"})
+
+
+def test_the_kernel_is_handed_nothing_that_does_not_fit() -> None:
+    """A population or a history of another size than the constants, steps and policies is refused: the kernel knows addresses alone."""
+    run = prepare(Problem(lr=[0.1, 0.2], steps=3), CPU, 2)
+    with pytest.raises(ValueError, match="lr has 2 values"):
+        run(Population.initialise(3), None)
+    for steps, n in ((2, 2), (3, 1)):
+        with pytest.raises(ValueError, match=r"it must be \[3, 2\], contiguous"):
+            run(Population.initialise(2), History.empty(steps, n, CPU))
 
 
 def test_without_a_compiler_it_is_not_available(monkeypatch: pytest.MonkeyPatch) -> None:

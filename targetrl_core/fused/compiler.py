@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from targetrl_core.errors import UsageError
 from targetrl_core.fused.kernel import SOURCES
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -48,13 +49,16 @@ def library(source: str, macros: Mapping[str, str], flags: tuple[str, ...] | Non
         flags: for which processor; by default for this one.
 
     Raises:
-        RuntimeError: the compiler failed, with the first line of its complaint.
+        UsageError: the compiler failed, with the first line of its complaint, or the cache's folder cannot be written.
     """
     target = processor_flags() if flags is None else flags
     defined = tuple(f"-D{name}={value}" for name, value in macros.items())
     path = cache_folder() / f"{Path(source).stem}-{_key(source, (*target, *defined))}.so"
     if not path.exists():
-        _build(source, (*target, *defined), path)
+        try:
+            _build(source, (*target, *defined), path)
+        except OSError as error:
+            raise UsageError(f"{path.parent}: {error.strerror}; name a folder that can be written with TARGETRL_CACHE_DIR") from error
     return ctypes.CDLL(str(path))
 
 
@@ -92,7 +96,7 @@ def _key(source: str, options: tuple[str, ...]) -> str:
 def _compiler_version() -> str:
     found = compiler()
     if found is None:
-        raise RuntimeError(why_no_compiler())
+        raise UsageError(str(why_no_compiler()))
     shown = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 — found on the PATH
     return f"{found} {shown.partition(chr(10))[0]}"
 
@@ -145,5 +149,5 @@ def _build(source: str, options: tuple[str, ...], path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 — the compiler found above
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
-            raise RuntimeError(f"{Path(command[0]).name} could not build {source}: {errors[0]}")
+            raise UsageError(f"{Path(command[0]).name} could not build {source}: {errors[0]}")
         built.replace(path)

@@ -28,6 +28,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     ready(kernel_of(rule_for(problem, blank, compiled=True), per_policy=per_policy), device)
 
     def train(population: Population, history: History | None) -> Population:
+        _check(problem, device, population, history)
         rule = rule_for(problem, population, compiled=True)
         state = _contiguous(begin(rule, population, c))
         task = Task(
@@ -72,6 +73,17 @@ def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
         return Finished(trained, first, outputs)
 
     return train
+
+
+def _check(problem: Problem, device: torch.device, population: Population, history: History | None) -> None:
+    """Raise ValueError where the kernel would read or write past what it is given: it knows addresses alone."""
+    problem.check_policies(population.n)
+    if population.device.type != device.type:
+        raise ValueError(f"the population is on {population.device}; the kernel was prepared for {device}")
+    for tensor in () if history is None else (history.logits, history.outputs):
+        shape = (problem.steps, population.n)
+        if tensor.shape != shape or not tensor.is_contiguous() or tensor.device != population.device:
+            raise ValueError(f"the history is {list(tensor.shape)} on {tensor.device}; it must be {list(shape)}, contiguous, on {device}")
 
 
 def _contiguous(state: State) -> State:
