@@ -16,7 +16,7 @@ from targetrl_core.step import Rule, State
 SOURCES = Path(__file__).parent
 
 STEP_LIMIT = 1 << 24
-"""Most steps of a run: first steps are counted in float32."""
+"""Most steps of a run whose first steps at target are counted: in float32."""
 
 
 class Kernel(NamedTuple):

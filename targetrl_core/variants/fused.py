@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from targetrl_core.errors import UsageError
 from targetrl_core.fused.kernel import STEP_LIMIT, Task, constants_of, kernel_of
 from targetrl_core.fused.launch import launch, ready, why_not
 from targetrl_core.history import History
@@ -12,10 +13,8 @@ from targetrl_core.step import State, begin, correction_table, end, rule_for
 from targetrl_core.variants.variant import Finished, Seeded, Train, Variant
 
 
-def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
+def unsupported(_problem: Problem, device: torch.device, _n: int) -> str | None:
     """Runs where a kernel can be built."""
-    if problem.steps > STEP_LIMIT:
-        return f"its steps are counted in float32: limited to {STEP_LIMIT:,}"
     return why_not(device)
 
 
@@ -48,6 +47,8 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
     """The same kernel, which also makes the start; all it writes is kept for the next n policies."""
     problem.check_policies(n)
+    if problem.steps > STEP_LIMIT:
+        raise UsageError(f"steps is {problem.steps}; it must be at most {STEP_LIMIT} where first steps are counted, which is in float32")
     constants = constants_of(problem, device)
     population = Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device))
     rule = rule_for(problem, population, compiled=True)
