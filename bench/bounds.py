@@ -2,7 +2,7 @@
 
     python -m bench bounds
 
-trains every variant and arithmetic that runs on the CPU, on problems that differ in steps, constants and optimiser, and writes
+trains every built-in variant and arithmetic that runs on the CPU, on problems that differ in steps, constants and optimiser, and writes
 ``results/bounds.json``: for each kind of problem and tensor the largest distance seen, and by which variant on which problem.
 """
 
@@ -14,10 +14,11 @@ from typing import Any
 import torch
 
 from bench.evidence.files import write_atomically
-from targetrl_core import VARIANTS, Population, Problem
+from targetrl_core import Population, Problem
 from targetrl_core.oracle import Reference, reference
 from targetrl_core.population import STATE_NAMES
 from targetrl_core.probe import probe
+from targetrl_core.variants import BUILT_IN
 
 STEPS = {10: 50_000, 50: 200_000, 100: 50_000, 300: 20_000, 1000: 5_000}
 """Steps → policies that are trained as long."""
@@ -71,7 +72,7 @@ def _distances(problem: Problem, population: Population, expected: Reference) ->
     device = torch.device("cpu")
     for arithmetic in ("native", "portable"):
         asked = problem.replace(arithmetic=arithmetic)
-        for variant in VARIANTS:
+        for variant in BUILT_IN:
             n = population.n
             if variant.unsupported(asked, device, n) and variant.name in ("eager", "compiled"):
                 n = min(50, ONE_BY_ONE // problem.steps)

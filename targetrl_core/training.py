@@ -12,7 +12,7 @@ from targetrl_core.history import History
 from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.variants import VARIANTS, Train, Variant, find_variant
+from targetrl_core.variants import BUILT_IN, Train, Variant, find_variant
 
 FASTEST_FIRST = ("fused", "batched-compiled", "batched-graphed", "batched", "batched-vmap", "eager")
 """The order in which ``variant="auto"`` takes the first that can run: steady state of large populations on the CPU, as results/ has it.
@@ -85,8 +85,8 @@ def train(
 
 
 def choose(problem: Problem, device: torch.device, n: int) -> Variant:
-    """The fastest variant that can train n policies of a problem on a device."""
-    by_name = {variant.name: variant for variant in VARIANTS}
+    """The fastest built-in variant that can train n policies of a problem on a device: of no other is known here how fast it is."""
+    by_name = {variant.name: variant for variant in BUILT_IN}
     return next(by_name[name] for name in FASTEST_FIRST if by_name[name].unsupported(problem, device, n) is None)
 
 
