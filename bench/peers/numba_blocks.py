@@ -1,0 +1,47 @@
+"""`numba`: the closed-form step as a loop that numba compiles, a block of policies to a thread, all steps of a block before the next one.
+
+Not one policy's steps in registers, as one would write it first: LLVM then vectorises nothing, and computes some fiftieth as much.
+"""
+
+from typing import Any
+
+import torch
+
+from bench.peers import arrays
+from bench.peers.requirements import missing, unsuitable
+from targetrl_core import Population, Problem, Variant
+from targetrl_core.history import History
+from targetrl_core.step import begin, end, rule_for
+from targetrl_core.variants import Train
+
+
+def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
+    """Runs on the CPU."""
+    return unsuitable("numba", problem, device, ("cpu",)) or missing("numba")
+
+
+def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+    """Compile the kernel for a fresh population; for one with moments of its own, or that is recorded, it is compiled when it comes."""
+    import numba
+
+    from bench.peers.numba_kernel import compiled
+
+    problem.check_policies(n)
+    kernel, c = compiled(problem.objective), arrays.constants(problem)
+
+    def train(population: Population, history: History | None) -> Population:
+        # The threads of the others; numba has at most one for each core.
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        rule = rule_for(problem, population)
+        state = arrays.contiguous(begin(rule, population, problem.constants(device)))
+        weight, bias, m_weight, v_weight, m_bias, v_bias, *_ = arrays.views(state)
+        recorded: tuple[Any, Any] = (None, None) if history is None else (history.logits.numpy(), history.outputs.numpy())
+        rows = arrays.rows(problem, population.age)
+        kernel(weight, bias, m_weight, v_weight, m_bias, v_bias, *c, problem.steps, rows, *recorded)
+        return end(rule, population, state, problem.steps)
+
+    train(Population.fresh(torch.zeros(n), torch.zeros(n)), None)
+    return train
+
+
+NUMBA = Variant("numba", unsupported, prepare)
