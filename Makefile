@@ -6,10 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: bench test lint types smoke clean require
+.PHONY: bench bench-peers test lint types smoke clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
+
+bench-peers: $(READY)  ## the same, beside numpy, numba and jax (installs some 600 MB)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
+	$(BIN)/python -m pytest --benchmark-only --peers
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest

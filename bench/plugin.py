@@ -31,12 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--device", default="all", help="cpu, cuda, mps or all: all that are here (default: all)")
     group.addoption("--label", default=None, help="name of this machine in the results (default: made from its processor)")
     group.addoption("--results", default=None, metavar="DIR", help="where evidence and tables are written (default: results/)")
+    group.addoption("--peers", action="store_true", help="time the peers too: numpy, numba and jax (pip install '.[peers]')")
     group.addoption("--quick", action="store_true", help="a few rows in under 40 s; never written to results/")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse an absent device, an unusable label or folder before anything runs."""
     config.addinivalue_line("markers", "quick: a row of --quick")
+    config.addinivalue_line("markers", "peer: a row of --peers")
     config.addinivalue_line("markers", "gpu: a row that is worth its time on GPUs alone")
     quick, named = config.getoption("--quick"), config.getoption("--results")
     try:
@@ -83,11 +85,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     skip = config.getoption("--benchmark-skip") and not only and not disabled
     if disabled:
         config._benchmarksession.skip = False  # type: ignore[attr-defined]  # noqa: SLF001 — it has no public name
-    quick = config.stash[SESSION].quick
+    quick, peers = config.stash[SESSION].quick, config.getoption("--peers")
 
     def wanted(item: pytest.Item) -> bool:
         if not _is_benchmark(item):
             return not (only or quick)
+        if _marked(item, "peer") and not peers:
+            return False
         return not skip and (not quick or _marked(item, "quick")) and (_on_gpu(item) or not _marked(item, "gpu"))
 
     items[:] = [item for item in items if wanted(item)]

@@ -5,10 +5,10 @@ A row times one call: from a fresh population on the device to the trained one o
 
 import pytest
 
+from bench.peers import PEERS
 from bench.timing.gate import Gate
 from targetrl_core import VARIANTS, Problem
 from targetrl_core.names import ARITHMETICS, OBJECTIVES, Arithmetic, Objective
-from targetrl_core.variants import find_variant
 
 SIZES = (1, 100, 10_000, 1_000_000)
 GPU_SIZE = 100_000_000
@@ -28,8 +28,12 @@ def _marks(case: tuple[Objective, Arithmetic, int]) -> list[pytest.MarkDecorator
     return [pytest.mark.quick] * (case in QUICK) + [pytest.mark.gpu] * (case[2] == GPU_SIZE)
 
 
-@pytest.mark.parametrize("variant", [variant.name for variant in VARIANTS])
+BY_NAME = {variant.name: variant for variant in (*VARIANTS, *PEERS)}
+ROWS = [*(variant.name for variant in VARIANTS), *(pytest.param(peer.name, marks=pytest.mark.peer) for peer in PEERS)]
+
+
+@pytest.mark.parametrize("variant", ROWS)
 @pytest.mark.parametrize(("objective", "arithmetic", "n"), [pytest.param(*case, marks=_marks(case)) for case in CASES])
 def test_steady_state(gate: Gate, objective: Objective, arithmetic: Arithmetic, n: int, variant: str) -> None:
     """50 steps of the listing's problem."""
-    gate.train("steady state", find_variant(variant), Problem(objective=objective, arithmetic=arithmetic), n)
+    gate.train("steady state", BY_NAME[variant], Problem(objective=objective, arithmetic=arithmetic), n)

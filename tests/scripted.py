@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import msgspec
 import pytest
 import torch
 
@@ -45,6 +46,8 @@ def _script(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_configure() -> None:
     """What is looked at when the session ends outlives the tests' own patches."""
     vars(session).update(
-        _limits=lambda *_: {"limits": LIMITS, "work": [WORK]}, fingerprint=lambda *_: FINGERPRINT, clock_test=lambda *_: CLOCK
+        _limits=lambda *_: {"limits": LIMITS, "work": [WORK]},
+        fingerprint=lambda *given: msgspec.structs.replace(FINGERPRINT, packages=given[-1]),
+        clock_test=lambda *_: CLOCK,
     )
     Watch.finish = lambda *_: ENVIRONMENT  # type: ignore[method-assign]

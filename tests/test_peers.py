@@ -1,18 +1,28 @@
 """Peers: the same step by other libraries, held to the same identity. A peer that is not installed is skipped, with the reason."""
 
+import json
+import os
+import subprocess
+import sys
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
 
-from bench.peers import PEERS, numpy_chunks
+from bench.peers import PEERS, numpy_chunks, requirements
 from bench.peers.numpy_chunks import NUMPY
+from bench.peers.requirements import missing, missing_jax, versions
+from bench.report import folder
+from bench.report.unrolling import name_of
 from targetrl_core import Population, Problem, Variant, train, verify
 from targetrl_core.history import History
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
 from targetrl_core.training import prepared
 from targetrl_core.verification import same_bits
+from tests.some_evidence import evidence, row
 
+ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
 KINDS = list(product(OBJECTIVES, OPTIMIZERS))
 
@@ -136,3 +146,83 @@ def test_what_a_peer_cannot_do_has_a_reason() -> None:
         assert reason is not None
         assert "\n" not in reason
         assert variant.unsupported(Problem(), torch.device("mps"), 1) is not None
+
+
+def test_a_peer_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its package is missing, a peer names the command that installs it, and nothing is imported to find out."""
+    monkeypatch.setattr(requirements, "find_spec", lambda _name: None)
+    reasons = {variant.name: variant.unsupported(Problem(), CPU, 1) for variant in PEERS}
+    assert reasons["numpy"] is None
+    assert reasons["numba"] == "numba is not installed: pip install '.[peers]'"
+    assert reasons["jax-scan"] == reasons["jax-grad"] == "jax is not installed: pip install '.[peers]'"
+    monkeypatch.setattr(requirements, "find_spec", lambda name: True if name == "jax" else None)
+    assert missing("jax") is None
+    assert missing_jax(torch.device("cuda")) == "jax is installed without CUDA: pip install 'jax[cuda13]'"
+
+
+def test_peers_are_imported_where_they_are_prepared() -> None:
+    """Looking at the peers, and asking what they can run, imports neither jax nor numba."""
+    code = (
+        "import sys, torch; from bench.peers import PEERS; from targetrl_core import Problem; "
+        "[peer.unsupported(Problem(), torch.device('cpu'), 1) for peer in PEERS]; print({'jax', 'numba'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stdout == "set()\n", ran.stderr
+
+
+def run_suite(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on the project, under a scripted clock."""
+    command = [sys.executable, "-m", "pytest", "-p", "tests.scripted", "-p", "no:cacheprovider", "--benchmark-timer=tests.scripted.clock"]
+    return subprocess.run(
+        [*command, "--device", "cpu", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+
+
+def test_peers_stand_in_the_same_tables(tmp_path: Path) -> None:
+    """With --peers their rows are timed through the gate, saved in the same file with their packages' versions, and shown in the tables."""
+    ran = run_suite("--benchmark-only", "--peers", "--label", "here", f"--results={tmp_path}", "-k", "detached-native-1-")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    content = json.loads((tmp_path / "here-cpu.json").read_text())
+    rows = [row["extra_info"]["variant"] for row in content["benchmarks"]]
+    here = [peer.name for peer in PEERS if peer.unsupported(Problem(), CPU, 1) is None]
+    assert [name for name in rows if name in here] == here
+    assert content["targetrl"]["fingerprint"]["packages"].items() >= versions().items()
+    table = (tmp_path / "README.md").read_text().partition("policy-steps per second\n")[2].partition("###")[0]
+    assert all(f"| `{name}`" in table for name in ["batched", *(peer.name for peer in PEERS)])
+
+
+def test_without_the_option_no_peer_is_there() -> None:
+    """Without --peers no row of a peer is collected, so that none is missed in the tables."""
+    asked = ("bench/test_steady_state.py", "--collect-only", "-q", "--benchmark-only")
+    without, beside = run_suite(*asked).stdout, run_suite(*asked, "--peers").stdout
+    peers = [f"-{peer.name}]" for peer in PEERS]
+    assert "-batched]" in without
+    assert not any(peer in without for peer in peers)
+    assert all(peer in beside for peer in peers)
+
+
+def test_a_sweep_has_its_own_tables(tmp_path: Path) -> None:
+    """What `python -m bench peers` leaves is a table for each peer, and no other machine."""
+    rows = [row(name_of(peer, unroll), n, [0.01 * unroll]) for peer in ("jax-scan", "jax-grad") for unroll in (1, 2) for n in (10, 20)]
+    content = evidence(absent=[]) | {"benchmarks": rows}
+    (tmp_path / "some-cpu-sweep.json").write_text(json.dumps(content))
+    folder.write(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert text.count("best unrolled") == 1
+    assert text.count("| variant ") == 2
+    assert "| `jax-grad, unroll 1` | **50.0 k** " in text
+    assert "| `jax-scan, unroll 2` | 25.0 k " in text
+    assert "## some, cpu" not in text
+
+
+@pytest.mark.skipif(missing("jax") is not None, reason="jax is not installed")
+def test_a_row_of_the_sweep_passes_the_gate() -> None:
+    """A row of the sweep is held to the identity as any other is."""
+    ran = run_suite("bench/peers/sweep_suite.py", "--benchmark-disable", "--peers", "-k", "10000-jax-scan-10")
+    assert ran.returncode == 0, ran.stdout
+    assert "1 passed" in ran.stdout

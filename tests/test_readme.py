@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.peers import PEERS
 from bench.report import reach
 from targetrl_core.oracle import FACTOR
 from targetrl_core.variants import BUILT_IN
@@ -48,9 +49,10 @@ def test_every_question_is_on_the_page() -> None:
 
 
 def test_every_variant_is_on_the_page() -> None:
-    """The table of variants has a row for each that is built in, and for no other."""
-    table = PAGE.partition("## Variants")[2].partition("##")[0]
+    """The table of variants has a row for each that is built in, that of peers for each of those, and for no other."""
+    table, _, peers = PAGE.partition("## Variants")[2].partition("\n## ")[0].partition("Peers are")
     assert re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE) == [variant.name for variant in BUILT_IN]
+    assert re.findall(r"^\| `([a-z-]+)`", peers, re.MULTILINE) == [peer.name for peer in PEERS]
 
 
 def test_its_numbers_are_those_of_the_code() -> None:

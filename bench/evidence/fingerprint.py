@@ -29,8 +29,8 @@ def default_label(machine: dict[str, Any], device: str) -> str:
     return f"{slug}-{psutil.cpu_count()}c" if device == "cpu" else slug
 
 
-def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str) -> Fingerprint:
-    """What the times of one device depend on."""
+def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, packages: dict[str, str]) -> Fingerprint:
+    """What the times of one device depend on; ``packages`` are versions of others that were timed."""
     return Fingerprint(
         processor=str(machine["cpu"].get("brand_raw", platform.processor())),
         cores=psutil.cpu_count(logical=False),
@@ -48,6 +48,7 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str) ->
         compile_flags=_compile_flags(),
         commit=commit.get("id"),
         dirty=commit.get("dirty"),
+        packages=packages,
     )
 
 

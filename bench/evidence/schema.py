@@ -184,7 +184,10 @@ class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``targetrl.fingerprint``: what the times depend on. No host name, no user name, no path."""
+    """``targetrl.fingerprint``: what the times depend on. No host name, no user name, no path.
+
+    ``packages`` are the versions of those that installed variants and, where they were timed, peers come from.
+    """
 
     processor: Text
     cores: Count | None
@@ -202,6 +205,7 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     compile_flags: Text | None
     commit: Text | None
     dirty: bool | None
+    packages: dict[Word, Word] = {}
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

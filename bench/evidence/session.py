@@ -15,11 +15,13 @@ from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.reasons import reason_of
 from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
 from bench.limit import measure
+from bench.peers.requirements import versions
 from bench.report import folder
 from bench.timing.environment import Watch
 from bench.timing.selftest import Clock, clock_test
 from targetrl_core import UsageError
 from targetrl_core.devices import synchronized_clock
+from targetrl_core.variants.installed import packages
 
 
 @dataclass
@@ -118,7 +120,7 @@ class Session:
             schema=2,
             label=label,
             device=device,  # type: ignore[arg-type] # one of the names that were checked at the start
-            fingerprint=fingerprint(machine, commit, device),
+            fingerprint=fingerprint(machine, commit, device, _packages(config)),
             environment=self.watch.finish(device),
             clock=self.worst_clock(device),
             absent=self.absences.get(device, []),
@@ -136,6 +138,11 @@ def _limits(device: torch.device, rows: list[Any]) -> dict[str, Any]:
         return {"no_limits": reason}
     kinds = {tuple(row.extra_info[name] for name in measure.KIND) for row in rows if row.extra_info.get("steps")}
     return {"limits": measure.measure(device), "work": [measure.count(kind) for kind in sorted(kinds)]}
+
+
+def _packages(config: pytest.Config) -> dict[str, str]:
+    """Versions of the packages that variants come from: installed ones, and the peers' where they are timed."""
+    return packages() | (versions() if config.getoption("--peers") else {})
 
 
 def _cell(item: pytest.Item) -> Cell | None:

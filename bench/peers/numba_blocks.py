@@ -3,6 +3,7 @@
 Not one policy's steps in registers, as one would write it first: LLVM then vectorises nothing, and computes some fiftieth as much.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -24,16 +25,17 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     """Compile the kernel for a fresh population; for one with moments of its own, or that is recorded, it is compiled when it comes."""
     import numba
 
-    from bench.peers.numba_kernel import compiled
+    from bench.peers.numba_kernel import BLOCK, compiled
 
     problem.check_policies(n)
-    kernel, c = compiled(problem.objective), arrays.constants(problem)
+    kernel, tensors, c = compiled(problem.objective), problem.constants(device), arrays.constants(problem)
+    blocks = math.ceil(n / BLOCK)
 
     def train(population: Population, history: History | None) -> Population:
-        # The threads of the others; numba has at most one for each core.
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        # The threads of the others, of which numba has at most one for each core, and none that would wait for another's block.
+        numba.set_num_threads(min(blocks, torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
         rule = rule_for(problem, population)
-        state = arrays.contiguous(begin(rule, population, problem.constants(device)))
+        state = arrays.contiguous(begin(rule, population, tensors))
         weight, bias, m_weight, v_weight, m_bias, v_bias, *_ = arrays.views(state)
         recorded: tuple[Any, Any] = (None, None) if history is None else (history.logits.numpy(), history.outputs.numpy())
         rows = arrays.rows(problem, population.age)

@@ -45,12 +45,12 @@ def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
 def prepare(problem: Problem, _device: torch.device, n: int) -> Train:
     """Allocate the buffers."""
     problem.check_policies(n)
-    c = arrays.constants(problem)
+    tensors, c = problem.constants(arrays.CPU), arrays.constants(problem)
     buffers = Buffers._make(np.empty(min(n, CHUNK), np.float32) for _ in Buffers._fields)
 
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population)
-        state = begin(rule, population, problem.constants(arrays.CPU))
+        state = begin(rule, population, tensors)
         rows = arrays.rows(problem, population.age)
         for start in range(0, n, CHUNK):
             part = slice(start, min(start + CHUNK, n))

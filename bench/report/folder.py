@@ -9,6 +9,7 @@ from bench.report.machine import Machine
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere
+from bench.report.unrolling import unrolling_section
 from targetrl_core.errors import UsageError
 
 HEAD = """# Results
@@ -49,10 +50,10 @@ def check(results: Path) -> None:
 
 
 def text(machines: list[Machine], results: Path | None = None) -> str:
-    """What README.md has to say: of the devices and, given the folder, of what ``bench bounds`` measured there."""
+    """What README.md has to say: of the devices and, given the folder, of what ``bench bounds`` and ``bench peers`` measured there."""
     sections = [device_section(machine) for machine in machines]
-    reached = [] if results is None else reach_section(results)
-    return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *reached])
+    studied = [] if results is None else [*reach_section(results), *unrolling_section(results)]
+    return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *studied])
 
 
 def write(results: Path) -> list[Path]:

@@ -25,6 +25,11 @@ def installed_variants(built_in: Collection[str]) -> tuple[Variant, ...]:
     return tuple(_variants(sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, _package(entry))), dict.fromkeys(built_in)))
 
 
+def packages() -> dict[str, str]:
+    """Name and version of the packages that installed variants come from."""
+    return {entry.dist.name: entry.dist.version for entry in entry_points(group=GROUP) if entry.dist}
+
+
 def _variants(entries: list[EntryPoint], owners: dict[str, str | None]) -> Iterator[Variant]:
     for entry in entries:
         package = _package(entry)

@@ -1,0 +1,89 @@
+"""All steps of a run as one loop of XLA, as ``lax.scan`` makes it, but with bounds that are arguments.
+
+XLA rounds by what it fuses, and it fuses by what is returned and how often: a scan that also returns what is between its steps ends with
+other bits. A recorded run therefore goes through the very code of the timed one, a body of the loop at a time, and looks at the state
+before each.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from bench.peers.arrays import Arrays
+from targetrl_core.step import Rule
+
+Step = Callable[[Rule, Arrays, Arrays, Arrays], tuple[Arrays, tuple[Arrays, Arrays]]]
+"""Rule, state, constants and row → the state after one update of a population, and logit and output before it."""
+
+
+Record = Callable[[int, Arrays, Arrays], None]
+
+
+class Part(NamedTuple):
+    """Steps ``first`` … ``first + unroll·bodies − 1`` of a run: so many bodies of a loop, of ``unroll`` steps each."""
+
+    first: int
+    unroll: int
+    bodies: int
+
+
+def parts(steps: int, unroll: int) -> list[Part]:
+    """A run as a loop of bodies of ``unroll`` steps, and one shorter body where they do not come out even."""
+    bodies, rest = divmod(steps, unroll)
+    return [part for part in (Part(0, unroll, bodies), Part(steps - rest, rest, 1)) if part.unroll and part.bodies]
+
+
+class Body(NamedTuple):
+    """What is compiled: ``unroll`` steps of a rule, and a loop around them unless they are run once."""
+
+    rule: Rule
+    unroll: int
+    loops: bool
+
+
+class Loop:
+    """The compiled loop of a step; compiles what it has not met before."""
+
+    def __init__(self, step: Step) -> None:
+        """Nothing is compiled yet."""
+        self._advanced = jax.jit(partial(_advanced, step), static_argnums=(0,), donate_argnums=(1,))
+        self._seen = jax.jit(partial(_seen, step), static_argnums=(0,))
+
+    def train(self, rule: Rule, state: Arrays, c: Arrays, rows: Arrays, run: list[Part], record: Record | None) -> Arrays:  # noqa: PLR0913
+        """The state after all steps; ``record`` is told the first step of each body, and logits and outputs [unroll, N] in it."""
+        for first, unroll, bodies in run:
+            body = Body(rule, unroll, loops=bodies > 1)
+            if record is None:
+                state = self._advanced(body, state, c, rows, first, bodies)
+                continue
+            for begin in range(first, first + unroll * bodies, unroll):
+                record(begin, *self._seen(body, state, c, rows, begin))
+                state = self._advanced(body, state, c, rows, begin, 1)
+        return state
+
+
+def _advanced(step: Step, body: Body, state: Arrays, c: Arrays, rows: Arrays, first: Arrays, bodies: Arrays) -> Arrays:  # noqa: PLR0913
+    """The state after ``bodies`` bodies, from row ``first`` on."""
+
+    def one(index: Arrays, state: Arrays) -> Arrays:
+        return _stepped(step, body, state, c, rows, first + index * body.unroll)[0]
+
+    return lax.fori_loop(0, bodies, one, state) if body.loops else one(0, state)
+
+
+def _seen(step: Step, body: Body, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> Arrays:  # noqa: PLR0913
+    """Logits and outputs before each step of one body, [unroll, N]."""
+    return _stepped(step, body, state, c, rows, first)[1]
+
+
+def _stepped(step: Step, body: Body, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> tuple[Arrays, Arrays]:  # noqa: PLR0913
+    """The state after one body, and what came before each of its steps: [unroll, N] each."""
+    forwards = []
+    for row in lax.dynamic_slice_in_dim(rows, first, body.unroll):
+        state, forward = step(body.rule, state, c, row)
+        forwards.append(forward)
+    return state, jax.tree.map(lambda *values: jnp.stack(values), *forwards)

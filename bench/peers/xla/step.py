@@ -1,0 +1,49 @@
+"""The step in jax: the closed form, Adam and SGD as pure functions on arrays."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from bench.peers.arrays import Arrays
+from targetrl_core.step import Rule, State
+
+
+def detached_gradient(o: Arrays, c: Arrays) -> Arrays:
+    """dL/dz of L = −stop_gradient(r)·log o."""
+    return (c.k * jnp.abs(o - c.target) - 1.0) * (1.0 - o)
+
+
+def pathwise_gradient(o: Arrays, c: Arrays) -> Arrays:
+    """dL/dz of L = −r."""
+    return c.k * jnp.sign(o - c.target) * (o * (1.0 - o))
+
+
+GRADIENTS: dict[str, Callable[[Arrays, Arrays], Arrays]] = {"detached": detached_gradient, "pathwise": pathwise_gradient}
+
+
+def closed_form(rule: Rule, state: Arrays, c: Arrays, row: Arrays) -> tuple[State, tuple[Arrays, Arrays]]:
+    """One update: the state after it, and logit and output before it."""
+    z = state.weight + state.bias if rule.unit_input else state.weight * c.x + state.bias
+    o = jax.nn.sigmoid(z)
+    g = GRADIENTS[rule.objective](o, c)
+    return updated(rule, state, g if rule.unit_input else g * c.x, g, c, row), (z, o)
+
+
+def updated(rule: Rule, state: Arrays, g_weight: Arrays, g_bias: Arrays, c: Arrays, row: Arrays) -> State:  # noqa: PLR0913 — what an update takes
+    """The state after the gradients of weight and bias."""
+    if rule.optimizer == "sgd":
+        return State(state.weight - c.lr * g_weight, state.bias - c.lr * g_bias)
+    lr, eps = c.lr * row[0], c.eps * row[1]
+    m_weight, v_weight, move_weight = _moved(state.m_weight, state.v_weight, g_weight, c, lr, eps)
+    if rule.shares_moments:
+        m_bias, v_bias, move_bias = None, None, move_weight
+    else:
+        m_bias, v_bias, move_bias = _moved(state.m_bias, state.v_bias, g_bias, c, lr, eps)
+    return State(state.weight - move_weight, state.bias - move_bias, m_weight, v_weight, m_bias, v_bias)
+
+
+def _moved(m: Arrays, v: Arrays, g: Arrays, c: Arrays, lr: Arrays, eps: Arrays) -> tuple[Arrays, Arrays, Arrays]:  # noqa: PLR0913
+    m = m + (g - m) * c.rate1
+    v = v + (g * g - v) * c.rate2
+    return m, v, lr * (m / (jnp.sqrt(v) + eps))
