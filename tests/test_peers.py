@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 
-from bench.peers import PEERS, numpy_chunks, requirements
+from bench.peers import PEERS, jax_pallas, numpy_chunks, requirements
 from bench.peers.numpy_chunks import NUMPY
 from bench.peers.requirements import missing, missing_jax, versions
 from bench.report import folder
@@ -18,6 +19,7 @@ from bench.report.unrolling import name_of
 from targetrl_core import Population, Problem, Variant, train, verify
 from targetrl_core.history import History
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.step import begin, rule_for
 from targetrl_core.training import prepared
 from targetrl_core.verification import same_bits
 from tests.some_evidence import evidence, row
@@ -27,9 +29,13 @@ CPU = torch.device("cpu")
 KINDS = list(product(OBJECTIVES, OPTIMIZERS))
 
 
-@pytest.fixture(params=PEERS, ids=[peer.name for peer in PEERS])
+INTERPRETED = jax_pallas.on(("cpu",), interpret=True)
+HERE = [*(peer for peer in PEERS if peer.name != INTERPRETED.name), INTERPRETED]
+
+
+@pytest.fixture(params=HERE, ids=[peer.name for peer in HERE])
 def peer(request: pytest.FixtureRequest) -> Variant:
-    """Each peer that can run on the CPU."""
+    """Each peer that can run on the CPU; the kernel of Pallas interpreted."""
     chosen: Variant = request.param
     reason = chosen.unsupported(Problem(), CPU, 1)
     if reason is not None:
@@ -154,6 +160,7 @@ def test_a_peer_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -
     reasons = {variant.name: variant.unsupported(Problem(), CPU, 1) for variant in PEERS}
     assert reasons["numpy"] is None
     assert reasons["numba"] == "numba is not installed: pip install '.[peers]'"
+    assert reasons["jax-pallas"] == "jax-pallas runs on cuda alone"
     assert reasons["jax-scan"] == reasons["jax-grad"] == "jax is not installed: pip install '.[peers]'"
     monkeypatch.setattr(requirements, "find_spec", lambda name: True if name == "jax" else None)
     assert missing("jax") is None
@@ -185,7 +192,7 @@ def run_suite(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_peers_stand_in_the_same_tables(tmp_path: Path) -> None:
     """With --peers their rows are timed through the gate, saved in the same file with their packages' versions, and shown in the tables."""
-    ran = run_suite("--benchmark-only", "--peers", "--label", "here", f"--results={tmp_path}", "-k", "detached-native-1-")
+    ran = run_suite("--benchmark-only", "--peers", "--label", "here", f"--results={tmp_path}", "-k", "detached-native-1- and not compiled")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     content = json.loads((tmp_path / "here-cpu.json").read_text())
     rows = [row["extra_info"]["variant"] for row in content["benchmarks"]]
@@ -226,3 +233,23 @@ def test_a_row_of_the_sweep_passes_the_gate() -> None:
     ran = run_suite("bench/peers/sweep_suite.py", "--benchmark-disable", "--peers", "-k", "10000-jax-scan-10")
     assert ran.returncode == 0, ran.stdout
     assert "1 passed" in ran.stdout
+
+
+@pytest.mark.skipif(missing("jax") is not None, reason="jax is not installed")
+@pytest.mark.parametrize("record", [False, True])
+@pytest.mark.parametrize(("objective", "optimizer"), KINDS)
+def test_the_kernel_is_lowered_for_cuda(objective: str, optimizer: str, record: bool) -> None:  # noqa: FBT001 — a parameter of pytest's
+    """Without a GPU, too, jax makes of the kernel what Triton takes, writing the state over the one it is given."""
+    import jax
+
+    from bench.peers import arrays
+    from bench.peers.xla.kernel import run
+
+    problem, population = problem_of(objective, optimizer, x=2.0), Population.initialise(1000)
+    rule = rule_for(problem, population)
+    state = arrays.views(begin(rule, population, problem.constants(CPU)))
+    rows = torch.zeros(problem.steps, 2).numpy()
+    kernel = jax.jit(partial(run, problem.steps, interpret=False), static_argnums=(0, 1), donate_argnums=(2,))
+    lowered = kernel.trace(rule, record, state, arrays.constants(problem), rows).lower(lowering_platforms=("cuda",)).as_text()
+    assert "triton" in lowered
+    assert lowered.count("tf.aliasing_output") == sum(tensor is not None for tensor in state)

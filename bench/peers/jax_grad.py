@@ -21,9 +21,10 @@ def unrolled(name: str, unroll: dict[str, int]) -> Variant:
 
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
         from bench.peers.xla.gradient import by_gradient
+        from bench.peers.xla.loop import Loop
         from bench.peers.xla.run import prepared
 
-        return prepared(by_gradient, unroll[device.type], problem, device, n, parts_moments=True)
+        return prepared(Loop(by_gradient, problem.steps, unroll[device.type]).train, problem, device, n, parts_moments=True)
 
     return Variant(name, unsupported, prepare)
 

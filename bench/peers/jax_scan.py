@@ -24,10 +24,11 @@ def unrolled(name: str, unroll: dict[str, int]) -> Variant:
     """The peer with so many steps in one body of its loop, by kind of device."""
 
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+        from bench.peers.xla.loop import Loop
         from bench.peers.xla.run import prepared
         from bench.peers.xla.step import closed_form
 
-        return prepared(closed_form, unroll[device.type], problem, device, n)
+        return prepared(Loop(closed_form, problem.steps, unroll[device.type]).train, problem, device, n)
 
     return Variant(name, unsupported, prepare)
 

@@ -14,13 +14,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from bench.peers.arrays import Arrays
+from bench.peers.xla.run import Record
 from targetrl_core.step import Rule
 
 Step = Callable[[Rule, Arrays, Arrays, Arrays], tuple[Arrays, tuple[Arrays, Arrays]]]
 """Rule, state, constants and row → the state after one update of a population, and logit and output before it."""
-
-
-Record = Callable[[int, Arrays, Arrays], None]
 
 
 class Part(NamedTuple):
@@ -48,14 +46,15 @@ class Body(NamedTuple):
 class Loop:
     """The compiled loop of a step; compiles what it has not met before."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, steps: int, unroll: int) -> None:
         """Nothing is compiled yet."""
+        self._parts = parts(steps, unroll)
         self._advanced = jax.jit(partial(_advanced, step), static_argnums=(0,), donate_argnums=(1,))
         self._seen = jax.jit(partial(_seen, step), static_argnums=(0,))
 
-    def train(self, rule: Rule, state: Arrays, c: Arrays, rows: Arrays, run: list[Part], record: Record | None) -> Arrays:  # noqa: PLR0913
+    def train(self, rule: Rule, state: Arrays, c: Arrays, rows: Arrays, record: Record | None) -> Arrays:
         """The state after all steps; ``record`` is told the first step of each body, and logits and outputs [unroll, N] in it."""
-        for first, unroll, bodies in run:
+        for first, unroll, bodies in self._parts:
             body = Body(rule, unroll, loops=bodies > 1)
             if record is None:
                 state = self._advanced(body, state, c, rows, first, bodies)
