@@ -88,7 +88,7 @@ def test_verify_fails_where_one_diverges(monkeypatch: pytest.MonkeyPatch, capsys
         (["train", "--variant", "fast"], "targetrl: variant is 'fast'; it must be one of eager, compiled"),
         (["train", "--device", "tpu"], "targetrl: device is 'tpu'; it must be one of cpu"),
         (["train", "--seed", "18446744073709551616"], "targetrl: seed is 18446744073709551616; "),
-        (["train", "--population", "1e15"], "targetrl: n is 1000000000000000; it must be at most "),
+        (["train", "--population", "1e20"], "targetrl: seed is 0; seed + start + n must be at most 2**64"),
         (["verify", "--arithmetic", "exact"], "targetrl: arithmetic is 'exact'; it must be one of native, portable"),
     ],
 )
