@@ -39,6 +39,7 @@ def test_rows_are_timed_and_written(session: tuple[subprocess.CompletedProcess[s
     content = json.loads((results / "here-cpu.json").read_text())
     assert {row["extra_info"]["variant"] for row in content["benchmarks"]} == {
         "eager",
+        "fused",
         "compiled",
         "batched-vmap",
         "batched",
@@ -81,9 +82,9 @@ def test_a_selection_is_not_written_over_the_evidence(named: tuple[str, ...]) ->
 
 def test_benchmark_disable_checks_identity() -> None:
     """--benchmark-disable runs each chosen row once, checks it, and writes nothing."""
-    run = run_pytest("bench", "--benchmark-disable", "--device", "cpu", "-k", "portable-100-")
+    run = run_pytest("bench", "--benchmark-disable", "--device", "cpu", "-k", "portable-10000-")
     assert run.returncode == 0, run.stdout
-    assert "2 passed" in run.stdout
+    assert "3 passed" in run.stdout
 
 
 @pytest.mark.parametrize(

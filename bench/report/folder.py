@@ -4,12 +4,11 @@ from pathlib import Path
 
 from bench.evidence import records
 from bench.evidence.files import write_atomically
-from bench.report import front, listing_csv
+from bench.report import front, listing_csv, unrolling
 from bench.report.machine import Machine
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere
-from bench.report.unrolling import unrolling_section
 from targetrl_core.errors import UsageError
 
 HEAD = """# Results
@@ -52,7 +51,7 @@ def check(results: Path) -> None:
 def text(machines: list[Machine], results: Path | None = None) -> str:
     """What README.md has to say: of the devices and, given the folder, of what ``bench bounds`` and ``bench peers`` measured there."""
     sections = [device_section(machine) for machine in machines]
-    studied = [] if results is None else [*reach_section(results), *unrolling_section(results)]
+    studied = [] if results is None else [*reach_section(results), *unrolling.unrolling_section(results)]
     return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *studied])
 
 
@@ -63,12 +62,12 @@ def write(results: Path) -> list[Path]:
         UsageError: there is none, or some cannot be read.
     """
     machines = read(results)
-    if not machines:
+    if not machines and not unrolling.files(results):
         raise UsageError(f"{results}: no evidence is there; it must be a folder with files <label>-<device>.json")
     contents = {results / "README.md": text(machines, results), results / "results.csv": listing_csv.text(machines)}
     page = results.parent / "README.md"
     # Only the project's own results make its front page, not those that someone keeps in another folder beside it.
-    if results.resolve().name == "results" and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
+    if machines and results.resolve().name == "results" and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
         contents[page] = front.with_blocks(page.read_text(encoding="utf-8"), machines[0])
     for path, content in contents.items():
         write_atomically(path, content)
