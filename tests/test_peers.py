@@ -140,6 +140,10 @@ def test_chunks_of_numpy_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     start = Population.initialise(1000, seed=20)
     whole = NUMPY.prepare(Problem(), CPU, 1000)(start.clone(), None)
     monkeypatch.setattr(numpy_chunks, "CHUNK", 300)
+    monkeypatch.setattr(numpy_chunks, "SMALLEST", 300)
+    assert [part.stop for part in numpy_chunks.cut(1000, 2)] == [250, 500, 750, 1000]
+    assert len(numpy_chunks.cut(599, 2)) == 2
+    assert len(numpy_chunks.cut(299, 2)) == 1
     history = History.empty(50, 1000, CPU)
     assert same_bits(whole, NUMPY.prepare(Problem(), CPU, 1000)(start.clone(), history))
     assert history.outputs.isfinite().all()
@@ -216,11 +220,11 @@ def test_without_the_option_no_peer_is_there() -> None:
 def test_a_sweep_has_its_own_tables(tmp_path: Path) -> None:
     """What `python -m bench peers` leaves is a table for each peer, and no other machine."""
     rows = [row(name_of(peer, unroll), n, [0.01 * unroll]) for peer in ("jax-scan", "jax-grad") for unroll in (1, 2) for n in (10, 20)]
-    content = evidence(absent=[]) | {"benchmarks": rows}
-    (tmp_path / "some-cpu-sweep.json").write_text(json.dumps(content))
+    (tmp_path / "some-cpu.json").write_text(json.dumps(evidence()))
+    (tmp_path / "some-cpu-sweep.json").write_text(json.dumps(evidence(absent=[]) | {"benchmarks": rows}))
     folder.write(tmp_path)
-    text = (tmp_path / "README.md").read_text()
-    assert text.count("best unrolled") == 1
+    machines, _, text = (tmp_path / "README.md").read_text().partition("best unrolled")
+    assert machines.count("## some, cpu") == 1
     assert text.count("| variant ") == 2
     assert "| `jax-grad, unroll 1` | **50.0 k** " in text
     assert "| `jax-scan, unroll 2` | 25.0 k " in text

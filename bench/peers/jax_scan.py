@@ -10,7 +10,7 @@ from bench.peers.requirements import missing_jax, unsuitable
 from targetrl_core import Problem, Variant
 from targetrl_core.variants import Train
 
-UNROLL = {"cpu": 5, "cuda": 50}
+UNROLL = {"cpu": 10, "cuda": 50}
 """Steps in one body of the loop. On the CPU the best of ``python -m bench peers`` on two cores of an AMD EPYC; on CUDA, where a body is
 few kernels however long it is, not measured yet."""
 
