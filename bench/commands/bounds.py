@@ -1,0 +1,18 @@
+"""Measure how far honest variants are from the oracle (takes minutes)."""
+
+import argparse
+
+from bench.commands import add_results
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The folder."""
+    add_results(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and write bounds.json."""
+    from bench import bounds
+
+    bounds.main(options.results)
+    return 0
