@@ -22,3 +22,9 @@ def _within(angle: float, freedom: int) -> float:
         total += term
         term *= cosine**2 * (k - 1) / k
     return 2 / math.pi * (angle + sine * total) if odd else sine * total
+
+
+def upper_tail(t: float, freedom: int) -> float:
+    """Probability that T exceeds ``t``."""
+    outside = max(1.0 - _within(math.atan(abs(t) / math.sqrt(freedom)), freedom), 0.0)
+    return outside / 2 if t >= 0 else 1.0 - outside / 2

@@ -9,6 +9,7 @@ from bench.report.machine import Machine
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere
+from bench.report.verdicts import verdicts_section
 from targetrl_core.errors import UsageError
 
 HEAD = """# Results
@@ -49,9 +50,9 @@ def check(results: Path) -> None:
 
 
 def text(machines: list[Machine], results: Path | None = None) -> str:
-    """What README.md has to say: of the devices and, given the folder, of what ``bench bounds`` and ``bench peers`` measured there."""
+    """What README.md has to say: of the devices and, given the folder, of what the commands of ``bench`` measured there."""
     sections = [device_section(machine) for machine in machines]
-    studied = [] if results is None else [*reach_section(results), *unrolling.unrolling_section(results)]
+    studied = [] if results is None else [*verdicts_section(results), *reach_section(results), *unrolling.unrolling_section(results)]
     return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *studied])
 
 

@@ -1,0 +1,65 @@
+"""What a process is asked to measure, and what it says. Imports no torch."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from bench.verdicts.rows import Row
+from bench.verdicts.sides import SideName
+
+Absent = Literal["withheld", "not measured"]
+
+
+class RowTask(Struct, frozen=True, kw_only=True):
+    """A row, the file of its pool, by which share of its time HEAD is held up on purpose, and whether its first side is timed alone."""
+
+    name: str
+    row: Row
+    pool: str
+    planted: float = 0.0
+    alone: bool = True
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """What one process does: ``first`` is the side that is alone at first; ``paired`` is False where both cannot be in one process.
+
+    ``probed`` asks for the examination by populations that no one has seen, once for every side; seconds are of calls, a row and side.
+    """
+
+    folders: dict[SideName, str]
+    first: SideName
+    rows: list[RowTask]
+    device: str
+    result: str
+    paired: bool = True
+    probed: bool = False
+    apart_seconds: float = 0.12
+    paired_seconds: float = 0.12
+
+
+class Missing(Struct, frozen=True, kw_only=True):
+    """Why a row has no times."""
+
+    kind: Absent
+    reason: str
+
+
+class RowTimes(Struct, kw_only=True):
+    """Of one row and process: median seconds of a call of the side that was alone, and the logarithm of HEAD's time over BASE's.
+
+    ``compared`` is the median over ``rounds``, each of which calls both sides twice.
+    """
+
+    alone_seconds: float | None = None
+    compared: float | None = None
+    rounds: int = 0
+    missing: Missing | None = None
+
+
+class ProcessTimes(Struct, kw_only=True):
+    """What a process says: of each row, and of a side that could not be imported, alone or beside the other."""
+
+    first: SideName
+    rows: dict[str, RowTimes]
+    broken: dict[SideName, str] = {}
+    broken_beside: dict[SideName, str] = {}

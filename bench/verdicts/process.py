@@ -1,0 +1,220 @@
+"""One fresh process: its first side alone, then both sides side by side, every call checked. ``python -m bench.verdicts.process``."""
+
+import gc
+import math
+import random
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import torch
+
+from bench.timing.pools import Pool
+from bench.verdicts.messages import Missing, ProcessTimes, RowTask, RowTimes, Task
+from bench.verdicts.rows import Row
+from bench.verdicts.sides import Side, SideName
+from targetrl_core import Population, Problem
+from targetrl_core.convergence import Expectation, check, passes
+from targetrl_core.devices import find_device, synchronized_clock
+from targetrl_core.history import History
+from targetrl_core.population import STATE_NAMES
+from targetrl_core.verification import probed
+
+RANDOM = random.SystemRandom()
+WARM_CALLS = 3
+LEAST_ROUNDS, MOST_ROUNDS = 8, 100
+LEAST_CALLS, MOST_CALLS = 3, 100
+Timed = TypeVar("Timed")
+OTHER: dict[SideName, SideName] = {"base": "head", "head": "base"}
+
+
+class MissingError(Exception):
+    """A row cannot be timed, or is not to be."""
+
+    def __init__(self, missing: Missing) -> None:
+        super().__init__(missing.reason)
+        self.missing = missing
+
+
+class Trainer:
+    """One side's variant, prepared for a row."""
+
+    def __init__(self, side: Side, row: Row, device: torch.device) -> None:
+        self.side, self.name, self.device = side, side.name.upper(), device
+        with side.active(), _named(f"{self.name} failed"):
+            problem = side.public("Problem")(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)
+            variant = next((one for one in side.public("VARIANTS") if one.name == row.variant), None)
+            cannot = "it has no such variant" if variant is None else variant.unsupported(problem, device, row.policies)
+            if variant is None or cannot is not None:
+                raise MissingError(Missing(kind="not measured", reason=f"{self.name}: {cannot}"))
+            self.train: Callable[[Any, None], Any] = variant.prepare(problem, device, row.policies)
+            self.fresh: Callable[[torch.Tensor, torch.Tensor], Any] = side.public("Population").fresh
+
+    def call(self, weight: torch.Tensor, bias: torch.Tensor, planted: float = 0.0) -> tuple[float, Population]:
+        """Train policies that begin at ``weight`` and ``bias``, [N] each and left as they are: seconds, and what became of them."""
+        start = self.fresh(weight.to(self.device, copy=True), bias.to(self.device, copy=True))
+        with self.side.active(), _named(f"{self.name} failed"):
+            begun = synchronized_clock()
+            trained = self.train(start, None)
+            seconds = synchronized_clock() - begun
+            if planted:
+                _hold(begun + seconds * (1 + planted))
+                seconds = synchronized_clock() - begun
+            return seconds, Population(**{name: getattr(trained, name) for name in STATE_NAMES}, age=trained.age)
+
+    def require(self, expectation: Expectation, trained: Population) -> None:
+        """Raise MissingError, which withholds the row, where a result is not identical."""
+        if not passes(expectation, trained):
+            raise MissingError(Missing(kind="withheld", reason=f"{self.name}: {check(expectation, trained).reasons[0]}"))
+
+    def examine(self, problem: Problem, n: int) -> None:
+        """Raise MissingError where populations that no one has seen before do not become what the oracle expects."""
+
+        def train(population: Population, _history: History | None) -> Population:
+            return self.call(population.weight, population.bias)[1]
+
+        reasons = probed(problem, train, self.device, n)
+        if reasons:
+            raise MissingError(Missing(kind="withheld", reason=f"{self.name}: {reasons[0]}"))
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Whatever a version raises is its row's to tell."""
+    try:
+        yield
+    except MissingError:
+        raise
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0]
+        raise MissingError(Missing(kind="not measured", reason=f"{what}: {type(error).__name__}: {said}")) from error
+
+
+def _hold(until: float) -> None:
+    """A planted slowdown: wait, busy, until a moment has come."""
+    while synchronized_clock() < until:
+        pass
+
+
+class Bench:
+    """A row in this process: its pool, and the trainers of the sides that are here."""
+
+    def __init__(self, asked: RowTask, device: torch.device) -> None:
+        self.asked, self.device = asked, device
+        self.pool: Pool = torch.load(asked.pool, weights_only=False, mmap=True)
+        self.trainers: dict[SideName, Trainer] = {}
+        self.seconds = math.inf
+
+    def add(self, side: Side, trainers: dict[tuple[SideName, Row], Trainer], *, examined: bool) -> None:
+        """Prepare a side and warm it up. Rows that differ in nothing but what is planted share what was prepared."""
+        key = (side.name, self.asked.row)
+        trainer = trainers.get(key)
+        if trainer is None:
+            trainer = trainers[key] = Trainer(side, self.asked.row, self.device)
+            if examined:
+                trainer.examine(self.pool.expectation.problem, self.pool.n)
+        self.trainers[side.name] = trainer
+        self.seconds = min(self.seconds, statistics.median(self._once(trainer) for _ in range(WARM_CALLS)))
+
+    def alone(self, name: SideName, seconds: float) -> float:
+        """Median seconds of a call."""
+        count = min(max(math.ceil(seconds / self.seconds), LEAST_CALLS), MOST_CALLS)
+        return statistics.median(self._once(self.trainers[name]) for _ in range(count))
+
+    def compare(self, seconds: float) -> tuple[float, int]:
+        """The logarithm of HEAD's time over BASE's, and how many rounds it is of.
+
+        A round calls both sides twice, mirrored, so that a drift cancels. Half of the rounds begin with one side and half with the
+        other, in an order that is drawn, and each half has its median: being first or last is not to look like being slow.
+        """
+        half = min(max(math.ceil(seconds / (4 * self.seconds)), LEAST_ROUNDS // 2), MOST_ROUNDS // 2)
+        begins: list[SideName] = ["base", "head"] * half
+        RANDOM.shuffle(begins)
+        found: dict[SideName, list[float]] = {"base": [], "head": []}
+        for name in begins:
+            found[name].append(self._round(name))
+        return statistics.fmean(statistics.median(ratios) for ratios in found.values()), 2 * half
+
+    def _round(self, outer: SideName) -> float:
+        order = [outer, OTHER[outer], OTHER[outer], outer]
+        logs = [math.log(self._once(self.trainers[name])) for name in order]
+        ratio = (logs[1] + logs[2] - logs[0] - logs[3]) / 2
+        return ratio if outer == "base" else -ratio
+
+    def _once(self, trainer: Trainer) -> float:
+        """Seconds of a call, of a slice of the pool that could not be foreseen; checked, and dropped before the next one."""
+        first = RANDOM.randrange(self.pool.population.n - self.pool.n + 1)
+        part = slice(first, first + self.pool.n)
+        planted = self.asked.planted if trainer.side.name == "head" else 0.0
+        seconds, trained = trainer.call(self.pool.population.weight[part], self.pool.population.bias[part], planted)
+        trainer.require(self.pool.expectation.slice(part.start, part.stop), trained)
+        return seconds
+
+
+def measure(task: Task) -> ProcessTimes:
+    """Do what is asked."""
+    said = ProcessTimes(first=task.first, rows={asked.name: RowTimes() for asked in task.rows})
+    device = find_device(task.device)
+    benches = {asked.name: Bench(asked, device) for asked in task.rows}
+    trainers: dict[tuple[SideName, Row], Trainer] = {}
+    first = _import(task, task.first, said.broken)
+    if first is None:
+        return said
+    for name, bench in benches.items():
+        with _missing(said.rows[name]):
+            bench.add(first, trainers, examined=task.probed)
+            if bench.asked.alone:
+                said.rows[name].alone_seconds = _quiet(partial(bench.alone, first.name, task.apart_seconds))
+    second = _import(task, OTHER[task.first], said.broken_beside) if task.paired else None
+    if second is None:
+        return said
+    for name, bench in benches.items():
+        if said.rows[name].missing is None:
+            with _missing(said.rows[name]):
+                bench.add(second, trainers, examined=task.probed)
+                said.rows[name].compared, said.rows[name].rounds = _quiet(partial(bench.compare, task.paired_seconds))
+    return said
+
+
+def _import(task: Task, name: SideName, broken: dict[SideName, str]) -> Side | None:
+    try:
+        return Side(name, Path(task.folders[name]))
+    except Exception as error:  # noqa: BLE001 — a version may break in any way
+        broken[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        return None
+
+
+@contextmanager
+def _missing(times: RowTimes) -> Iterator[None]:
+    try:
+        yield
+    except MissingError as error:
+        times.missing = error.missing
+
+
+def _quiet(timed: Callable[[], Timed]) -> Timed:
+    """Without the garbage collector, and with an error where a graph is compiled anew."""
+    gc.collect()
+    gc.disable()
+    try:
+        with torch.compiler.set_stance("fail_on_recompile"):
+            return timed()
+    finally:
+        gc.enable()
+
+
+def main() -> int:
+    """Read a task from standard input, and write what was found where the task says."""
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    said: ProcessTimes = measure(task)
+    Path(task.result).write_bytes(msgspec.json.encode(said))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""A run of processes, one after another, until every row is decided or the time is over."""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from bench.verdicts import rule
+from bench.verdicts.messages import Missing, ProcessTimes, RowTask, Task
+from bench.verdicts.rows import Row
+from bench.verdicts.rule import Decision, Sample
+from bench.verdicts.sides import ROOT, SideName
+from targetrl_core.errors import UsageError
+
+TIMEOUT_SECONDS = 300
+ORDER: tuple[SideName, ...] = ("base", "head", "head", "base")
+"""Which side is alone at first: mirrored, so that a drift does not favour one."""
+
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
+"""Let glibc keep what was freed. Otherwise large tensors are mapped anew at each call, and how long the system takes to clear their
+pages differs more from call to call than versions do: a step of a million policies by a factor of two."""
+
+
+class BrokenError(UsageError):
+    """A version cannot be imported."""
+
+
+@dataclass
+class Run:
+    """What the processes have said so far; ``stopped`` tells why they ended early."""
+
+    asked: Sequence[RowTask]
+    folders: dict[SideName, str]
+    device: str
+    samples: dict[str, Sample] = field(default_factory=dict)
+    missing: dict[str, Missing] = field(default_factory=dict)
+    decided: dict[str, Decision] = field(default_factory=dict)
+    processes: int = 0
+    apart: str | None = None
+    stopped: str | None = None
+
+    def __post_init__(self) -> None:
+        self.samples = {asked.name: Sample() for asked in self.asked}
+
+    @property
+    def open(self) -> list[RowTask]:
+        """The rows that are not decided yet."""
+        return [asked for asked in self.asked if asked.name not in self.decided and asked.name not in self.missing]
+
+    def decide(self, budget: float, tell: Callable[["Run"], None], *, early: bool = True) -> None:
+        """Run processes until every row is decided, ``budget`` seconds are over, or it is interrupted.
+
+        Args:
+            budget: seconds; a process that would not be done by then is not begun.
+            tell: called after each process.
+            early: whether rows may be decided at the first look; without it all that is measured is kept.
+
+        Raises:
+            BrokenError: a version cannot be imported.
+        """
+        begun, longest = time.monotonic(), 0.0
+        mirrored = random.SystemRandom().random() < 0.5  # noqa: PLR2004 — a coin
+        try:
+            while self.open and self.processes < rule.LAST:
+                if time.monotonic() - begun + longest > budget:
+                    self.stopped = "the budget was used up"
+                    break
+                since = time.monotonic()
+                self._keep(self._process(ORDER[self.processes % 4 if not mirrored else (self.processes + 2) % 4]))
+                longest = max(longest, time.monotonic() - since)
+                tell(self)
+                if early and self.apart is None and self.processes in rule.LOOKS:
+                    self.decided |= rule.look(self._open_samples(), self.processes)
+        except KeyboardInterrupt:
+            self.stopped = "interrupted"
+        self._conclude()
+
+    def _open_samples(self) -> dict[str, Sample]:
+        return {asked.name: self.samples[asked.name] for asked in self.open}
+
+    def _conclude(self) -> None:
+        if self.apart is not None and self.processes == rule.LAST:
+            self.decided |= rule.look_apart(self._open_samples())
+        self.decided |= {name: rule.undecided(sample, self.stopped or "not decided") for name, sample in self._open_samples().items()}
+
+    def _process(self, first: SideName) -> ProcessTimes:
+        with tempfile.TemporaryDirectory() as scratch:
+            task = Task(
+                folders=self.folders,
+                first=first,
+                rows=self.open,
+                device=self.device,
+                result=str(Path(scratch) / "said.json"),
+                paired=self.apart is None,
+                probed=self.processes == 0,
+            )
+            return run_process(task, Path(scratch))
+
+    def _keep(self, said: ProcessTimes) -> None:
+        for side, why in said.broken.items():
+            raise BrokenError(f"{side.upper()} does not run: {why}")
+        if said.broken_beside:
+            self.apart = next(iter(said.broken_beside.values()))
+        self.processes += 1
+        for name, times in said.rows.items():
+            sample = self.samples[name]
+            if times.missing is not None:
+                self.missing[name] = times.missing
+                continue
+            if times.alone_seconds is not None:
+                (sample.base if said.first == "base" else sample.head).append(rule.logarithm(times.alone_seconds))
+            if times.compared is not None:
+                sample.paired.append(times.compared)
+
+
+def run_process(task: Task, scratch: Path) -> ProcessTimes:
+    """Run one process to its end; it is killed where that takes too long, or this process is interrupted.
+
+    Raises:
+        BrokenError: it ended with an error, with the last line of what it said.
+    """
+    errors = scratch / "stderr"
+    command = [sys.executable, "-W", "ignore", "-m", "bench.verdicts.process"]
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(  # noqa: S603 — this project's own module
+            command, cwd=ROOT, env=os.environ | MALLOC, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
+        )
+        try:
+            process.communicate(msgspec.json.encode(task), timeout=TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise BrokenError(f"a process took over {TIMEOUT_SECONDS} s; select fewer rows") from error
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        said = errors.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise BrokenError(f"a process ended with exit code {process.returncode}: {said[0]}")
+    return msgspec.json.decode(Path(task.result).read_bytes(), type=ProcessTimes)
+
+
+def make_pools(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
+    """Certify a pool for every problem and size, once for all processes; the file of each row's."""
+    import torch
+
+    from bench.timing.pools import Pools
+    from targetrl_core import Problem
+
+    pools, files = Pools(), dict[tuple[str, str, int, int], str]()
+    found = {}
+    for row in rows:
+        key = (row.objective, row.arithmetic, row.policies, row.steps)
+        if key not in files:
+            problem = Problem(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)  # type: ignore[arg-type] # names of the suite
+            files[key] = str(folder / f"pool-{len(files)}.pt")
+            torch.save(pools.of(problem, row.policies), files[key])
+        found[row] = files[key]
+    return found

@@ -1,0 +1,104 @@
+"""Two versions of targetrl_core: taken from git into folders of their own, and imported side by side into one process."""
+
+import importlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+from targetrl_core.errors import UsageError
+
+SideName = Literal["base", "head"]
+PACKAGE = "targetrl_core"
+ROOT = Path(__file__).parent.parent.parent
+WORKING_TREE = "the working tree"
+
+
+class Version(NamedTuple):
+    """A version as it was asked for, and where its package lies."""
+
+    said: str
+    folder: Path
+
+
+def snapshot(commit: str | None, folder: Path) -> Version:
+    """Put a commit's package, or with None that of the working tree as it is now, into ``folder``.
+
+    Nothing is registered with git, so that nothing is left behind there however a run ends.
+
+    Raises:
+        UsageError: git knows no such commit, or it has no such package.
+    """
+    folder.mkdir(parents=True)
+    if commit is None:
+        shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+        return Version(WORKING_TREE, folder)
+    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    if found.returncode:
+        raise UsageError(f"BASE or HEAD is {commit!r}; it must be a commit, a branch or a tag that git knows here")
+    name = found.stdout.decode().strip()
+    archive = _git("archive", "--format=tar", name, PACKAGE)
+    if archive.returncode:
+        raise UsageError(f"commit {commit} has no folder {PACKAGE}; it must be a version of this project")
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(folder, filter="data")
+    return Version(f"{commit} ({name[:10]})" if not name.startswith(commit) else name[:10], folder)
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)  # noqa: S603, S607 — git, with a commit checked
+
+
+class Side:
+    """One version's package in this process, beside others of the same name: in ``sys.modules`` only while it is active."""
+
+    def __init__(self, name: SideName, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.modules: dict[str, ModuleType] = {}
+        with self.active():
+            package = importlib.import_module(PACKAGE)
+        file = Path(str(package.__file__)).resolve()
+        if not file.is_relative_to(folder.resolve()):
+            raise ImportError(f"{PACKAGE} was imported from {file.parent}, not from where {name.upper()} lies")
+        self._package = package
+
+    def public(self, name: str) -> Any:  # noqa: ANN401 — whatever this version has
+        """A public name of this version; the package loads them when they are asked for."""
+        with self.active():
+            return getattr(self._package, name)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Let this version's imports, those inside its functions included, find its own modules and its own built kernels."""
+        others, self.modules = _take_out(), _put_in(self.modules)
+        cache, environment = str(self.folder / "cache"), os.environ.get("TARGETRL_CACHE_DIR")
+        sys.path.insert(0, str(self.folder))
+        os.environ["TARGETRL_CACHE_DIR"] = cache
+        try:
+            yield
+        finally:
+            self.modules = _take_out()
+            _put_in(others)
+            sys.path.remove(str(self.folder))
+            if environment is None:
+                del os.environ["TARGETRL_CACHE_DIR"]
+            else:
+                os.environ["TARGETRL_CACHE_DIR"] = environment
+
+
+def _take_out() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _put_in(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    sys.modules.update(modules)
+    return modules

@@ -1,0 +1,295 @@
+"""`bench ab`: the rule, two versions in one process, and what becomes of broken, cheating and interrupted runs."""
+
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.evidence.proportion import proportion
+from bench.report.verdicts import rates_table, verdicts_section
+from bench.verdicts import rule, trials
+from bench.verdicts.messages import ProcessTimes, RowTask, Task
+from bench.verdicts.rates import rates
+from bench.verdicts.rows import Row, select
+from bench.verdicts.rule import Sample
+from bench.verdicts.run import BrokenError, Run, make_pools, run_process
+from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, snapshot
+from bench.verdicts.trials import Trial
+from targetrl_core import UsageError
+
+TINY = Row("detached", "native", 100, "batched", steps=2)
+
+
+def sample(shift: float, spread: float = 0.003, n: int = 16, seed: int = 0, apart: float | None = None) -> Sample:
+    """What processes might say of a row whose HEAD takes ``exp(shift)`` × as long, and ``exp(apart)`` × in processes of its own."""
+    draw = random.Random(seed).gauss  # noqa: S311 — no secret
+    other = shift if apart is None else apart
+    return Sample(
+        paired=[shift + draw(0, spread) for _ in range(n)],
+        base=[draw(0, 0.01) for _ in range(n // 2)],
+        head=[other + draw(0, 0.01) for _ in range(n // 2)],
+    )
+
+
+def test_a_trimmed_mean_and_its_error() -> None:
+    """Of the numbers 1 to 8 one is cut at each end, and its place is taken by its neighbour where the error is made."""
+    found = rule.trimmed([8, 1, 2, 3, 4, 5, 6, 7])
+    assert found.mean == 4.5
+    assert found.freedom == 5
+    assert found.error == pytest.approx(statistics.stdev([2, 2, 3, 4, 5, 6, 7, 7]) * math.sqrt(7 / 30))
+
+
+def test_one_wild_process_does_not_decide() -> None:
+    """A process that was disturbed beyond all measure changes no verdict."""
+    row = sample(0.0)
+    row.paired[3] = 3.0
+    assert rule.look({"row": row}, 16)["row"].verdict == "SAME"
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.05, "SLOWER"), (-0.05, "FASTER")])
+def test_a_clear_change_is_decided_at_the_first_look(shift: float, verdict: str) -> None:
+    """Five per cent among ratios that spread by 0.3 % need no second look, and the interval holds them."""
+    decided = rule.look({"row": sample(shift, n=8)}, 8)["row"]
+    assert (decided.verdict, decided.processes) == (verdict, 8)
+    assert decided.ratio is not None
+    assert decided.ratio.low < math.exp(shift) < decided.ratio.high
+
+
+def test_what_is_not_decided_waits_for_the_last_look() -> None:
+    """No change is no verdict at the first look, and SAME at the last; where ratios spread too far it is UNCLEAR."""
+    assert rule.look({"row": sample(0.0, n=8)}, 8) == {}
+    last = rule.look({"still": sample(0.0), "wild": sample(0.0, spread=0.1)}, 16)
+    assert {name: one.verdict for name, one in last.items()} == {"still": "SAME", "wild": "UNCLEAR"}
+
+
+def test_what_slows_the_whole_process_is_not_the_same() -> None:
+    """Where both sides take as long side by side, but HEAD takes 10 % more in processes of its own, the verdict is UNCLEAR, and says so."""
+    decided = rule.look({"row": sample(0.0, apart=0.1)}, 16)["row"]
+    assert decided.verdict == "UNCLEAR"
+    assert "the whole process" in decided.note
+
+
+def test_processes_apart_decide_where_both_cannot_be_in_one() -> None:
+    """Ten per cent are seen by processes apart, and two are not called the same."""
+    decided = rule.look_apart({"slow": sample(0.0, apart=0.1), "near": sample(0.0, apart=0.02)})
+    assert {name: one.verdict for name, one in decided.items()} == {"slow": "SLOWER", "near": "UNCLEAR"}
+
+
+def test_holm_gives_the_smallest_chance_the_strictest_bound() -> None:
+    """Chances are held against α/3, α/2 and α in turn, and the first that fails ends it."""
+    assert rule.holm({"a": 0.001, "b": 0.004, "c": 0.9}, 0.009) == {"a", "b"}
+    assert rule.holm({"a": 0.0031, "b": 0.0032, "c": 0.0033}, 0.009) == set()
+
+
+def test_false_alarms_stay_below_what_is_promised() -> None:
+    """Of 3,000 runs of three rows, each at the least change that counts, at most 1 % call any row SLOWER or FASTER."""
+    alarms = 0
+    for run in range(3000):
+        rows = {str(k): sample(rule.LEAST_CHANGE, spread=0.004, seed=3 * run + k) for k in range(3)}
+        early = rule.look({name: Sample(row.paired[:8], row.base, row.head) for name, row in rows.items()}, 8)
+        late = rule.look({name: row for name, row in rows.items() if name not in early}, 16) if len(early) < 3 else {}
+        alarms += any(one.verdict in ("SLOWER", "FASTER") for one in (early | late).values())
+    assert alarms / 3000 <= 0.01
+
+
+def test_rows_are_selected_as_pytest_selects() -> None:
+    """An expression chooses among the suite's own names; one that fits none, or is none, is named."""
+    names = [row.name for row in select("fused and portable and not 10000")]
+    assert names == ["detached-portable-1-fused"]
+    with pytest.raises(UsageError, match="fits none of the rows"):
+        select("nothing")
+    with pytest.raises(UsageError, match="'fused and'"):
+        select("fused and")
+
+
+@pytest.fixture(scope="module")
+def pools(tmp_path_factory: pytest.TempPathFactory) -> dict[Row, str]:
+    """The pool of the smallest row."""
+    return make_pools([TINY], tmp_path_factory.mktemp("pools"))
+
+
+def changed(folder: Path, file: str, text: str) -> Path:
+    """A copy of the package, with ``text`` added to one of its files."""
+    shutil.copytree(ROOT / PACKAGE, folder / PACKAGE)
+    path = folder / PACKAGE / file
+    path.write_text(path.read_text() + text)
+    return folder
+
+
+def comparison(base: Path, head: Path, pool: str, planted: float = 0.0) -> Run:
+    """A run of the smallest row."""
+    return Run([RowTask(name="row", row=TINY, pool=pool, planted=planted)], {"base": str(base), "head": str(head)}, "cpu")
+
+
+def one_process(run: Run, tmp_path: Path, first: SideName = "base") -> ProcessTimes:
+    """What one process says."""
+    task = Task(folders=run.folders, first=first, rows=list(run.asked), device="cpu", result=str(tmp_path / "said"), probed=True)
+    return run_process(task, tmp_path)
+
+
+def test_two_versions_live_in_one_process(tmp_path: Path) -> None:
+    """Each has its own modules, those that its functions import later included, and leaves those of this process alone."""
+    before = sys.modules[PACKAGE]
+    sides = [Side(name, changed(tmp_path / name, "errors.py", f"\nSIDE = {name!r}\n")) for name in ("base", "head")]
+    for side in sides:
+        with side.active():
+            import targetrl_core.errors
+
+            assert side.public("UsageError") is targetrl_core.errors.UsageError
+            assert vars(targetrl_core.errors)["SIDE"] == side.name
+    assert sys.modules[PACKAGE] is before
+    assert sides[0].public("Problem") is not sides[1].public("Problem")
+
+
+def test_a_planted_slowdown_is_measured(tmp_path: Path, pools: dict[Row, str]) -> None:
+    """A process in which HEAD is held up by half of its time finds it some half slower, whichever side was alone at first."""
+    head = snapshot(None, tmp_path / "head").folder
+    run = comparison(head, head, pools[TINY], planted=0.5)
+    for first in ("base", "head"):
+        times = one_process(run, tmp_path, first).rows["row"]
+        assert times.missing is None
+        assert times.alone_seconds is not None
+        assert times.compared == pytest.approx(math.log(1.5), abs=0.15)
+
+
+def test_a_version_that_computes_something_else_is_withheld(tmp_path: Path, pools: dict[Row, str]) -> None:
+    """HEAD is fast because it trains nothing: the row has no ratio, and the reason names HEAD."""
+    cheat = "\nBATCHED = BATCHED._replace(prepare=lambda problem, device, n: lambda population, history: population)\n"
+    base, head = snapshot(None, tmp_path / "base").folder, changed(tmp_path / "head", "variants/batched.py", cheat)
+    said = one_process(comparison(base, head, pools[TINY]), tmp_path).rows["row"]
+    assert said.compared is None
+    assert said.missing is not None
+    assert said.missing.kind == "withheld"
+    assert said.missing.reason.startswith("HEAD: ")
+
+
+def test_a_version_that_cannot_prepare_is_not_measured(tmp_path: Path, pools: dict[Row, str]) -> None:
+    """What BASE raises is the row's reason, and names BASE."""
+    broken = "\ndef _fail(*_): raise RuntimeError('no such kernel')\nBATCHED = BATCHED._replace(prepare=_fail)\n"
+    base, head = changed(tmp_path / "base", "variants/batched.py", broken), snapshot(None, tmp_path / "head").folder
+    run = comparison(base, head, pools[TINY])
+    run.decide(60, lambda _run: None)
+    assert run.missing["row"].reason == "BASE failed: RuntimeError: no such kernel"
+
+
+def test_a_base_that_does_not_build_is_named(tmp_path: Path, pools: dict[Row, str]) -> None:
+    """A version that cannot be imported ends the run in one line."""
+    base, head = changed(tmp_path / "base", "__init__.py", "\nimport nothing_of_this_name\n"), snapshot(None, tmp_path / "head").folder
+    with pytest.raises(BrokenError, match=r"BASE does not run: ModuleNotFoundError: .*nothing_of_this_name"):
+        comparison(base, head, pools[TINY]).decide(60, lambda _run: None)
+
+
+def test_versions_that_exclude_each_other_are_timed_apart(tmp_path: Path, pools: dict[Row, str]) -> None:
+    """Where the second import raises, each side has processes of its own, and the run says why."""
+    once = "\nimport sys\nif hasattr(sys, 'registered'): raise RuntimeError('registered twice')\nsys.registered = True\n"
+    base, head = (changed(tmp_path / name, "__init__.py", once) for name in ("base", "head"))
+    run = comparison(base, head, pools[TINY])
+    run.decide(6, lambda _run: None)
+    assert run.apart == "RuntimeError: registered twice"
+    assert run.samples["row"].base
+    assert run.samples["row"].head
+
+
+def test_an_unknown_commit_is_named(tmp_path: Path) -> None:
+    """What git does not know is refused, an option in its place included."""
+    for name in ("no-such-branch", "--output=x", "HEAD:README.md"):
+        with pytest.raises(UsageError, match="must be a commit"):
+            snapshot(name, tmp_path / name.replace(":", "-"))
+
+
+def ab(*arguments: str, temporary: Path) -> subprocess.Popen[str]:
+    """The command, with a temporary folder of its own."""
+    command = [sys.executable, "-m", "bench", "ab", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"TMPDIR": str(temporary)}, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_a_budget_that_is_too_small_leaves_rows_unclear(tmp_path: Path) -> None:
+    """The command says of each row that it is UNCLEAR and why, in JSON, with exit code 0, and leaves nothing behind."""
+    process = ab("HEAD", "--select", "detached-native-100-batched and not batched-", "--budget", "0.1", "--json", temporary=tmp_path)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    found = json.loads(said)
+    assert found["stopped"] == "the budget was used up"
+    assert found["rows"]["detached-native-100-batched"]["verdict"] == "UNCLEAR"
+    assert list(tmp_path.glob("targetrl*")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_prints_what_it_has(tmp_path: Path, number: signal.Signals) -> None:
+    """Told to end, it prints its table, ends with 130, and leaves no process and no file behind."""
+    process = ab("HEAD", "--select", "detached-native-100-batched and not batched-", temporary=tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("targetrl-ab-*/head/targetrl_core/__init__.py")) or not children(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(1)
+    begun = children(process.pid)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "UNCLEAR" in said
+    assert "interrupted" in said
+    assert list(tmp_path.glob("targetrl*")) == []
+    assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def trial(planted: float, group: int, row: str) -> Trial:
+    """A trial of the self-test, as it might come out."""
+    found = sample(math.log1p(planted), seed=group)
+    return Trial(group=group, row=row, planted=planted, paired=found.paired, base=found.base, head=found.head)
+
+
+def test_rates_are_counted_over_trials() -> None:
+    """Trials without a slowdown have no alarm, those of 5 % are all found, and the table says so with exact intervals."""
+    made = [trial(planted, group + 100 * (planted > 0), row) for planted in (0.0, 0.05) for group in range(10) for row in "abc"]
+    nothing, slow = rates(made)
+    assert (nothing.slower.found, nothing.faster.found, nothing.slower.of) == (0, 0, 30)
+    assert (slow.slower.found, slow.early.found) == (30, 30)
+    assert "0 of 30: 0.0% [0.0%, 11.6%]" in rates_table(made)
+
+
+def test_a_share_has_an_exact_interval() -> None:
+    """The interval of Clopper and Pearson, for values that tables give."""
+    assert [round(value, 4) for value in proportion(0, 10)] == [0.0, 0.0, 0.3085]
+    assert [round(value, 4) for value in proportion(5, 10)] == [0.1871, 0.5, 0.8129]
+    assert [round(value, 4) for value in proportion(10, 10)] == [0.6915, 1.0, 1.0]
+
+
+def test_evidence_of_the_self_test_is_checked_when_read(tmp_path: Path) -> None:
+    """A field of the wrong kind is named by its path; a folder without evidence has no section."""
+    path = tmp_path / f"machine-cpu{trials.SUFFIX}"
+    path.write_text('{"schema": 1, "label": "../x"}')
+    with pytest.raises(UsageError, match=r"machine-cpu-verdicts.json: .*\$\.label"):
+        trials.read(path)
+    path.unlink()
+    assert list(verdicts_section(tmp_path)) == []
+
+
+def test_the_rule_needs_no_torch() -> None:
+    """Deciding and counting import no torch: the tables are made where there is none."""
+    code = "import sys, bench.verdicts.rates, bench.report.verdicts; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_process_that_dies_is_named(tmp_path: Path) -> None:
+    """Its exit code and last words are the error."""
+    task = Task(folders={}, first="base", rows=[], device="nowhere", result=str(tmp_path / "said"))
+    with pytest.raises(BrokenError, match=r"ended with exit code 1: .*nowhere"):
+        run_process(task, tmp_path)
