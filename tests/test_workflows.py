@@ -189,6 +189,7 @@ def test_permissions_are_the_least() -> None:
 
 
 COMMENT = WORKFLOWS["verdict-comment.yml"]["jobs"]["comment"]
+JUDGE = WORKFLOWS["verdict.yml"]["jobs"]["verdict"]
 GH = """#!/bin/sh
 echo "$*" >> calls
 case "$*" in
@@ -199,19 +200,36 @@ esac
 """
 
 
-def comment(folder: Path, *, number: str = "7", verdict: str = "| row |\n", head: str = "abc", comments: str = "") -> tuple[int, str, str]:
-    """Run the step that comments beside a GitHub that is made up; returns its exit code, what it sent, and the comment."""
+def fake_github(folder: Path) -> None:
+    """Put a ``gh`` where scripts find it: it keeps what it is called with, and answers as its environment says."""
     (folder / "programs").mkdir()
     (folder / "programs/gh").write_text(GH)
     (folder / "programs/gh").chmod(0o755)
+
+
+def comment(folder: Path, *, number: str = "7", verdict: str = "| row |\n", head: str = "abc", comments: str = "") -> tuple[int, str, str]:
+    """Run the step that comments beside a GitHub that is made up; returns its exit code, what it sent, and the comment."""
+    fake_github(folder)
     (folder / "verdict").mkdir()
     (folder / "verdict/number").write_text(number)
     (folder / "verdict/verdict.md").write_text(verdict)
-    script = f"cd verdict\n{step_named(COMMENT, 'Comment')}"
     variables = {"RUNNER_TEMP": folder, "REPOSITORY": "us/it", "RUN_URL": "https://here/run", "HEAD_SHA": "abc"}
-    ran = run_script(script, folder, **variables, FAKE_HEAD=head, FAKE_COMMENTS=comments)
+    ran = run_script(step_named(COMMENT, "Comment"), folder, **variables, FAKE_HEAD=head, FAKE_COMMENTS=comments)
     sent, text = folder / "verdict/calls", folder / "comment.md"
     return ran.returncode, sent.read_text() if sent.exists() else "", text.read_text() if text.exists() else ""
+
+
+def test_the_verdict_is_kept_where_the_comment_looks(tmp_path: Path) -> None:
+    """The workflow that comments follows the one that judges, and finds the files that it leaves, also of a change that is slower."""
+    assert WORKFLOWS["verdict-comment.yml"][True]["workflow_run"]["workflows"] == [WORKFLOWS["verdict.yml"]["name"]]  # YAML's on is true
+    (kept,) = (step for step in JUDGE["steps"] if "upload-artifact" in step.get("uses", ""))
+    (fetched,) = (step for step in COMMENT["steps"] if "download-artifact" in step.get("uses", ""))
+    assert [kept["with"][name] for name in ("name", "path")] == [fetched["with"][name] for name in ("name", "path")]
+    assert run_script(step_named(JUDGE, "Note the pull request"), tmp_path, RUNNER_TEMP=tmp_path, NUMBER=7).returncode == 0
+    slower = re.sub("python -m bench ab [^|]*", "(echo '| a row | SLOWER |'; exit 1) ", step_named(JUDGE, "Judge"))
+    assert run_script(slower, tmp_path, RUNNER_TEMP=tmp_path).returncode == 1
+    assert (tmp_path / "verdict/number").read_text() == "7\n"
+    assert (tmp_path / "verdict/verdict.md").read_text() == (tmp_path / "summary.md").read_text() == "| a row | SLOWER |\n"
 
 
 def test_a_verdict_becomes_a_comment(tmp_path: Path) -> None:
@@ -258,11 +276,10 @@ def test_a_forged_artifact_is_refused(hostile: dict[str, str], tmp_path: Path) -
 def test_a_link_in_the_artifact_is_refused(tmp_path: Path) -> None:
     """A file that is a link to another one of the runner is not read."""
     (tmp_path / "secret").write_text("secret")
-    script = f"cd verdict; rm verdict.md; ln -s ../secret verdict.md\n{step_named(COMMENT, 'Comment')}"
     (tmp_path / "verdict").mkdir()
-    for name in ("number", "verdict.md"):
-        (tmp_path / "verdict" / name).write_text("7")
-    ran = run_script(script, tmp_path, RUNNER_TEMP=tmp_path, REPOSITORY="us/it", RUN_URL="", HEAD_SHA="abc")
+    (tmp_path / "verdict/number").write_text("7")
+    (tmp_path / "verdict/verdict.md").symlink_to(tmp_path / "secret")
+    ran = run_script(step_named(COMMENT, "Comment"), tmp_path, RUNNER_TEMP=tmp_path)
     assert ran.returncode == 1
     assert "verdict.md is no plain file" in ran.stderr
 
@@ -285,9 +302,7 @@ def test_a_comment_calls_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "code", "output"), [("0", 0, ""), ("900", 0, "there=true\n"), ("100001", 1, "")])
 def test_a_large_artifact_is_not_fetched(size: str, code: int, output: str, tmp_path: Path) -> None:
     """How large the artifact is, is asked before it is fetched; where there is none, all later steps are passed over."""
-    (tmp_path / "programs").mkdir()
-    (tmp_path / "programs/gh").write_text(GH)
-    (tmp_path / "programs/gh").chmod(0o755)
+    fake_github(tmp_path)
     (tmp_path / "output").touch()
     script = step_named(COMMENT, "Look at the artifact's size")
     ran = run_script(script, tmp_path, FAKE_SIZE=size, REPOSITORY="us/it", RUN_ID=1, GITHUB_OUTPUT=tmp_path / "output")
