@@ -2,11 +2,12 @@
 # On Windows, or without make: the same as plain commands in README.md.
 
 PYTHON ?= python3
+TORCH ?=# another torch than the pinned one, such as TORCH='==2.10.*'; it takes effect when .venv is set up
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: bench bench-peers test lint types smoke clean require
+.PHONY: bench bench-peers test lint types workflows smoke clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
@@ -25,12 +26,17 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+workflows: $(READY)  ## check what .github/ holds
+	$(BIN)/actionlint
+	$(BIN)/zizmor --offline --persona pedantic --no-progress .github
+
 smoke: $(READY)  ## a short timed run on the CPU, kept out of results/
 	$(BIN)/python -m pytest --benchmark-only --quick --device cpu
 
 $(READY): pyproject.toml constraints.txt | require
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(if $(TORCH),$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'torch$(TORCH)')
 	touch $@
 
 require:

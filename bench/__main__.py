@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from bench.commands import Command, ab, bounds, peers, report, schema
+from bench.commands import Command, ab, bounds, missing, peers, report, schema
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, ab, bounds, peers, schema)
+COMMANDS: tuple[Command, ...] = (report, missing, ab, bounds, peers, schema)
 
 
 def main() -> int:

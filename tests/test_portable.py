@@ -111,7 +111,7 @@ def test_the_step_needs_no_float64(objective: Any, optimizer: Any, name: Any) ->
     population = Population.initialise(500, seed=26)
     c, rows = problem.constants(torch.device("cpu")), corrections(problem, 0, torch.device("cpu"))
     rule = rule_for(problem, population)._replace(arithmetic=arithmetic(name, torch.device("mps")))
-    with LikeMps():  # type: ignore[no-untyped-call]
+    with LikeMps():
         state = begin(rule, population, c)
         for row in rows:
             state, _ = step(rule, state, c, row)
@@ -125,7 +125,7 @@ def test_the_step_needs_no_float64(objective: Any, optimizer: Any, name: Any) ->
 
 def test_the_dispatch_mode_would_notice() -> None:
     """The stand-in for MPS does refuse float64."""
-    with LikeMps(), pytest.raises(TypeError, match="no float64"):  # type: ignore[no-untyped-call]
+    with LikeMps(), pytest.raises(TypeError, match="no float64"):
         torch.ones(1, dtype=torch.float64)
 
 
