@@ -17,11 +17,16 @@ from bench.report.tables import Reasons
 HEAD = """In each cell: the median with its 95 % interval; × how many times as fast as the first file, with the interval of that ratio,
 which takes the files for independent runs; marks. The last column is the identity of each file's row."""
 
-BETWEEN = """Between two neighbouring N that were measured, where another variant is the fastest at the second; interpolated on straight lines
-in log N and log time. Nothing was measured in between. Unclear: within the intervals at one of the two N."""
+BETWEEN = """Between two neighbouring N that were measured, where another variant is the fastest at the second; interpolated on straight
+lines in log N and log time. Nothing was measured in between. Unclear: within the intervals at one of the two N."""
+
+UNITS = {"steady state": "policy-steps per second", "latency": "time of one step", "cold start": "time of a fresh process"}
 
 PLACE = ("variant", "objective", "optimizer", "arithmetic", "steps", "cache")
 """What tells rows of one table apart beside N; shown where more than one value is there."""
+
+
+PROBLEM = ("objective", "optimizer", "arithmetic", "steps")
 
 
 def text(columns: Sequence[Column], style: Style) -> str:
@@ -57,9 +62,10 @@ def _fingerprints(columns: Sequence[Column], names: list[str], style: Style) -> 
 
 
 def _question(question: Question, found: list[Row], names: list[str], style: Style, reasons: Reasons) -> Iterator[str]:
-    unit = {"steady state": "policy-steps per second", "latency": "time of one step"}.get(question, "seconds of a call")
-    yield f"{style.heading}{question.capitalize()}: {'time of a fresh process' if question == 'cold start' else unit}\n"
-    places = _places([row.cell for row in found])
+    unit = UNITS.get(question, "time of a call")
+    cells = [row.cell for row in found]
+    yield f"{style.heading}{', '.join((f'{question.capitalize()}: {unit}', *_everywhere(cells, style)))}\n"
+    places = _places(cells)
     lines = []
     for row in found:
         head = [style.name(row.cell.variant) if place == "variant" else _value(getattr(row.cell, place), style) for place in places]
@@ -72,6 +78,12 @@ def _places(cells: Sequence[Cell]) -> list[str]:
     """The columns that tell rows apart; a variant is always named where there is one."""
     several = [place for place in PLACE if len({getattr(cell, place) for cell in cells}) > 1]
     return several if "variant" in several or cells[0].variant is None else ["variant", *several]
+
+
+def _everywhere(cells: Sequence[Cell], style: Style) -> list[str]:
+    """What is the same in all rows of a table, for its title."""
+    values = [(place, {getattr(cell, place) for cell in cells} - {None}) for place in PLACE[1:]]
+    return [f"{style.quote(*same)}{' steps' if place == 'steps' else ''}" for place, same in values if len(same) == 1 and same != {0}]
 
 
 def _value(value: object, style: Style) -> str:
@@ -120,7 +132,7 @@ def _crossings(found: list[Row], names: list[str], style: Style) -> Iterator[str
         yield "Nowhere: in each file one variant is the fastest at every N that was measured.\n"
         return
     yield f"{BETWEEN}\n"
-    yield style.table(lines, ("file", "objective", "arithmetic", "steps", "from", "to", "between N", "about N ="))
+    yield style.table(lines, ("file", *PROBLEM, "from", "to", "between N", "about N ="))
 
 
 def _at(one: Crossing) -> str:
@@ -129,8 +141,8 @@ def _at(one: Crossing) -> str:
     return f"{one.at:,.0f}" + ("" if one.clear else " (unclear)")
 
 
-def _problem(cell: Cell, style: Style) -> tuple[str, str, str]:
-    return _value(cell.objective, style), _value(cell.arithmetic, style), str(cell.steps)
+def _problem(cell: Cell, style: Style) -> tuple[str, ...]:
+    return *(_value(value, style) for value in (cell.objective, cell.optimizer, cell.arithmetic)), str(cell.steps)
 
 
 def _orders(found: list[Row], names: list[str], style: Style) -> Iterator[str]:
@@ -143,7 +155,7 @@ def _orders(found: list[Row], names: list[str], style: Style) -> Iterator[str]:
         (*_problem(one.cell, style), f"{one.cell.policies:,}", *(", ".join(map(style.name, order)) for order in one.orders))
         for one in different
     ]
-    yield style.table(lines, ("objective", "arithmetic", "steps", "N", *names))
+    yield style.table(lines, (*PROBLEM, "N", *names))
 
 
 def _legend(compared: Iterable[list[Row]]) -> list[str]:

@@ -14,8 +14,11 @@ from bench.evidence import student, untrusted
 from bench.evidence.schema import SCHEMA, Benchmark, Cell, Evidence, Facts, Version
 from targetrl_core.errors import UsageError
 
-WIDEST = 100_000
-"""Most cells of a table that a file can ask for, its variants times its N: a file of a few rows more could ask for millions."""
+WIDEST, PROBLEMS = 100_000, 500
+"""Most cells of a table that a file can ask for, its variants times its N or its problems, and most problems, which have tables each.
+
+Without these, a file of some thousand rows could ask for millions.
+"""
 
 CONFIDENCE = 0.95
 
@@ -75,9 +78,15 @@ def _check_cells(evidence: Evidence) -> None:
         if first != index:
             raise ValueError(f"the cell of benchmarks[{first}] is there again - at `$.benchmarks[{index}].extra_info`")
     cells = [*seen, *(absence.cell for absence in evidence.targetrl.absent if absence.cell is not None)]
-    variants, sizes = len({cell.variant for cell in cells}), len({cell.policies for cell in cells})
-    if variants * sizes > WIDEST:
-        raise ValueError(f"{variants:,} variants × {sizes:,} N; it must be at most {WIDEST:,} cells - at `$.benchmarks`")
+    variants, problems = len({cell.variant for cell in cells}), len({_problem(cell) for cell in cells})
+    widest = variants * max(problems, len({cell.policies for cell in cells}))
+    if widest > WIDEST or problems > PROBLEMS:
+        most = f"at most {WIDEST:,} and {PROBLEMS:,}"
+        raise ValueError(f"a table of {widest:,} cells, of {problems:,} problems; it must be {most} - at `$.benchmarks`")
+
+
+def _problem(cell: Cell) -> tuple[object, ...]:
+    return cell.objective, cell.optimizer, cell.arithmetic, cell.steps
 
 
 def cell_of(row: Benchmark) -> Cell:

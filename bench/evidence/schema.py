@@ -244,7 +244,7 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fingerprint: Fingerprint
     environment: Environment
     clock: ClockTest
-    absent: Annotated[list[Absence], Meta(max_length=10_000)]
+    absent: Annotated[list[Absence], Meta(max_length=5000)]
     limits: Limits | None = None
     no_limits: Text | None = None
     work: Annotated[list[Work], Meta(max_length=1000)] = []
@@ -253,7 +253,7 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Evidence(Struct, frozen=True, kw_only=True):
     """One evidence file: ``<label>-<device>.json``."""
 
-    benchmarks: Annotated[list[Benchmark], Meta(max_length=10_000)]
+    benchmarks: Annotated[list[Benchmark], Meta(max_length=5000)]
     targetrl: Part
 
 
