@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from bench.comparison import columns, listing, page
 from bench.comparison.style import MARKDOWN, TERMINAL
 from bench.evidence import records, untrusted
-from bench.report import folder, listing_csv
+from bench.report import folder, front, listing_csv
 from bench.report.machine import Machine
 from targetrl_core import UsageError
 from tests.some_evidence import evidence, row
@@ -78,10 +78,19 @@ def replaced(path: tuple[Any, ...], value: Any) -> bytes:  # noqa: ANN401 — an
     return mutated(path, lambda parent, key: parent.__setitem__(key, value))
 
 
+START, END = "<!-- made by python -m bench report: ", "<!-- end -->\n"
+FRONT = "".join(f"{START}{name} -->\n{END}" for name in front.BLOCKS)
+
+
 def all_texts(path: Path, real: Path) -> dict[str, str]:
-    """Everything that is made of a file: the report and its CSV, and each output of a comparison with the real file, on either side."""
+    """Everything that is made of a file: report, front page, CSV, and each output of a comparison with the real file, on either side."""
     machine = Machine(records.read(path))
-    made = {"report": folder.text([machine]), "report csv": listing_csv.text([machine])}
+    blocks = front.with_blocks(FRONT, machine).replace(END, "")
+    made = {
+        "report": folder.text([machine]),
+        "front": re.sub(f"(?m)^{START}\\w+ -->$", "", blocks),
+        "report csv": listing_csv.text([machine]),
+    }
     for side, paths in (("first", [path, real]), ("second", [real, path])):
         compared = columns.read(paths, mixed_commits=True)
         made |= {f"markdown {side}": page.text(compared, MARKDOWN), f"terminal {side}": page.text(compared, TERMINAL)}
@@ -128,7 +137,7 @@ def check_markdown(text: str) -> None:
     """What is left without escaped characters has no tag, no entity and no foreign link, and all lines of a table have as many cells."""
     bare = re.sub(r"\\.", "", text)
     assert not re.search(r"<[A-Za-z/!?]|&[#\w]+;|://|www\.|!\[", bare)
-    assert set(re.findall(r"\]\(([^)]*)\)", bare)) <= {"results.csv", "bounds.json"}
+    assert set(re.findall(r"\]\(([^)]*)\)", bare)) <= {"results.csv", "results/README.md"}
     for block in re.findall(r"(?:^\|.*\n)+", bare, re.MULTILINE):
         assert len({line.count("|") for line in block.splitlines()}) == 1
 
@@ -182,6 +191,14 @@ def test_every_hostile_text_is_harmless_everywhere(text: str, tmp_path: Path) ->
     content["targetrl"]["fingerprint"]["packages"] = {text: text}
     shown = check_safe(json.dumps(content).encode(), tmp_path)
     assert shown or not text or len(text) > 200 or not text.isprintable()
+
+
+@pytest.mark.parametrize("place", [("limits", "divisions"), ("limits", "copied_bytes"), ("work", 0, "moved_bytes")], ids=str)
+def test_no_limit_is_without_end(place: tuple[Any, ...], tmp_path: Path) -> None:
+    """Rates that are as good as nothing, or work that is nothing, would make a limit of zero or infinity: they are refused."""
+    (tmp_path / "bad-cpu.json").write_bytes(replaced(("targetrl", *place), 1e-320 if place[0] == "limits" else 0))
+    with pytest.raises(UsageError, match=rf">= 1(e-09)? - at `\$.targetrl.{place[0]}"):
+        records.read(tmp_path / "bad-cpu.json")
 
 
 def spoiled(**changes: bytes) -> bytes:

@@ -20,7 +20,7 @@ Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Some = Annotated[int, Meta(ge=1, le=10**15)]
 Seconds = Annotated[float, Meta(ge=1e-12, le=1e7)]
-Rate = Annotated[float, Meta(gt=0, le=1e20)]
+Rate = Annotated[float, Meta(ge=1e-9, le=1e20)]
 Share = Annotated[float, Meta(ge=0, le=1e6)]
 Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
@@ -232,7 +232,7 @@ class Work(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     multiplications: Count
     divisions: Count
     roots: Count
-    moved_bytes: Count
+    moved_bytes: Some
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -74,4 +74,4 @@ def safe(value: object) -> object:
     if not isinstance(value, str):
         return value
     shown = plain(value)
-    return f"'{shown}" if shown.lstrip()[:1] in FORMULA and shown.strip() else shown
+    return f"'{shown}" if shown.lstrip()[:1] in FORMULA else shown
