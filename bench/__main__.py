@@ -3,10 +3,11 @@
 import argparse
 import sys
 
-from bench.commands import Command, ab, bounds, missing, peers, report, schema
+from bench.commands import Command, ab, bounds, compare, missing, peers, report, schema
+from bench.evidence.untrusted import plain
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, missing, ab, bounds, peers, schema)
+COMMANDS: tuple[Command, ...] = (report, compare, ab, missing, bounds, peers, schema)
 
 
 def main() -> int:
@@ -22,9 +23,9 @@ def main() -> int:
     try:
         return int(options.run(options))
     except UsageError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        print(f"bench: {plain(error)}", file=sys.stderr)
     except OSError as error:
-        print(f"bench: {error.filename2 or error.filename or 'files'}: {error.strerror}", file=sys.stderr)
+        print(f"bench: {plain(error.filename2 or error.filename or 'files')}: {error.strerror}", file=sys.stderr)
     except ModuleNotFoundError as error:
         print(f"bench: the package {error.name} is missing: install what pyproject.toml names", file=sys.stderr)
     return 2

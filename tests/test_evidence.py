@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.evidence import records, student
+from bench.evidence import records, student, untrusted
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import check_label, default_label
 from bench.evidence.schema import Evidence
@@ -49,7 +49,7 @@ def changed(path: str, value: Any) -> str:  # noqa: ANN401 — any JSON value
         ("", "Input data was truncated"),
         ("[]", "Expected `object`"),
         ("{}", "missing required field `targetrl`"),
-        ("\xff", "malformed"),
+        ("\xff", "byte 0 is not UTF-8"),
         ("[" * 100_000, "expected `object`"),
         ('{"targetrl": {"schema": 2, "x": ' + "[" * 100_000, "recursion"),
         (changed("targetrl.schema", 99), "targetrl.schema is 99; this version reads 2"),
@@ -91,7 +91,7 @@ def test_a_file_that_is_too_large_or_missing_is_refused(tmp_path: Path, monkeypa
     """Size is looked at before content, and a file that is not there is named."""
     path = tmp_path / "big-cpu.json"
     path.write_text(json.dumps(evidence()))
-    monkeypatch.setattr(records, "SIZE_LIMIT", 100)
+    monkeypatch.setattr(untrusted, "SIZE_LIMIT", 100)
     with pytest.raises(UsageError, match=r"^big-cpu.json: .* bytes; it must be at most 100"):
         records.read(path)
     with pytest.raises(UsageError, match=r"^none-cpu.json: No such file"):

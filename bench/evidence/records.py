@@ -4,17 +4,21 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from bench.evidence import student
-from bench.evidence.schema import SCHEMA, Benchmark, Evidence, Facts, Version
+from bench.evidence import student, untrusted
+from bench.evidence.schema import SCHEMA, Benchmark, Cell, Evidence, Facts, Version
 from targetrl_core.errors import UsageError
 
-SIZE_LIMIT = 64 * 2**20
-"""Largest evidence file that is read, in bytes: some thousand times what a run writes."""
+WIDEST, PROBLEMS = 100_000, 500
+"""Most cells of a table that a file can ask for, its variants times its N or its problems, and most problems, which have tables each.
+
+Without these, a file of some thousand rows could ask for millions.
+"""
 
 CONFIDENCE = 0.95
 
@@ -38,23 +42,56 @@ class Spread(NamedTuple):
 
 
 def read(path: Path) -> Evidence:
-    """Read one evidence file.
+    """Read one evidence file, which may be a stranger's.
 
     Raises:
         UsageError: it cannot be read, is too large, or is not of this schema, naming the file and the field.
     """
+    text, name = untrusted.content(path), untrusted.plain(path.name)
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise UsageError(f"{path.name}: {path.stat().st_size:,} bytes; it must be at most {SIZE_LIMIT:,}")
-        content = path.read_bytes()
-        found = msgspec.json.decode(content, type=Version).targetrl.schema
-        if found != SCHEMA:
-            raise UsageError(f"{path.name}: targetrl.schema is {found}; this version reads {SCHEMA}")
-        return msgspec.json.decode(content, type=Evidence)
-    except OSError as error:
-        raise UsageError(f"{path.name}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path.name}: {error}") from error
+        found = msgspec.json.decode(text, type=Version).targetrl.schema
+        evidence = msgspec.json.decode(text, type=Evidence) if found == SCHEMA else None
+        untrusted.check_keys(text)
+        if evidence is not None:
+            _check_cells(evidence)
+            return evidence
+    except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
+        raise UsageError(f"{name}: {untrusted.plain(error, untrusted.LONGEST)}") from error
+    raise UsageError(f"{name}: targetrl.schema is {found}; this version reads {SCHEMA}")
+
+
+def read_all(paths: list[Path]) -> list[Evidence]:
+    """Read some evidence files together.
+
+    Raises:
+        UsageError: one cannot be read, or all of them are too large together.
+    """
+    untrusted.check_total(paths)
+    return [read(path) for path in paths]
+
+
+def _check_cells(evidence: Evidence) -> None:
+    """Raise ValueError where two rows have one place, or where tables would have to be much larger than the file."""
+    seen: dict[Cell, int] = {}
+    for index, row in enumerate(evidence.benchmarks):
+        first = seen.setdefault(cell_of(row), index)
+        if first != index:
+            raise ValueError(f"the cell of benchmarks[{first}] is there again - at `$.benchmarks[{index}].extra_info`")
+    cells = [*seen, *(absence.cell for absence in evidence.targetrl.absent if absence.cell is not None)]
+    variants, problems = len({cell.variant for cell in cells}), len({_problem(cell) for cell in cells})
+    widest = variants * max(problems, len({cell.policies for cell in cells}))
+    if widest > WIDEST or problems > PROBLEMS:
+        most = f"at most {WIDEST:,} and {PROBLEMS:,}"
+        raise ValueError(f"a table of {widest:,} cells, of {problems:,} problems; it must be {most} - at `$.benchmarks`")
+
+
+def _problem(cell: Cell) -> tuple[object, ...]:
+    return cell.objective, cell.optimizer, cell.arithmetic, cell.steps
+
+
+def cell_of(row: Benchmark) -> Cell:
+    """The cell that a row stands in."""
+    return Cell(**{name: getattr(row.extra_info, name) for name in Cell.__struct_fields__})
 
 
 def files(results: Path) -> list[Path]:
@@ -72,12 +109,18 @@ def median_interval(values: Iterable[float]) -> Interval:
     n = len(ordered)
     if n < LEAST_ORDERED:
         return _student_interval(ordered)
-    tail, k = 0.0, 0
-    while k < n // 2 and tail + math.comb(n, k) / 2**n <= (1 - CONFIDENCE) / 2:
-        tail += math.comb(n, k) / 2**n
-        k += 1
-    k = max(k - 1, 0)
+    k = _rank(n)
     return Interval(ordered[k], statistics.median(ordered), ordered[n - 1 - k])
+
+
+@lru_cache
+def _rank(n: int) -> int:
+    """The order statistic, from below, that the interval of n values begins at. By logarithms, as there may be 100,000 values."""
+    tail, k, whole = 0.0, 0, math.lgamma(n + 1) - n * math.log(2)
+    while tail <= (1 - CONFIDENCE) / 2:
+        tail += math.exp(whole - math.lgamma(k + 1) - math.lgamma(n - k + 1))
+        k += 1
+    return k - 2
 
 
 def _student_interval(values: list[float]) -> Interval:
@@ -125,7 +168,7 @@ def seconds_interval(row: Benchmark, spread: Spread | None) -> Interval:
     )
 
 
-def work(facts: Facts) -> int:
+def work(facts: Cell) -> int:
     """What one call does: policy-steps, or policies where none is trained."""
     return facts.policies * max(facts.steps, 1)
 

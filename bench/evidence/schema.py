@@ -15,11 +15,12 @@ SCHEMA = 2
 """Version of the schema, ``targetrl.schema`` in a file; raised when a field changes its meaning, goes away or becomes required."""
 
 Text = Annotated[str, Meta(max_length=2000)]
-Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*\Z")]
+"""Without control characters, and without those that turn the direction of a line."""
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Some = Annotated[int, Meta(ge=1, le=10**15)]
 Seconds = Annotated[float, Meta(ge=1e-12, le=1e7)]
-Rate = Annotated[float, Meta(gt=0, le=1e20)]
+Rate = Annotated[float, Meta(ge=1e-9, le=1e20)]
 Share = Annotated[float, Meta(ge=0, le=1e6)]
 Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
@@ -67,7 +68,7 @@ class Phases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prepare_seconds: Seconds
     first_call_seconds: Seconds
     second_call_seconds: Seconds
-    steady_seconds: Annotated[list[Seconds], Meta(min_length=1)]
+    steady_seconds: Annotated[list[Seconds], Meta(min_length=1, max_length=100_000)]
     peak_memory_bytes: Count
 
 
@@ -98,7 +99,7 @@ class Facts(Cell, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     peak_memory_bytes: Count | None = None
     launches_per_step: Share | None = None
     steps_to_target: Count | None = None
-    processes: list[Phases] = []
+    processes: Annotated[list[Phases], Meta(max_length=10_000)] = []
 
     def __post_init__(self) -> None:
         """Refuse a cold start of no process."""
@@ -113,8 +114,8 @@ class Stats(Struct, frozen=True, kw_only=True):
     data: Annotated[list[Seconds], Meta(min_length=1, max_length=100_000)]
     mean: Seconds
     stddev: Annotated[float, Meta(ge=0, le=1e7)]
-    rounds: Annotated[int, Meta(ge=1)]
-    ops: Annotated[float, Meta(gt=0)]
+    rounds: Some
+    ops: Rate
 
 
 class Benchmark(Struct, frozen=True, kw_only=True):
@@ -147,10 +148,10 @@ class ClockTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     resolution_seconds: Annotated[float, Meta(ge=0, le=1)]
-    work: list[Annotated[int, Meta(ge=1)]]
-    seconds: list[Annotated[float, Meta(ge=-1e7, le=1e7)]]
+    work: Annotated[list[Some], Meta(max_length=100)]
+    seconds: Annotated[list[Annotated[float, Meta(ge=-1e7, le=1e7)]], Meta(max_length=100)]
     unsynchronised_seconds: Annotated[float, Meta(ge=-1e7, le=1e7)]
-    failures: list[Text]
+    failures: Annotated[list[Text], Meta(max_length=100)]
 
 
 class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,7 +171,7 @@ class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         thread_settings: environment variables that set numbers of threads.
     """
 
-    seconds: Annotated[float, Meta(ge=0)]
+    seconds: Annotated[float, Meta(ge=0, le=1e9)]
     busy_elsewhere: Share | None
     stolen: Share | None
     load_before: Share | None
@@ -180,7 +181,7 @@ class Environment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     on_battery: bool | None
     gpu_processes: Count | None
     gpu_throttled: Count | None
-    thread_settings: dict[Word, Text]
+    thread_settings: Annotated[dict[Word, Text], Meta(max_length=1000)]
 
 
 class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -205,7 +206,7 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     compile_flags: Text | None
     commit: Text | None
     dirty: bool | None
-    packages: dict[Word, Word] = {}
+    packages: Annotated[dict[Word, Word], Meta(max_length=1000)] = {}
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -231,7 +232,7 @@ class Work(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     multiplications: Count
     divisions: Count
     roots: Count
-    moved_bytes: Count
+    moved_bytes: Some
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -243,7 +244,7 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fingerprint: Fingerprint
     environment: Environment
     clock: ClockTest
-    absent: Annotated[list[Absence], Meta(max_length=100_000)]
+    absent: Annotated[list[Absence], Meta(max_length=5000)]
     limits: Limits | None = None
     no_limits: Text | None = None
     work: Annotated[list[Work], Meta(max_length=1000)] = []
@@ -252,7 +253,7 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Evidence(Struct, frozen=True, kw_only=True):
     """One evidence file: ``<label>-<device>.json``."""
 
-    benchmarks: Annotated[list[Benchmark], Meta(max_length=100_000)]
+    benchmarks: Annotated[list[Benchmark], Meta(max_length=5000)]
     targetrl: Part
 
 

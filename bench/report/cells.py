@@ -1,6 +1,9 @@
 """How values look in tables."""
 
+import re
+
 from bench.evidence.records import Interval
+from bench.evidence.untrusted import plain
 
 
 def scaled(value: float) -> str:
@@ -35,8 +38,6 @@ def with_interval(interval: Interval, *, seconds: bool = False) -> str:
 
 
 def escaped(text: object) -> str:
-    """Text as Markdown shows it, whatever it holds."""
-    plain = "".join(character if character.isprintable() else " " for character in str(text))
-    for character in "\\`*_[]<>|#&~!":
-        plain = plain.replace(character, f"\\{character}")
-    return plain
+    """Text as Markdown shows it, whatever it holds: no markup, no HTML, no link, also none of those that GitHub makes of bare addresses."""
+    marked = re.sub(r"[\\`*_\[\]<>|#&~!]", r"\\\g<0>", plain(text))
+    return re.sub(r"(?i):(?=//)|(?<=www)\.", r"\\\g<0>", marked)

@@ -41,7 +41,7 @@ def read(results: Path) -> list[Machine]:
     Raises:
         UsageError: an evidence file cannot be read.
     """
-    return [Machine(records.read(path)) for path in records.files(results)]
+    return [Machine(evidence) for evidence in records.read_all(records.files(results))]
 
 
 def check(results: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from bench.evidence import records
 from bench.evidence.schema import Absence, Benchmark, Cell
+from bench.evidence.untrusted import plain
 from bench.report.limit import limit_of
 from bench.report.machine import Machine
 
@@ -17,6 +18,9 @@ COLUMNS = (
     "limit_share", "limit_binds", "threads", "torch", "commit",
 )  # fmt: skip
 """``policy_steps_per_second`` are policies per second where no policy is trained."""
+
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a formula begins with; some spreadsheets take the wide forms too."""
 
 
 def text(machines: Iterable[Machine]) -> str:
@@ -61,6 +65,13 @@ def _absent(absence: Absence) -> dict[str, object]:
 
 
 def _safe(row: dict[str, object]) -> dict[str, object]:
-    """Only known columns, and no text that a spreadsheet takes for a formula."""
-    known = {name: value for name, value in row.items() if name in COLUMNS}
-    return {name: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value for name, value in known.items()}
+    """Only known columns, safe in a spreadsheet."""
+    return {name: safe(value) for name, value in row.items() if name in COLUMNS}
+
+
+def safe(value: object) -> object:
+    """A value that a spreadsheet takes for no formula and a terminal for no command; what is no text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    shown = plain(value)
+    return f"'{shown}" if shown.lstrip()[:1] in FORMULA else shown

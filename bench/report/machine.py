@@ -6,7 +6,7 @@ from functools import cached_property
 from math import exp, hypot, log
 
 from bench.evidence import records
-from bench.evidence.records import Interval, Spread
+from bench.evidence.records import Interval, Spread, cell_of
 from bench.evidence.schema import Absence, Benchmark, Cell, Environment, Evidence, Question
 
 BUSY, STOLEN, LOADED, DRIFT = 0.10, 0.05, 0.5, 0.10
@@ -46,7 +46,7 @@ class Machine:
 
     def cells(self, question: Question) -> list[Cell]:
         """The cells of a question, with and without numbers, in the order of the run as far as they have one."""
-        return [cell for cell in (*self.rows, *self.absent) if cell.question == question]
+        return [cell for cell in dict.fromkeys((*self.rows, *self.absent)) if cell.question == question]
 
     def measured(self, question: Question) -> list[Benchmark]:
         """The rows of a question."""
@@ -85,11 +85,6 @@ class Machine:
         if self.again and abs(log(self.again.value)) > DRIFT and not self.again.low <= 1.0 <= self.again.high:
             found.append(f"one row took {self.again.value:.2f} × as long the second time")
         return found
-
-
-def cell_of(row: Benchmark) -> Cell:
-    """The cell that a row stands in."""
-    return Cell(**{name: getattr(row.extra_info, name) for name in Cell.__struct_fields__})
 
 
 def _changed(cell: Cell, **changes: object) -> Cell:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.evidence import untrusted
 from bench.report.cells import escaped
 from bench.report.tables import markdown_table
 from targetrl_core.errors import UsageError
@@ -54,9 +55,9 @@ def read(results: Path) -> dict[str, dict[str, Distances]]:
     if not path.exists():
         return {}
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Distances]])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path.name}: {error}") from error
+        return msgspec.json.decode(untrusted.content(path), type=dict[str, dict[str, Distances]])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(f"{path.name}: {untrusted.plain(error, untrusted.LONGEST)}") from error
 
 
 def reach_section(results: Path) -> Iterable[str]:

@@ -41,13 +41,13 @@ def _nameless(machine: Machine) -> list[Absence]:
 def _facts(machine: Machine) -> str:
     part = machine.evidence.targetrl
     f, e = part.fingerprint, part.environment
-    named = {
-        "processor": f.processor, "logical cores": f.logical_cores, "threads": f.threads, "GPU": f.gpu, "driver": f.driver,
-        "torch": f.torch, **f.packages, "Python": f.python, "system": f.system, "compiler": f.compiler, "commit": f.commit,
-        "uncommitted changes": f.dirty, "busy elsewhere": None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}",
-        "stolen": None if e.stolen is None else f"{e.stolen:.1%}", "governor": e.governor, "turbo": e.turbo,
-    }  # fmt: skip
-    lines = [", ".join(f"{name} {escaped(value)}" for name, value in named.items() if value is not None) + "."]
+    named = (
+        ("processor", f.processor), ("logical cores", f.logical_cores), ("threads", f.threads), ("GPU", f.gpu), ("driver", f.driver),
+        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.compiler), ("commit", f.commit),
+        ("uncommitted changes", f.dirty), ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),
+        ("stolen", None if e.stolen is None else f"{e.stolen:.1%}"), ("governor", e.governor), ("turbo", e.turbo),
+    )  # fmt: skip
+    lines = [", ".join(f"{escaped(name)} {escaped(value)}" for name, value in named if value is not None) + "."]
     if machine.spread:
         deviation, freedom = machine.spread
         lines.append(f"Medians differ by {deviation:.1%} from process to process (standard deviation, {freedom} degrees of freedom).")

@@ -1,6 +1,6 @@
 """What the tables have in common: cells with numbers, marks or reasons, and the order of their lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tabulate import tabulate
 
@@ -11,20 +11,24 @@ from bench.report.machine import Machine
 
 
 class Reasons:
-    """Why cells have no number: numbered as they come up, each once, and listed at the end."""
+    """Why cells have no number: numbered as they come up, each once, and listed at the end.
 
-    def __init__(self) -> None:
+    ``quote`` makes text of a file safe for where it is shown, and ``strong`` stands on both sides of what is to be seen.
+    """
+
+    def __init__(self, quote: Callable[[object], str] = escaped, strong: str = "**") -> None:
         self.numbers: dict[tuple[str, str], int] = {}
+        self.quote, self.strong = quote, strong
 
     def cell(self, absence: Absence | None) -> str:
         """What stands in a cell without a number."""
         kind, reason = (absence.kind, absence.reason) if absence else ("not measured", "not part of this run")
         number = self.numbers.setdefault((kind, reason), len(self.numbers) + 1)
-        return f"{'**withheld**' if kind == 'withheld' else '–'} ({number})"
+        return f"{f'{self.strong}withheld{self.strong}' if kind == 'withheld' else '–'} ({number})"
 
     def lines(self) -> list[str]:
         """The list."""
-        return [f"({number}) {kind}: {escaped(reason)}  " for (kind, reason), number in self.numbers.items()]
+        return [f"({number}) {kind}: {self.quote(reason)}  " for (kind, reason), number in self.numbers.items()]
 
 
 def groups(cells: Iterable[Cell]) -> list[tuple[str | None, str | None, int]]:

@@ -29,7 +29,7 @@ def unrolling_section(results: Path) -> Iterable[str]:
     Raises:
         UsageError: a sweep cannot be read.
     """
-    sweeps = [Machine(records.read(path)) for path in files(results)]
+    sweeps = [Machine(evidence) for evidence in records.read_all(files(results))]
     if sweeps:
         yield "## How far the loops of jax are best unrolled\n"
         yield INTRODUCTION

@@ -1,0 +1,163 @@
+"""A comparison for people: sections and tables in a style."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bench.comparison.columns import Column
+from bench.comparison.crossings import Crossing, crossings, orders
+from bench.comparison.fingerprints import differences
+from bench.comparison.rows import QUESTIONS, Entry, Row, rows, speed_of
+from bench.comparison.style import Style
+from bench.evidence import records
+from bench.evidence.records import Interval
+from bench.evidence.schema import Cell, Question
+from bench.report.cells import scaled, with_interval
+from bench.report.machine import MARKS
+from bench.report.tables import Reasons
+
+HEAD = """In each cell: the median with its 95 % interval; × how many times as fast as the first file, with the interval of that ratio,
+which takes the files for independent runs; marks. The last column is the identity of each file's row."""
+
+BETWEEN = """Between two neighbouring N that were measured, where another variant is the fastest at the second; interpolated on straight
+lines in log N and log time. Nothing was measured in between. Unclear: within the intervals at one of the two N."""
+
+UNITS = {"steady state": "policy-steps per second", "latency": "time of one step", "cold start": "time of a fresh process"}
+
+PLACE = ("variant", "objective", "optimizer", "arithmetic", "steps", "cache")
+"""What tells rows of one table apart beside N; shown where more than one value is there."""
+
+
+PROBLEM = ("objective", "optimizer", "arithmetic", "steps")
+
+
+def text(columns: Sequence[Column], style: Style) -> str:
+    """The whole page."""
+    reasons = Reasons(style.quote, style.strong)
+    compared = {question: rows(columns, question) for question in QUESTIONS}
+    names = [style.quote(column.name) for column in columns]
+    parts = [
+        f"{style.heading}{' against '.join((', '.join(names[1:]), names[0]))}\n",
+        *_weak(columns, style),
+        *_fingerprints(columns, names, style),
+        f"{HEAD}\n",
+        *(part for question, found in compared.items() if found for part in _question(question, found, names, style, reasons)),
+        *_crossings(compared["steady state"], names, style),
+        *_orders(compared["steady state"], names, style),
+        *_legend(compared.values()),
+        *reasons.lines(),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _weak(columns: Sequence[Column], style: Style) -> list[str]:
+    weak = [(column.name, reason) for column in columns for reason in column.weak]
+    lines = [f"{style.strong}Weak figures of {style.quote(name)}: {style.quote(reason)}.{style.strong}  " for name, reason in weak]
+    return [*lines, ""] if lines else []
+
+
+def _fingerprints(columns: Sequence[Column], names: list[str], style: Style) -> Iterator[str]:
+    found = differences(columns)
+    yield f"{style.heading}What differs between the files\n"
+    lines = [(style.quote(key), *("–" if value is None else style.quote(value) for value in values)) for key, values in found]
+    yield style.table(lines, ("", *names)) if lines else "Nothing in their fingerprints: the same machine and software.\n"
+
+
+def _question(question: Question, found: list[Row], names: list[str], style: Style, reasons: Reasons) -> Iterator[str]:
+    unit = UNITS.get(question, "time of a call")
+    cells = [row.cell for row in found]
+    yield f"{style.heading}{', '.join((f'{question.capitalize()}: {unit}', *_everywhere(cells, style)))}\n"
+    places = _places(cells)
+    lines = []
+    for row in found:
+        head = [style.name(row.cell.variant) if place == "variant" else _value(getattr(row.cell, place), style) for place in places]
+        shown = [_cell(row.cell, entry, reasons) for entry in row.entries]
+        lines.append((*head, f"{row.cell.policies:,}", *shown, _identity(row.entries)))
+    yield style.table(lines, (*places, "N", *names, "identity"))
+
+
+def _places(cells: Sequence[Cell]) -> list[str]:
+    """The columns that tell rows apart; a variant is always named where there is one."""
+    several = [place for place in PLACE if len({getattr(cell, place) for cell in cells}) > 1]
+    return several if "variant" in several or cells[0].variant is None else ["variant", *several]
+
+
+def _everywhere(cells: Sequence[Cell], style: Style) -> list[str]:
+    """What is the same in all rows of a table, for its title."""
+    values = [(place, {getattr(cell, place) for cell in cells} - {None}) for place in PLACE[1:]]
+    return [f"{style.quote(*same)}{' steps' if place == 'steps' else ''}" for place, same in values if len(same) == 1 and same != {0}]
+
+
+def _value(value: object, style: Style) -> str:
+    return "–" if value is None else style.quote(value)
+
+
+def _cell(cell: Cell, entry: Entry, reasons: Reasons) -> str:
+    if entry.seconds is None:
+        return reasons.cell(entry.absence)
+    ratio = f", × {_ratio(entry.ratio)}" if entry.ratio else ""
+    return _measured(cell, entry.seconds) + ratio + (f" ({entry.marks})" if entry.marks else "")
+
+
+def _measured(cell: Cell, seconds: Interval) -> str:
+    if cell.question == "steady state":
+        return with_interval(speed_of(cell, seconds))
+    per = cell.steps if cell.question == "latency" else 1
+    return with_interval(Interval(*(value / per for value in seconds)), seconds=True)
+
+
+def _ratio(ratio: Interval) -> str:
+    low, value, high = (scaled(one) if one >= 1e-3 else f"{one:.2e}" for one in ratio)  # noqa: PLR2004 — three digits after the point
+    return f"{value} [{low}, {high}]" if ratio.low < ratio.high else value
+
+
+def _identity(entries: Sequence[Entry]) -> str:
+    """Level and largest distance of each file's row; once where all say the same."""
+    said = [f"{entry.row.extra_info.identity}, {records.max_ulp(entry.row.extra_info):.1f} ULP" if entry.row else "–" for entry in entries]
+    return said[0] if len(set(said)) == 1 else " / ".join(said)
+
+
+def _crossings(found: list[Row], names: list[str], style: Style) -> Iterator[str]:
+    lines = [
+        (
+            names[one.file],
+            *_problem(one.cell, style),
+            style.name(one.before),
+            style.name(one.after),
+            f"{one.low:,} and {one.high:,}",
+            _at(one),
+        )
+        for one in crossings(found)
+    ]
+    yield f"{style.heading}Where another variant becomes the fastest\n"
+    if not lines:
+        yield "Nowhere: in each file one variant is the fastest at every N that was measured.\n"
+        return
+    yield f"{BETWEEN}\n"
+    yield style.table(lines, ("file", *PROBLEM, "from", "to", "between N", "about N ="))
+
+
+def _at(one: Crossing) -> str:
+    if one.at is None:
+        return "not known: one of both was not measured at both N"
+    return f"{one.at:,.0f}" + ("" if one.clear else " (unclear)")
+
+
+def _problem(cell: Cell, style: Style) -> tuple[str, ...]:
+    return *(_value(value, style) for value in (cell.objective, cell.optimizer, cell.arithmetic)), str(cell.steps)
+
+
+def _orders(found: list[Row], names: list[str], style: Style) -> Iterator[str]:
+    different = orders(found)
+    yield f"{style.heading}Where the order of the variants differs, of those that all files measured, by their medians, the fastest first\n"
+    if not different:
+        yield "Nowhere.\n"
+        return
+    lines = [
+        (*_problem(one.cell, style), f"{one.cell.policies:,}", *(", ".join(map(style.name, order)) for order in one.orders))
+        for one in different
+    ]
+    yield style.table(lines, (*PROBLEM, "N", *names))
+
+
+def _legend(compared: Iterable[list[Row]]) -> list[str]:
+    used = {letter for found in compared for row in found for entry in row.entries for letter in entry.marks}
+    return [f"({letter}) {text}  " for letter, text in MARKS.items() if letter in used]

@@ -1,0 +1,93 @@
+"""The join: a row a cell, with what every file has in it."""
+
+from collections.abc import Iterable, Sequence
+from math import exp, hypot, log
+from typing import NamedTuple, TypeVar, get_args
+
+from bench.comparison.columns import Column
+from bench.evidence import records
+from bench.evidence.records import Interval
+from bench.evidence.schema import Absence, Benchmark, Cell, Question
+from bench.report.machine import Machine
+
+QUESTIONS: tuple[Question, ...] = tuple(question for question in get_args(Question) if question != "again")
+"""What is compared: a row that was timed again tells of its own run alone."""
+
+LARGEST = 700.0
+"""Largest exponent that a float can take: the ends of an interval that a stranger made up may be further apart."""
+
+
+Key = TypeVar("Key")
+
+
+class Entry(NamedTuple):
+    """What one file has in a cell: times and, but for the first file, its speed over the first's; or the reason why it has none."""
+
+    row: Benchmark | None
+    seconds: Interval | None
+    ratio: Interval | None
+    marks: str
+    absence: Absence | None
+
+
+class Row(NamedTuple):
+    """One cell, and an entry for each file."""
+
+    cell: Cell
+    entries: tuple[Entry, ...]
+
+
+def rows(columns: Sequence[Column], question: Question) -> list[Row]:
+    """The rows of a question: problems, then variants in the order of the files, then N."""
+    cells = list(dict.fromkeys(cell for column in columns for cell in column.machine.cells(question)))
+    problems, variants = _places(map(problem, cells)), _places((cell.variant, cell.cache) for cell in cells)
+    cells.sort(key=lambda cell: (problems[problem(cell)], variants[cell.variant, cell.cache], cell.policies))
+    return [_row(cell, columns) for cell in cells]
+
+
+def _places(values: Iterable[Key]) -> dict[Key, int]:
+    return {value: place for place, value in enumerate(dict.fromkeys(values))}
+
+
+def problem(cell: Cell) -> tuple[str | None, str | None, str | None, int]:
+    """What is trained, whatever by and however many."""
+    return cell.objective, cell.optimizer, cell.arithmetic, cell.steps
+
+
+def _row(cell: Cell, columns: Sequence[Column]) -> Row:
+    timed = [(column.machine, column.machine.rows.get(cell)) for column in columns]
+    seconds = [None if row is None else seconds_of(machine, row) for machine, row in timed]
+    ratios = [None, *(faster(seconds[0], mine) for mine in seconds[1:])]
+    entries = [
+        Entry(row, mine, ratio, machine.marks(row) if row else "", None if row else machine.absent.get(cell))
+        for (machine, row), mine, ratio in zip(timed, seconds, ratios, strict=True)
+    ]
+    return Row(cell, tuple(entries))
+
+
+def seconds_of(machine: Machine, row: Benchmark) -> Interval:
+    """Seconds of a call; of a cold start, whose rounds are processes, those of a process."""
+    if row.extra_info.question == "cold start":
+        return records.median_interval(row.stats.data)
+    return machine.seconds(row)
+
+
+def speed_of(cell: Cell, seconds: Interval) -> Interval:
+    """Policy-steps per second, or policies where none is trained."""
+    amount = records.work(cell)
+    return Interval(amount / seconds.high, amount / seconds.value, amount / seconds.low)
+
+
+def faster(first: Interval | None, other: Interval | None) -> Interval | None:
+    """How many times as fast as the first the other is; as two runs know nothing of each other, their logarithms' ends add in squares.
+
+    Where one has no interval, being a single value, nor has the ratio.
+    """
+    if first is None or other is None:
+        return None
+    ratio = first.value / other.value
+    if first.low == first.high or other.low == other.high:
+        return Interval(ratio, ratio, ratio)
+    down = hypot(log(first.value / first.low), log(other.high / other.value))
+    up = hypot(log(first.high / first.value), log(other.value / other.low))
+    return Interval(exp(max(log(ratio) - down, -LARGEST)), ratio, exp(min(log(ratio) + up, LARGEST)))

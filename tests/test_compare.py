@@ -1,0 +1,290 @@
+"""Evidence files side by side: ratios, reasons, crossings, what differs, and what is refused."""
+
+import csv
+import io
+import json
+import math
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.comparison import columns, listing, page
+from bench.comparison.crossings import crossings, orders
+from bench.comparison.fingerprints import differences
+from bench.comparison.rows import rows
+from bench.comparison.style import MARKDOWN, TERMINAL
+from bench.evidence.schema import SCHEMA
+from targetrl_core import UsageError
+from tests.some_evidence import evidence, row
+
+ROOT = Path(__file__).parent.parent
+
+
+def saved(path: Path, content: dict[str, Any] | None = None, **fingerprint: Any) -> Path:  # noqa: ANN401 — fields of the schema
+    """An evidence file in a folder of its own; ``fingerprint`` are fields that are changed."""
+    content = content or evidence()
+    content["targetrl"]["fingerprint"] |= fingerprint
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def other(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of the schema
+    """Evidence of another machine, on which all variants are twice as fast but ``batched``, which takes five times as long."""
+    content = evidence(**({"label": "other"} | changes))
+    for one in content["benchmarks"]:
+        factor = 5.0 if one["extra_info"]["variant"] == "batched" else 0.5
+        one["stats"]["data"] = [factor * seconds for seconds in one["stats"]["data"]]
+    return content
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[columns.Column]:
+    """A file and another one, read."""
+    return columns.read([saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", other())])
+
+
+def lines_of(text: str, title: str) -> list[list[str]]:
+    """The cells of the table below a title of a Markdown page, without its head."""
+    lines = text.partition(f"## {title}")[2].partition("\n## ")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][1:]
+
+
+def test_a_row_has_a_column_a_file(two: list[columns.Column]) -> None:
+    """Variant, N, each file's number with interval, ratio and marks, and the identity; one withheld in both names its reason once."""
+    text = page.text(two, MARKDOWN)
+    assert lines_of(text, "Steady state: policy-steps per second, detached, adam, native, 50 steps") == [
+        ["`eager`", "1", "5.00 k [1.33 k, 22.6 k] (r)", "10.0 k [2.66 k, 45.3 k], × 2.00 [0.269, 14.9] (r)", "bounded, 2.5 ULP"],
+        ["`eager`", "100", "**withheld** (1)", "**withheld** (1)", "–"],
+        ["`batched`", "1", "10.0 k [2.66 k, 45.3 k] (r)", "2.00 k [533, 9.05 k], × 0.200 [0.0269, 1.49] (r)", "bounded, 2.5 ULP"],
+        ["`batched`", "100", "1.00 M [266 k, 4.53 M] (r)", "200 k [53.3 k, 905 k], × 0.200 [0.0269, 1.49] (r)", "bounded, 2.5 ULP"],
+    ]
+    assert text.count("(1) withheld: =weight \\| of \\<b\\>1\\</b\\> policies") == 1
+    assert text.startswith("## other, cpu against some, cpu\n")
+
+
+def test_the_interval_of_a_ratio_adds_both_in_squares(two: list[columns.Column]) -> None:
+    """Ends are as far from the ratio, in logarithms, as the hypotenuse of what either file's interval leaves open."""
+    entries = next(one.entries for one in rows(two, "steady state") if one.cell.variant == "batched")
+    first, second, ratio = entries[0].seconds, entries[1].seconds, entries[1].ratio
+    assert first is not None
+    assert second is not None
+    assert ratio is not None
+    assert ratio.value == pytest.approx(0.2)
+    assert math.log(ratio.value / ratio.low) == pytest.approx(
+        math.hypot(math.log(first.value / first.low), math.log(second.high / second.value))
+    )
+    assert math.log(ratio.high / ratio.value) == pytest.approx(
+        math.hypot(math.log(first.high / first.value), math.log(second.value / second.low))
+    )
+    assert entries[0].ratio is None
+
+
+def test_a_ratio_to_a_single_value_has_no_interval(tmp_path: Path) -> None:
+    """One process has no interval, so neither has the ratio of another file's several to it."""
+    content = other()
+    content["benchmarks"][3]["stats"]["data"] = [4.1]
+    both = columns.read([saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", content)])
+    cold = rows(both, "cold start")[0].entries[1].ratio
+    assert cold is not None
+    assert cold.low == cold.value == cold.high == pytest.approx(0.5)
+
+
+def test_reasons_are_kept_where_one_file_has_a_number(tmp_path: Path) -> None:
+    """A row that one file lacks says so there, with the reason that it gives or as no part of its run."""
+    content = other()
+    del content["benchmarks"][1]
+    content["benchmarks"].append(row("eager", 100, [0.1] * 7))
+    content["targetrl"]["absent"] = []
+    both = columns.read([saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", content)])
+    shown = {(line[0], line[1]): line[2:4] for line in lines_of(page.text(both, MARKDOWN), "Steady state")}
+    assert shown["`eager`", "100"][0] == "**withheld** (1)"
+    assert shown["`batched`", "1"][1] == "– (2)"
+    assert "(2) not measured: not part of this run" in page.text(both, TERMINAL)
+    results = {(one["file"], one["variant"], one["policies"]): one for one in csv.DictReader(io.StringIO(listing.as_csv(both)))}
+    assert results["some, cpu", "eager", "100"]["status"] == "withheld"
+    assert results["other, cpu", "batched", "1"]["reason"] == "not part of this run"
+
+
+def crossing_file(path: Path, ahead: float) -> Path:
+    """Two variants: at N = 1 the first takes ``ahead`` times less than the second, at N = 100 four times more, and at 10,000 one alone."""
+    content = evidence(label=path.stem.removesuffix("-cpu"), absent=[])
+    content["benchmarks"] = [
+        row("flat", 1, [ahead] * 7), row("flat", 100, [1.0] * 7), row("steep", 1, [1.0] * 7), row("steep", 100, [4.0] * 7),
+        row("late", 10_000, [1.0] * 7),
+    ]  # fmt: skip
+    return saved(path, content)
+
+
+def test_crossings_are_interpolated_between_the_sizes_that_were_measured(tmp_path: Path) -> None:
+    """Straight lines in logarithms that are four times apart either way cross half way, at N = 10; without both variants no N is told."""
+    both = columns.read([crossing_file(tmp_path / "a-cpu.json", 4.0), crossing_file(tmp_path / "b-cpu.json", 0.5)])
+    found = crossings(rows(both, "steady state"))
+    assert [(one.file, one.before, one.after, one.low, one.high, one.at and round(one.at, 6), one.clear) for one in found] == [
+        (0, "steep", "flat", 1, 100, 10.0, True),
+        (0, "flat", "late", 100, 10_000, None, False),
+        (1, "flat", "late", 100, 10_000, None, False),
+    ]
+    text = page.text(both, TERMINAL)
+    assert "interpolated on straight" in text
+    assert "not known: one of both was not measured at both N" in text
+    (order,) = orders(rows(both, "steady state"))
+    assert (order.cell.policies, order.orders) == (1, (("steep", "flat"), ("flat", "steep")))
+
+
+def test_what_differs_is_spelled_out(tmp_path: Path) -> None:
+    """Keys of the fingerprint that differ stand with each file's value, packages too; those that agree do not."""
+    paths = [saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", other(), torch="2.14", packages={"numpy": "2.4"})]
+    both = columns.read(paths)
+    assert differences(both) == [("torch", ("2.13", "2.14")), ("packages.numpy", (None, "2.4"))]
+    assert lines_of(page.text(both, MARKDOWN), "What differs") == [["torch", "2.13", "2.14"], ["packages.numpy", "–", "2.4"]]
+    same = columns.read([paths[0], paths[0]])
+    assert "the same machine and software" in page.text(same, TERMINAL)
+
+
+def test_weak_machines_are_named(tmp_path: Path) -> None:
+    """Whose figures are weak, and why, stands above all tables, in Markdown, text and JSON."""
+    content = other()
+    content["targetrl"]["environment"]["throttled"] = 3
+    content["targetrl"]["clock"]["failures"] = ["it stood still"]
+    both = columns.read([saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", content)])
+    for style in (MARKDOWN, TERMINAL):
+        text = page.text(both, style).partition("What differs")[0]
+        assert "Weak figures of other, cpu: the cores were throttled 3 times." in text
+        assert "Weak figures of other, cpu: the clock failed its test: it stood still." in text
+        assert "Weak figures of some" not in text
+    assert json.loads(listing.as_json(both))["files"][0]["weak"] == []
+
+
+@pytest.mark.parametrize(
+    ("places", "commits", "names"),
+    [
+        (("a-cpu.json", "b-cpu.json"), ("1" * 40, "2" * 40), ["some, cpu, 111111111", "some, cpu, 222222222"]),
+        (("a-cpu.json", "b-cpu.json"), (None, None), ["a-cpu.json", "b-cpu.json"]),
+        (("x/a-cpu.json", "y/a-cpu.json"), (None, None), ["x/a-cpu.json", "y/a-cpu.json"]),
+        (("a-cpu.json", "a-cpu.json"), (None, None), ["a-cpu.json (1)", "a-cpu.json (2)"]),
+    ],
+)
+def test_files_of_one_label_are_told_apart(
+    places: tuple[str, str], commits: tuple[str | None, str | None], names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same label and device: by commit, else by file name, else by path, else by number."""
+    monkeypatch.chdir(tmp_path)
+    paths = [saved(Path(place), commit=commit) for place, commit in zip(places, commits, strict=True)]
+    assert [column.name for column in columns.read(paths, mixed_commits=True)] == names
+
+
+def other_problem() -> dict[str, Any]:
+    """Evidence in which everything is trained for 20 steps."""
+    content = evidence(absent=[])
+    content["benchmarks"] = [row("eager", 1, [0.1] * 7, steps=20)]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("changes", "fingerprints", "message"),
+    [
+        ({}, ({"commit": "a"}, {"commit": "b"}), "targetrl.fingerprint.commit is a in a-cpu.json and b in b-cpu.json; --"),
+        ({}, ({"dirty": False}, {"dirty": True}), "targetrl.fingerprint.dirty is False in a-cpu.json and True in b-cpu.json; --mixed"),
+        ({}, ({"dirty": True}, {"dirty": True}), "targetrl.fingerprint.dirty is True in a-cpu.json and True in b-cpu.json; --mixed"),
+        ({"schema": SCHEMA + 1}, ({}, {}), f"b-cpu.json: targetrl.schema is {SCHEMA + 1}; this version reads {SCHEMA}"),
+        (None, ({}, {}), "b-cpu.json has no row in common with a-cpu.json: steps is 50 in a-cpu.json and 20 in b-cpu.json"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused(
+    changes: dict[str, Any] | None, fingerprints: tuple[dict[str, Any], dict[str, Any]], message: str, tmp_path: Path
+) -> None:
+    """Other commits, uncommitted changes, another schema, another problem: exit code 2 and one line with the key and both values."""
+    paths = [
+        saved(tmp_path / "a-cpu.json", **fingerprints[0]),
+        saved(tmp_path / "b-cpu.json", other_problem() if changes is None else other(**changes), **fingerprints[1]),
+    ]
+    ran = compare(*map(str, paths))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"bench: {message}")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_one_file_is_not_compared(tmp_path: Path) -> None:
+    """A single file has nothing to stand beside."""
+    with pytest.raises(UsageError, match="1 file is named; compare takes two or more"):
+        columns.read([saved(tmp_path / "a-cpu.json")])
+
+
+def test_mixed_commits_are_compared_when_asked_for(tmp_path: Path) -> None:
+    """With --mixed-commits the commit is one more difference that is spelled out."""
+    paths = [saved(tmp_path / "a-cpu.json", commit="a"), saved(tmp_path / "b-cpu.json", other(), commit="b", dirty=True)]
+    ran = compare(*map(str, paths), "--mixed-commits", "--markdown")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ["commit", "a", "b"] in lines_of(ran.stdout, "What differs")
+
+
+def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    command = [sys.executable, "-m", "bench", "compare", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_all_outputs_tell_the_same(tmp_path: Path) -> None:
+    """The terminal's tables are those of Markdown without its marks, and CSV and JSON have their numbers."""
+    paths = [str(saved(tmp_path / "a-cpu.json")), str(saved(tmp_path / "b-cpu.json", other()))]
+    said = {output: compare(*paths, *([output] if output else [])).stdout for output in ("", "--markdown", "--csv", "--json")}
+    bare = " ".join(said["--markdown"].replace("`", "").replace("**", "").replace("|", " ").replace("\\", "").split())
+    assert "eager 1 5.00 k [1.33 k, 22.6 k] (r) 10.0 k [2.66 k, 45.3 k], × 2.00 [0.269, 14.9] (r) bounded, 2.5 ULP" in bare
+    assert "eager 1 5.00 k [1.33 k, 22.6 k] (r) 10.0 k [2.66 k, 45.3 k], × 2.00 [0.269, 14.9] (r) bounded, 2.5 ULP" in " ".join(
+        said[""].split()
+    )
+    lines = list(csv.DictReader(io.StringIO(said["--csv"])))
+    content = json.loads(said["--json"])
+    results = [result for one in content["rows"] for result in one["results"]]
+    assert len(lines) == len(results) == 12
+    assert [float(line["ratio"] or 0) for line in lines] == pytest.approx([result.get("ratio", 0) for result in results], rel=1e-5)
+    assert [line["status"] for line in lines] == [result["status"] for result in results]
+
+
+def test_ten_files_of_500_rows_take_no_time_and_no_torch(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Ten files of 500 rows with 100 rounds each are compared in seconds (measured: 0.6 s on two cores), without importing torch."""
+    draw = random.Random(0)  # noqa: S311 — repeatable on purpose
+    for file in range(10):
+        content = evidence(label=f"machine-{file}", absent=[])
+        content["benchmarks"] = [
+            row(f"variant-{variant}", 4**size, [draw.lognormvariate(0.0, 0.1) for _ in range(100)])
+            for variant in range(50)
+            for size in range(10)
+        ]
+        saved(tmp_path / f"{file}-cpu.json", content)
+    code = "import sys; from bench import __main__; code = __main__.main(); sys.exit(code or 10 * ('torch' in sys.modules))"
+    start = time.perf_counter()
+    ran = subprocess.run([sys.executable, "-c", code, "compare", *map(str, tmp_path.iterdir())], cwd=ROOT, capture_output=True, check=False)
+    record_property("compare_seconds", time.perf_counter() - start)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert time.perf_counter() - start < 6
+
+
+FILES = sorted((ROOT / "results").glob("*-*.json"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_stock_tools_read_every_file(path: Path, tmp_path: Path) -> None:
+    """pytest-benchmark's compare lists each row of a committed file, and a CI service finds the fields that it reads."""
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", "--between=median", str(path), shutil.copy(path, tmp_path)]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    for one in json.loads(path.read_text())["benchmarks"]:
+        assert one["name"] in run.stdout
+        value = {
+            "name": one["fullname"],
+            "value": one["stats"]["ops"],
+            "range": f"stddev: {one['stats']['stddev']}",
+            "extra": one["extra_info"],
+        }
+        assert all(value.values())
+        assert one["stats"]["rounds"] == len(one["stats"]["data"])
+        assert value["value"] == pytest.approx(1 / one["stats"]["mean"])

@@ -1,0 +1,325 @@
+"""Evidence files of strangers: refused in one line or shown safely, whatever stands in them."""
+
+import copy
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.comparison import columns, listing, page
+from bench.comparison.style import MARKDOWN, TERMINAL
+from bench.evidence import records, untrusted
+from bench.report import folder, front, listing_csv
+from bench.report.machine import Machine
+from targetrl_core import UsageError
+from tests.some_evidence import evidence, row
+
+ROOT = Path(__file__).parent.parent
+
+
+def real() -> dict[str, Any]:
+    """A committed evidence file, shortened: every question, few rounds, some rows without a number."""
+    content: dict[str, Any] = json.loads((ROOT / "results" / "amd-epyc-2c-cpu.json").read_text())
+    content["benchmarks"] = content["benchmarks"][::5]
+    for one in content["benchmarks"]:
+        one["stats"]["data"] = one["stats"]["data"][:3]
+    content["targetrl"]["absent"] = content["targetrl"]["absent"][::9]
+    content["machine_info"]["cpu"].pop("flags")
+    return content
+
+
+REAL = real()
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 — any JSON value
+    """The path of every value in a JSON value, itself left out."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in items:
+        yield (*path, key)
+        yield from places(below, (*path, key))
+
+
+SHARP = [path for path in places(REAL) if path[0] in ("benchmarks", "targetrl")]
+
+TEXTS = (
+    "\x1b[31mred\x1b[0m", "\x9b2J", "\x00", "a\r\nb", "\u202eevil", "\u2066x\u2069", "\ufeff", "\u2028", "\u200b", "é" * 100, "x" * 5000,
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&lt;b&gt;", "--><b>", "a|b", "\\|", "\\", "`", "``` x", "`<b>`",
+    "[x](javascript:alert(1))", "![x](http://evil)", "https://evil.example", "www.evil.example", "# x", "\n# x", "=cmd|'/c calc'!A0",
+    "+1", "-1", "@x", "\t=1", " =1", "＝1", "../../etc/passwd", "/etc/passwd", "", " ", "NaN", "cpu", "{0}", "%s", "$(id)",
+)  # fmt: skip
+NUMBERS = (0, -1, 1, 2**63, 10**30, 10**400, 1e-320, 1e-12, 1e7, 1e308, -1e308, 0.5, -0.0, float("nan"), float("inf"), float("-inf"))
+OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [[]], {"": 1}, {"a\x1b[31m<b>": "x"}, [None], ["<b>\x1b"], [1e-12, 1e7])
+HOSTILE = st.one_of(st.sampled_from((*TEXTS, *NUMBERS, *OTHERS)), st.text(max_size=30), st.integers(), st.floats())
+
+
+def mutated(path: tuple[Any, ...], change: Callable[[Any, Any], None]) -> bytes:
+    """The real file with something done at one place."""
+    content = copy.deepcopy(REAL)
+    parent: Any = content
+    for key in path[:-1]:
+        parent = parent[key]
+    change(parent, path[-1])
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def replaced(path: tuple[Any, ...], value: Any) -> bytes:  # noqa: ANN401 — any JSON value
+    """The real file with another value at one place."""
+    return mutated(path, lambda parent, key: parent.__setitem__(key, value))
+
+
+START, END = "<!-- made by python -m bench report: ", "<!-- end -->\n"
+FRONT = "".join(f"{START}{name} -->\n{END}" for name in front.BLOCKS)
+
+
+def all_texts(path: Path, real: Path) -> dict[str, str]:
+    """Everything that is made of a file: report, front page, CSV, and each output of a comparison with the real file, on either side."""
+    machine = Machine(records.read(path))
+    blocks = front.with_blocks(FRONT, machine).replace(END, "")
+    made = {
+        "report": folder.text([machine]),
+        "front": re.sub(f"(?m)^{START}\\w+ -->$", "", blocks),
+        "report csv": listing_csv.text([machine]),
+    }
+    for side, paths in (("first", [path, real]), ("second", [real, path])):
+        compared = columns.read(paths, mixed_commits=True)
+        made |= {f"markdown {side}": page.text(compared, MARKDOWN), f"terminal {side}": page.text(compared, TERMINAL)}
+        made |= {f"csv {side}": listing.as_csv(compared), f"json {side}": listing.as_json(compared)}
+    return made
+
+
+def check_safe(content: bytes, tmp_path: Path) -> bool:
+    """Whether a file is shown, safely; else it has to be refused in one line."""
+    path, known = tmp_path / "bad-cpu.json", tmp_path / "real-cpu.json"
+    path.write_bytes(content)
+    if not known.exists():
+        known.write_text(json.dumps(REAL))
+    try:
+        made = all_texts(path, known)
+    except UsageError as error:
+        check_message(str(error))
+        return False
+    for name, text in made.items():
+        check_text(name, text)
+    return True
+
+
+def check_message(message: str) -> None:
+    """One line, not too long."""
+    assert message.isprintable()
+    assert len(message) < 1000
+
+
+def check_text(name: str, text: str) -> None:
+    """No control characters; of Markdown no HTML, no link of its own and whole tables; of CSV no formula; JSON that is strict."""
+    assert all(line.isprintable() for line in text.split("\n")), name
+    if "json" in name:
+        json.loads(text, parse_constant=pytest.fail)
+    elif "csv" in name:
+        lines = list(csv.reader(io.StringIO(text)))
+        assert {len(line) for line in lines} == {len(lines[0])}
+        assert not [cell for line in lines for cell in line if cell.lstrip()[:1] in ("=", "+", "-", "@", "＝") and cell.strip()]
+    elif "terminal" not in name:
+        check_markdown(text)
+
+
+def check_markdown(text: str) -> None:
+    """What is left without escaped characters has no tag, no entity and no foreign link, and all lines of a table have as many cells."""
+    bare = re.sub(r"\\.", "", text)
+    assert not re.search(r"<[A-Za-z/!?]|&[#\w]+;|://|www\.|!\[", bare)
+    assert set(re.findall(r"\]\(([^)]*)\)", bare)) <= {"results.csv", "results/README.md"}
+    for block in re.findall(r"(?:^\|.*\n)+", bare, re.MULTILINE):
+        assert len({line.count("|") for line in block.splitlines()}) == 1
+
+
+FAST = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@FAST
+@given(path=st.sampled_from(SHARP), value=HOSTILE)
+def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path: Path) -> None:  # noqa: ANN401 — any JSON value
+    """A file with any one field replaced by anything is refused in one line, or shown without markup, control characters or formulas."""
+    check_safe(replaced(path, value), tmp_path)
+
+
+@FAST
+@given(path=st.sampled_from(SHARP), again=st.booleans())
+def test_any_field_may_be_missing_or_doubled(path: tuple[Any, ...], again: bool, tmp_path: Path) -> None:  # noqa: FBT001 — drawn
+    """A file with any one field dropped, or any element of a list there twice, is refused or shown."""
+
+    def change(parent: Any, key: Any) -> None:  # noqa: ANN401 — any JSON value
+        if again and isinstance(parent, list):
+            parent.append(parent[key])
+        else:
+            del parent[key]
+
+    check_safe(mutated(path, change), tmp_path)
+
+
+@FAST
+@given(data=st.data())
+def test_any_byte_may_be_wrong(data: st.DataObject, tmp_path: Path) -> None:
+    """A file that is cut anywhere, or has some bytes changed, is refused or shown."""
+    content = bytearray(json.dumps(REAL).encode())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.one_of(st.none(), st.integers(0, len(content))))
+    check_safe(bytes(content[:cut]), tmp_path)
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_every_hostile_text_is_harmless_everywhere(text: str, tmp_path: Path) -> None:
+    """The same hostile text in every field of text that takes it: names of variants, reasons, processors, packages."""
+    content = copy.deepcopy(REAL)
+    for key in ("processor", "gpu", "driver", "compiler", "compile_flags", "commit", "system"):
+        content["targetrl"]["fingerprint"][key] = text[:2000]
+    content["targetrl"]["clock"]["failures"] = [text[:2000]]
+    content["targetrl"]["absent"][0]["reason"] = text[:2000]
+    content["targetrl"]["no_limits"] = text[:2000]
+    assert check_safe(json.dumps(content).encode(), tmp_path)
+    content["targetrl"]["absent"][0]["name"] = content["benchmarks"][0]["extra_info"]["variant"] = text
+    content["targetrl"]["fingerprint"]["packages"] = {text: text}
+    shown = check_safe(json.dumps(content).encode(), tmp_path)
+    assert shown or not text or len(text) > 200 or not text.isprintable()
+
+
+@pytest.mark.parametrize("place", [("limits", "divisions"), ("limits", "copied_bytes"), ("work", 0, "moved_bytes")], ids=str)
+def test_no_limit_is_without_end(place: tuple[Any, ...], tmp_path: Path) -> None:
+    """Rates that are as good as nothing, or work that is nothing, would make a limit of zero or infinity: they are refused."""
+    (tmp_path / "bad-cpu.json").write_bytes(replaced(("targetrl", *place), 1e-320 if place[0] == "limits" else 0))
+    with pytest.raises(UsageError, match=rf">= 1(e-09)? - at `\$.targetrl.{place[0]}"):
+        records.read(tmp_path / "bad-cpu.json")
+
+
+def spoiled(**changes: bytes) -> bytes:
+    """Evidence with parts of its text replaced."""
+    content = json.dumps(evidence()).encode()
+    for old, new in changes.items():
+        assert old.encode() in content
+        content = content.replace(old.encode(), new, 1)
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xef\xbb\xbf" + spoiled(), "JSON is malformed: invalid character (byte 0)"),
+        (spoiled().decode().encode("utf-16"), "byte 0 is not UTF-8"),
+        (spoiled(Some=b"\xe9"), "is not UTF-8"),
+        (spoiled()[:-5], "Input data was truncated"),
+        (spoiled() + b"{}", "trailing characters"),
+        (spoiled(label=b'label": "x", "label'), "the key 'label' stands twice in one object"),
+        (b'{"x": {"a": 1, "a": 2}, ' + spoiled()[1:], "the key 'a' stands twice in one object"),
+        (b'{"x": ' + b"[" * 10_000 + b"]" * 10_000 + b", " + spoiled()[1:], "recursion"),
+        (b'{"x": ' + b"9" * 10_000 + b", " + spoiled()[1:].replace(b'"schema": 2', b'"schema": 3'), "targetrl.schema is 3"),
+        (spoiled(**{"0.005": b"1e999"}), "Number out of range - at `$.benchmarks[0].stats.data[0]`"),
+        (spoiled(**{"0.005": b"NaN"}), "malformed"),
+        (spoiled(**{"0.005": b"-Infinity"}), "malformed"),
+        (spoiled(bounded=b"\\u001b[31m" + b"x" * 10_000), "at `$.benchmarks[0].extra_info.identity`"),
+        (spoiled(Linux=b"x" * 3000), "length <= 2000 - at `$.targetrl.fingerprint.system`"),
+        (spoiled(**{'variant": "eager': b'variant": "x\\n'}), "$.benchmarks[0].extra_info.variant"),
+        (spoiled(**{'variant": "eager': b'variant": "\\u202ex'}), "$.benchmarks[0].extra_info.variant"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(content: bytes, message: str, tmp_path: Path) -> None:
+    """Encodings, byte-order marks, ends that are missing, keys that stand twice, depth, numbers: one short plain line."""
+    path = tmp_path / "bad-cpu.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        records.read(path)
+    assert str(caught.value).startswith("bad-cpu.json: ")
+    assert message in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
+def test_a_cell_stands_in_one_row(tmp_path: Path) -> None:
+    """Two rows with one cell are refused, by both of their places."""
+    content = evidence()
+    content["benchmarks"].append(content["benchmarks"][1])
+    path = tmp_path / "bad-cpu.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=r"the cell of benchmarks\[1\] is there again - at `\$.benchmarks\[5\].extra_info`"):
+        records.read(path)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row(f"v{i}", i + 1, [0.1]) for i in range(1000)],
+        [row("v", 1, [0.1], objective=f"o{i}") for i in range(1000)],
+        [row(f"v{i}", 1, [0.1], steps=i + 1) for i in range(400)],
+        [row("v", i + 1, [0.1]) for i in range(6000)],
+    ],
+    ids=["variants × N", "problems", "variants × problems", "rows"],
+)
+def test_no_file_asks_for_tables_much_larger_than_itself(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """What would fill millions of cells is refused before any is made."""
+    path = tmp_path / "bad-cpu.json"
+    path.write_text(json.dumps(evidence(absent=[]) | {"benchmarks": rows}))
+    with pytest.raises(UsageError, match=r"at (most 100,000 and 500 - at )?`\$.benchmarks`"):
+        records.read(path)
+
+
+def test_the_most_rounds_of_a_row_take_no_time(tmp_path: Path) -> None:
+    """The interval of 100,000 rounds is found in less than a second."""
+    path = tmp_path / "long-cpu.json"
+    path.write_text(json.dumps(evidence(absent=[]) | {"benchmarks": [row("v", 1, [0.1 + i * 1e-9 for i in range(100_000)])]}))
+    start = time.perf_counter()
+    assert folder.text([Machine(records.read(path))])
+    assert time.perf_counter() - start < 1
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, a folder, a link and a device are refused at once."""
+    (tmp_path / "file-cpu.json").write_text(json.dumps(evidence()))
+    (tmp_path / "link-cpu.json").symlink_to(tmp_path / "file-cpu.json")
+    (tmp_path / "folder-cpu.json").mkdir()
+    os.mkfifo(tmp_path / "pipe-cpu.json")
+    for place, message in (
+        (tmp_path / "pipe-cpu.json", "pipe-cpu.json: it must be a regular file"),
+        (tmp_path / "folder-cpu.json", "folder-cpu.json: Is a directory"),
+        (tmp_path / "link-cpu.json", "link-cpu.json: it is a link; name the file itself"),
+        (Path("/dev/zero"), "zero: it must be a regular file"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            records.read(place)
+        assert str(caught.value) == message
+    with pytest.raises(UsageError, match="Is a directory"):
+        folder.read(tmp_path)
+
+
+def test_files_are_not_too_large_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that reads many files looks at their sizes first."""
+    paths = [tmp_path / f"{name}-cpu.json" for name in "ab"]
+    for path in paths:
+        path.write_text(json.dumps(evidence()))
+    monkeypatch.setattr(untrusted, "TOTAL_LIMIT", paths[0].stat().st_size + 1)
+    for read in (lambda: columns.read(paths), lambda: folder.read(tmp_path)):
+        with pytest.raises(UsageError, match=r"^2 files of [\d,]+ bytes together; they must be at most"):
+            read()
+
+
+@pytest.mark.parametrize("output", ["", "--markdown", "--csv", "--json"])
+def test_no_escape_sequence_reaches_the_terminal(output: str, tmp_path: Path) -> None:
+    """Names of files and what stands in them reach a terminal without its commands, on stdout and on stderr, in any encoding."""
+    content = evidence()
+    content["targetrl"]["fingerprint"]["processor"] = "\x1b]0;title\x07 漢"
+    (tmp_path / "\x1b[31mred-cpu.json").write_text(json.dumps(content))
+    (tmp_path / "some-cpu.json").write_text(json.dumps(evidence()))
+    for names in (("\x1b[31mred-cpu.json", "some-cpu.json"), ("some-cpu.json", "\x1b[31mnone.json")):
+        command = [sys.executable, "-m", "bench", "compare", *(str(tmp_path / name) for name in names), *([output] if output else [])]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+        assert ran.returncode == (2 if "none" in names[1] else 0), ran.stderr
+        assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", ran.stdout + ran.stderr)
+        assert ran.stderr.count(b"\n") == ran.returncode // 2
