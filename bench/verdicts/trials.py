@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from bench.evidence.records import SIZE_LIMIT
+from bench.evidence import untrusted
 from bench.evidence.schema import Device, Fingerprint, Label, Word
 from targetrl_core.errors import UsageError
 
@@ -51,14 +51,12 @@ def read(path: Path) -> Trials:
     Raises:
         UsageError: it cannot be read, is too large, or is not of this schema, naming the file and the field.
     """
+    text, name = untrusted.content(path), untrusted.plain(path.name)
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise UsageError(f"{path.name}: {path.stat().st_size:,} bytes; it must be at most {SIZE_LIMIT:,}")
-        return msgspec.json.decode(path.read_bytes(), type=Trials)
-    except OSError as error:
-        raise UsageError(f"{path.name}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path.name}: {error}") from error
+        untrusted.check_keys(text)
+        return msgspec.json.decode(text, type=Trials)
+    except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
+        raise UsageError(f"{name}: {untrusted.plain(error, untrusted.LONGEST)}") from error
 
 
 def files(results: Path) -> list[Path]:
