@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from bench.commands import Command, bounds, peers, report, schema
+from bench.commands import Command, bounds, peers, recommend, report, schema
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, bounds, peers, schema)
+COMMANDS: tuple[Command, ...] = (report, recommend, bounds, peers, schema)
 
 
 def main() -> int:
