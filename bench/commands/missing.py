@@ -3,7 +3,6 @@
 import argparse
 
 from bench.commands import add_results
-from bench.evidence import records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Say it; 1 where none of them is there."""
+    from bench.evidence import records
+
     there = {path.stem for path in records.files(options.results)}
     missing = [name for name in options.expected if name not in there]
     print(f"Measured: {len(options.expected) - len(missing)} of {len(options.expected)}.\n")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.evidence import records
 from bench.evidence.files import write_atomically
-from bench.report import front, listing_csv, unrolling
+from bench.report import cost, front, listing_csv, unrolling
 from bench.report.machine import Machine
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
@@ -12,7 +12,7 @@ from bench.report.summary import fastest_everywhere
 from bench.report.verdicts import verdicts_section
 from targetrl_core.errors import UsageError
 
-HEAD = """# Results
+HEAD = f"""# Results
 
 Made from the evidence files in this folder by `python -m bench report`; never edited. The same in one table: [results.csv](results.csv).
 
@@ -31,7 +31,7 @@ Made from the evidence files in this folder by `python -m bench report`; never e
   policy-step are counted by running the fused kernel's body once on a type that counts. Each kind of unit at its own pace, all at the
   same time, would need as long as the slowest: that term binds, and no variant can be faster. Comparisons, selections and integer
   operations are not counted.
-- A number in parentheses is the reason for a cell without a number, a letter in italics a reason to take one lightly.
+{cost.INTRODUCTION}- A number in parentheses is the reason for a cell without a number, a letter in italics a reason to take one lightly.
 """
 
 

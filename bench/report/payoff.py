@@ -1,9 +1,15 @@
 """When compiling has paid for itself: what it costs more to start, over what it saves for each policy-step."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from bench.cost.crossing import policies_from
+from bench.cost.curves import Kind, kind_of
+from bench.cost.intervals import difference
+from bench.cost.model import Model
+from bench.cost.starting import preparing_seconds
+from bench.evidence.records import Interval, median_interval
 from bench.evidence.schema import Benchmark
 from bench.report.machine import Machine
 
@@ -12,14 +18,19 @@ PAIRS = (("fused", "batched"), ("batched-compiled", "batched"), ("compiled", "ea
 
 
 class Payoff(NamedTuple):
-    """Seconds that ``variant`` takes longer to start than ``plain``, and the policy-steps after which that is made up; None: never."""
+    """Seconds that ``variant`` takes longer to start than ``plain``, and the policy-steps after which that is made up; None: never.
+
+    ``kinds`` are the curves of the two that a single run of as many steps belongs to.
+    """
 
     variant: str
     plain: str
     cache: str
     cost: float
+    head_start: Interval
     policies: int
     policy_steps: float | None
+    kinds: tuple[Kind, Kind]
 
 
 def payoffs(machine: Machine) -> Iterator[Payoff]:
@@ -30,18 +41,25 @@ def payoffs(machine: Machine) -> Iterator[Payoff]:
         for row in cold:
             if row.extra_info.variant == variant and base is not None:
                 saved = _seconds_per_policy_step(base) - _seconds_per_policy_step(row)
-                cost = _starting_seconds(row) - _starting_seconds(base)
+                head_start = difference(_starting_seconds(row), _starting_seconds(base))
+                cost = max(head_start.value, 0.0)
                 yield Payoff(
-                    variant, plain, row.extra_info.cache or "–", max(cost, 0.0), row.extra_info.policies,
-                    max(cost, 0.0) / saved if saved > 0 else None,
+                    variant, plain, row.extra_info.cache or "–", cost, head_start, row.extra_info.policies,
+                    cost / saved if saved > 0 else None, (kind_of(row.extra_info), kind_of(base.extra_info)),
                 )  # fmt: skip
 
 
-def _starting_seconds(row: Benchmark) -> float:
-    """Prepare, and what the first call takes beyond a later one."""
-    return statistics.median(
-        process.prepare_seconds + max(process.first_call_seconds - process.second_call_seconds, 0.0) for process in row.extra_info.processes
-    )
+def single_run(payoff: Payoff, models: Mapping[Kind, Model]) -> Interval | None:
+    """The N from which on one run from a cold start is as fast as without compiling, starting included; None where a line is missing.
+
+    Infinite: never, however many policies, as what a policy costs is not less.
+    """
+    variant, plain = (models.get(kind) for kind in payoff.kinds)
+    return policies_from(variant, plain, payoff.head_start) if variant and plain else None
+
+
+def _starting_seconds(row: Benchmark) -> Interval:
+    return median_interval(preparing_seconds(phases) for phases in row.extra_info.processes)
 
 
 def _seconds_per_policy_step(row: Benchmark) -> float:

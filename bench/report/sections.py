@@ -3,27 +3,29 @@
 import statistics
 from collections.abc import Iterable
 
+from bench.cost.model import models
 from bench.evidence import records
 from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
 from bench.report.cells import duration, escaped, scaled, size, with_interval
+from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.machine import MARKS, Machine
-from bench.report.payoff import payoffs
 from bench.report.tables import Reasons, groups, identity, markdown_table, marked, speeds, variants
 
 
 def device_section(machine: Machine) -> str:
     """Everything about one device."""
-    reasons = Reasons()
+    reasons, lines = Reasons(), models(machine)
     parts = [
         f"## {escaped(machine.name)}\n",
         _facts(machine),
         *_steady_state(machine, reasons),
         *_over_eager(machine),
         *_limit(machine),
+        *cost_section(machine, lines),
         *_cold_start(machine, reasons),
-        *_payoff(machine),
+        *payoff_section(machine, lines),
         *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
         *_memory(machine),
         *_growth(machine, reasons),
@@ -158,17 +160,6 @@ def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
         )
         + "\n"
     )
-
-
-def _payoff(machine: Machine) -> Iterable[str]:
-    lines = [
-        (f"`{escaped(one.variant)}` instead of `{escaped(one.plain)}`", one.cache, duration(one.cost), f"{one.policies:,}",
-         f"{scaled(one.policy_steps)} policy-steps" if one.policy_steps else "never")
-        for one in payoffs(machine)
-    ]  # fmt: skip
-    if lines:
-        yield "### When compiling pays: what it costs more to start, over what it saves for each policy-step\n"
-        yield markdown_table(lines, ("", "compiler's cache", "starting costs more", "at N", "paid back after")) + "\n"
 
 
 def _plain(machine: Machine, question: Question, title: str, reasons: Reasons) -> Iterable[str]:

@@ -1,0 +1,92 @@
+"""Say which variant to use here for N policies, by the evidence."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.commands import add_results
+from targetrl_core.errors import UsageError, one_of
+from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
+
+if TYPE_CHECKING:
+    from bench.cost.advice import Advice
+    from bench.report.machine import Machine
+
+MOST = 10**15
+"""Most policies or steps that are asked for, as in evidence."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is to be trained, and where."""
+    parser.add_argument("--policies", metavar="N", help="how many policies, as 10000 or 1e6")
+    parser.add_argument("--steps", metavar="S", default="50", help="updates of each policy (default: 50)")
+    parser.add_argument("--device", help=f"{one_of(DEVICES)} (default: every device that was measured)")
+    parser.add_argument("--objective", default=OBJECTIVES[0], help=f"{one_of(OBJECTIVES)} (default: {OBJECTIVES[0]})")
+    parser.add_argument("--arithmetic", default=ARITHMETICS[0], help=f"{one_of(ARITHMETICS)} (default: {ARITHMETICS[0]})")
+    parser.add_argument("--cold", action="store_true", help="count the start of a fresh process: importing, preparing, the first call")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    add_results(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Predict, rank, and print."""
+    from bench.cost.advice import advise
+    from bench.cost.candidates import Wanted
+    from bench.report import advice
+
+    wanted = Wanted(
+        _whole("policies", options.policies),
+        _whole("steps", options.steps),
+        _one("objective", options.objective, OBJECTIVES),
+        _one("arithmetic", options.arithmetic, ARITHMETICS),
+        options.cold,
+    )
+    machines, note = _machines(options)
+    found = advise(machines, wanted)
+    print(_json(found, note) if options.json else advice.text(found, note))
+    return 0
+
+
+def _whole(name: str, text: str | None) -> int:
+    """A whole number, also as 1e6 or 1_000_000."""
+    try:
+        value = int(text) if text and text.isdecimal() else float(text or "nan")
+        if 1 <= value <= MOST and value == int(value):
+            return int(value)
+    except ValueError:
+        pass
+    found = "missing" if text is None else repr(text)
+    raise UsageError(f"{name} is {found}; it must be a whole number from 1 to 1e15, as 10000 or 1e6")
+
+
+def _one(name: str, value: str, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise UsageError(f"{name} is {value!r}; it must be one of {one_of(allowed)}")
+    return value
+
+
+def _machines(options: argparse.Namespace) -> "tuple[list[Machine], str]":
+    """The evidence to go by, and whether it is this machine's, in words."""
+    from bench.cost.here import measured_here, processor
+    from bench.report import folder
+
+    device = options.device and _one("device", options.device, DEVICES)
+    known = folder.read(options.results)
+    if not known:
+        raise UsageError(f"{options.results}: no evidence is there; it must be a folder with files <label>-<device>.json")
+    asked = [machine for machine in known if device in (None, machine.evidence.targetrl.device)]
+    if not asked:
+        there = dict.fromkeys(machine.evidence.targetrl.device for machine in known)
+        raise UsageError(f"device is {device!r}; it must be one that {options.results} has evidence of: {one_of(there)}")
+    name, cores = processor()
+    here = measured_here(asked, name, cores)
+    names = "; ".join(machine.name for machine in here or asked)
+    if here:
+        return here, f"By evidence of this processor: {names}."
+    return asked, f"No evidence is of this processor ({name}, {cores} logical cores): by that of {names}."
+
+
+def _json(found: "Advice", note: str) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode({"evidence": note} | msgspec.structs.asdict(found)), indent=1).decode()

@@ -1,0 +1,75 @@
+"""What ``python -m bench recommend`` prints: a table, and a sentence for what to take."""
+
+from collections.abc import Iterable
+
+from tabulate import tabulate
+
+from bench.cost.advice import Advice, Choice, Pick
+from bench.evidence.records import Interval
+from bench.report.cells import duration, with_interval
+from bench.report.machine import MARKS
+
+COLD = "from the start of a process"
+CACHES = {"empty": "With the compiler's cache empty: ", "warm": "With it warm: ", None: ""}
+
+
+def text(advice: Advice, note: str) -> str:
+    """All of it, in lines."""
+    asked = f"{advice.policies:,} policies, {advice.steps:,} steps, {advice.objective}, {advice.arithmetic} arithmetic"
+    legend = [f"{letter}: {MARKS[letter]}" for letter in MARKS if any(letter in choice.marks for choice in advice.choices)]
+    return "\n".join([
+        f"{asked}, {COLD if advice.cold else 'compiled and warm'}. {note}",
+        "",
+        _table(advice),
+        "",
+        *(line for pick in advice.picks for line in _sentences(pick)),
+        *(f"Weak figures: {reason}." for reason in advice.weak),
+        *legend,
+    ])  # fmt: skip
+
+
+def _table(advice: Advice) -> str:
+    several = len({(choice.label, choice.device) for choice in advice.choices}) > 1
+    best = min((choice.seconds for choice in advice.choices if choice.usable), default=advice.choices[0].seconds)
+    columns = ["variant", *["device"] * several, *["cache"] * advice.cold, "time", "× fastest", "identity", "weak", "remarks"]
+    lines = [
+        [choice.variant, *[f"{choice.label}, {choice.device}"] * several, *[choice.cache or "–"] * advice.cold, _seconds(choice),
+         _ratio(choice.seconds / best), choice.identity, choice.marks, "; ".join(choice.remarks)]
+        for choice in advice.choices
+    ]  # fmt: skip
+    return tabulate(lines, headers=columns, disable_numparse=True)
+
+
+def _sentences(pick: Pick) -> Iterable[str]:
+    best, other = pick.best, pick.runner_up
+    over = (
+        ""
+        if other is None
+        else f", {_ratio(other.seconds / best.seconds)} × as fast as the runner-up, {other.variant}{_where(best, other)}"
+    )
+    doubt = "; their intervals overlap" if other is not None and other.low <= best.high else ""
+    use = f"use {best.variant} on {best.device} ({best.label}): {duration(best.seconds)}, {best.identity}{over}{doubt}."
+    yield CACHES[pick.cache] + use if CACHES[pick.cache] else use.capitalize()
+    if pick.next is None:
+        yield f"No other overtakes it up to N = {pick.up_to:,}."
+    else:
+        beyond = " (extrapolated)" if pick.next.extrapolated else ""
+        yield f"From N = {pick.next.policies:,} on {pick.next.variant} on {pick.next.device} ({pick.next.label}) is faster{beyond}."
+
+
+def _over(best: Choice, other: Choice) -> str:
+    doubt = "; their intervals overlap" if other.low <= best.high else ""
+    return f", {_ratio(other.seconds / best.seconds)} × as fast as the runner-up, {other.variant}{_where(best, other)}{doubt}"
+
+
+def _where(best: Choice, other: Choice) -> str:
+    same = (best.label, best.device) == (other.label, other.device)
+    return "" if same else f" on {other.device} ({other.label})"
+
+
+def _seconds(choice: Choice) -> str:
+    return with_interval(Interval(choice.low, choice.seconds, choice.high), seconds=True)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 — three digits
