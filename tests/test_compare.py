@@ -98,16 +98,18 @@ def test_a_ratio_to_a_single_value_has_no_interval(tmp_path: Path) -> None:
 
 
 def test_reasons_are_kept_where_one_file_has_a_number(tmp_path: Path) -> None:
-    """A row that one file lacks says so there, with the reason that it gives or as no part of its run."""
+    """A row that one file lacks says so there, with its reason or as no part of its run; one that broke too early stands below."""
     content = other()
     del content["benchmarks"][1]
     content["benchmarks"].append(row("eager", 100, [0.1] * 7))
-    content["targetrl"]["absent"] = []
+    content["targetrl"]["absent"] = [{"name": "test_x[1]", "kind": "not measured", "reason": "it broke"}]
     both = columns.read([saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", content)])
     shown = {(line[0], line[1]): line[2:4] for line in lines_of(page.text(both, MARKDOWN), "Steady state")}
     assert shown["`eager`", "100"][0] == "**withheld** (1)"
     assert shown["`batched`", "1"][1] == "– (2)"
     assert "(2) not measured: not part of this run" in page.text(both, TERMINAL)
+    assert "other, cpu: not measured: test_x[1]: it broke" in page.text(both, TERMINAL)
+    assert json.loads(listing.as_json(both))["files"][1]["without_place"] == ["not measured: test_x[1]: it broke"]
     results = {(one["file"], one["variant"], one["policies"]): one for one in csv.DictReader(io.StringIO(listing.as_csv(both)))}
     assert results["some, cpu", "eager", "100"]["status"] == "withheld"
     assert results["other, cpu", "batched", "1"]["reason"] == "not part of this run"

@@ -57,7 +57,7 @@ def _file(column: Column) -> dict[str, object]:
     part = column.machine.evidence.targetrl
     return {
         "name": column.name, "label": part.label, "device": part.device, "commit": part.fingerprint.commit,
-        "dirty": part.fingerprint.dirty, "weak": column.weak,
+        "dirty": part.fingerprint.dirty, "weak": column.weak, "without_place": column.nameless,
     }  # fmt: skip
 
 

@@ -25,7 +25,6 @@ UNITS = {"steady state": "policy-steps per second", "latency": "time of one step
 PLACE = ("variant", "objective", "optimizer", "arithmetic", "steps", "cache")
 """What tells rows of one table apart beside N; shown where more than one value is there."""
 
-
 PROBLEM = ("objective", "optimizer", "arithmetic", "steps")
 
 
@@ -44,6 +43,7 @@ def text(columns: Sequence[Column], style: Style) -> str:
         *_orders(compared["steady state"], names, style),
         *_legend(compared.values()),
         *reasons.lines(),
+        *(f"{style.quote(column.name)}: {style.quote(reason)}  " for column in columns for reason in column.nameless),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -82,8 +82,8 @@ def _places(cells: Sequence[Cell]) -> list[str]:
 
 def _everywhere(cells: Sequence[Cell], style: Style) -> list[str]:
     """What is the same in all rows of a table, for its title."""
-    values = [(place, {getattr(cell, place) for cell in cells} - {None}) for place in PLACE[1:]]
-    return [f"{style.quote(*same)}{' steps' if place == 'steps' else ''}" for place, same in values if len(same) == 1 and same != {0}]
+    values = [(place, {getattr(cell, place) for cell in cells}) for place in PLACE[1:]]
+    return [f"{style.quote(*same)}{' steps' if place == 'steps' else ''}" for place, same in values if len(same) == 1 and any(same)]
 
 
 def _value(value: object, style: Style) -> str:
@@ -116,17 +116,7 @@ def _identity(entries: Sequence[Entry]) -> str:
 
 
 def _crossings(found: list[Row], names: list[str], style: Style) -> Iterator[str]:
-    lines = [
-        (
-            names[one.file],
-            *_problem(one.cell, style),
-            style.name(one.before),
-            style.name(one.after),
-            f"{one.low:,} and {one.high:,}",
-            _at(one),
-        )
-        for one in crossings(found)
-    ]
+    lines = [(names[one.file], *_problem(one.cell, style), *_crossing(one, style)) for one in crossings(found)]
     yield f"{style.heading}Where another variant becomes the fastest\n"
     if not lines:
         yield "Nowhere: in each file one variant is the fastest at every N that was measured.\n"
@@ -135,10 +125,9 @@ def _crossings(found: list[Row], names: list[str], style: Style) -> Iterator[str
     yield style.table(lines, ("file", *PROBLEM, "from", "to", "between N", "about N ="))
 
 
-def _at(one: Crossing) -> str:
-    if one.at is None:
-        return "not known: one of both was not measured at both N"
-    return f"{one.at:,.0f}" + ("" if one.clear else " (unclear)")
+def _crossing(one: Crossing, style: Style) -> tuple[str, ...]:
+    at = "not known: one of both was not measured at both N" if one.at is None else f"{one.at:,.0f}{'' if one.clear else ' (unclear)'}"
+    return style.name(one.before), style.name(one.after), f"{one.low:,} and {one.high:,}", at
 
 
 def _problem(cell: Cell, style: Style) -> tuple[str, ...]:
