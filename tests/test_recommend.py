@@ -15,6 +15,7 @@ from bench.cost.advice import Advice, advise
 from bench.cost.candidates import Wanted
 from bench.evidence.records import read
 from bench.report import folder
+from bench.report.advice import text
 from bench.report.machine import Machine
 from bench.report.summary import fastest_rows
 from targetrl_core.errors import UsageError
@@ -96,9 +97,11 @@ def test_what_the_evidence_advises_against_is_not_recommended(tmp_path: Path) ->
         {"name": "y", "kind": "withheld", "reason": "wrong", "cell": CELL | {"variant": "eager", "policies": 10_000}},
     ]
     found = advise(machines(tmp_path, targetrl=known | {"absent": absent}), wanted(10**8))
-    assert [(one.variant, one.usable) for one in found.choices] == [("batched-compiled", False), ("batched", True)]
+    assert [(one.variant, one.absence) for one in found.choices] == [("batched-compiled", "memory is short"), ("batched", None)]
     assert best(found) == "batched"
-    assert "no row of more: memory is short" in found.choices[0].remarks
+    said = text(found, "")
+    assert "extrapolated from N = 1,000,000 (1)\n" in said
+    assert "\n(1) not measured: memory is short\n" in said
 
 
 def test_another_objective_takes_rows_of_the_first(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_values_have_three_digits_and_a_unit() -> None:
     """Speeds, times and sizes are printed with a unit, and what rounds up to the next unit is printed in it."""
     values = (1.234e9, 45.67e6, 999.4e3, 999.6e3, 12.3, 100e6, 3.0)
     assert [cells.scaled(value) for value in values] == ["1.23 G", "45.7 M", "999 k", "1.00 M", "12.3", "100 M", "3.00"]
-    assert [cells.duration(value) for value in (90.0, 1.5, 0.0123, 0.9999, 4.5e-6, 3e-9)] == [
-        "90.0 s", "1.50 s", "12.3 ms", "1.00 s", "4.50 µs", "3.00 ns",
+    assert [cells.duration(value) for value in (5621.0, 999.6, 90.0, 1.5, 0.0123, 0.9999, 4.5e-6, 3e-9)] == [
+        "5,620 s", "1,000 s", "90.0 s", "1.50 s", "12.3 ms", "1.00 s", "4.50 µs", "3.00 ns",
     ]  # fmt: skip
     assert [cells.size(count) for count in (12, 2048, 3 * 2**20, 2**31)] == ["12 B", "2.0 KiB", "3.0 MiB", "2.0 GiB"]

@@ -16,7 +16,7 @@ PER_DECADE = 20
 class Choice(Struct, frozen=True, kw_only=True):
     """What one candidate is predicted to take, with its 95 % interval, and what has to be said of that.
 
-    ``usable`` is false where the evidence says why there is no row of that many policies: it is not recommended.
+    ``absence`` is why the evidence has no row of that many policies, where it says so: then it is not recommended.
     """
 
     label: str
@@ -29,7 +29,7 @@ class Choice(Struct, frozen=True, kw_only=True):
     identity: str
     marks: str
     remarks: list[str]
-    usable: bool
+    absence: str | None
 
 
 class Next(Struct, frozen=True, kw_only=True):
@@ -107,19 +107,17 @@ def _choice(one: Candidate, wanted: Wanted) -> Choice:
         identity="bitwise" if all(row.identity == "bitwise" for row in rows) else "bounded",
         marks="".join(dict.fromkeys("".join(row.marks for row in rows))),
         remarks=list(_remarks(one, wanted)),
-        usable=one.absence(wanted, wanted.policies) is None,
+        absence=one.absence(wanted, wanted.policies),
     )  # fmt: skip
 
 
 def _remarks(one: Candidate, wanted: Wanted) -> list[str]:
-    """What a prediction takes for granted, and what the evidence says against it."""
-    absence = one.absence(wanted, wanted.policies)
+    """What a prediction takes for granted."""
     said: Sequence[tuple[bool, str]] = (
         (not one.predictor.within(wanted.policies), f"extrapolated from N = {one.predictor.largest:,}"),
         (one.borrowed, "by rows of detached"),
         (wanted.steps != one.predictor.steps, one.predictor.of_steps),
         (one.start is not None and one.start.processes == 1, "start of one process"),
-        (absence is not None, f"no row of more: {absence}"),
     )
     return [text for holds, text in said if holds]
 

@@ -1,6 +1,6 @@
 """What ``python -m bench recommend`` prints: a table, and a sentence for what to take."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
@@ -17,10 +17,12 @@ def text(advice: Advice, note: str) -> str:
     """All of it, in lines."""
     asked = f"{advice.policies:,} policies, {advice.steps:,} steps, {advice.objective}, {advice.arithmetic} arithmetic"
     legend = [f"{letter}: {MARKS[letter]}" for letter in MARKS if any(letter in choice.marks for choice in advice.choices)]
+    reasons = list(dict.fromkeys(choice.absence for choice in advice.choices if choice.absence))
     return "\n".join([
         f"{asked}, {COLD if advice.cold else 'compiled and warm'}. {note}",
         "",
-        _table(advice),
+        _table(advice, reasons),
+        *(f"({number}) not measured: {reason}" for number, reason in enumerate(reasons, start=1)),
         "",
         *(line for pick in advice.picks for line in _sentences(pick)),
         *(f"Weak figures: {reason}." for reason in advice.weak),
@@ -28,16 +30,21 @@ def text(advice: Advice, note: str) -> str:
     ])  # fmt: skip
 
 
-def _table(advice: Advice) -> str:
+def _table(advice: Advice, reasons: Sequence[str]) -> str:
     several = len({(choice.label, choice.device) for choice in advice.choices}) > 1
-    best = min((choice.seconds for choice in advice.choices if choice.usable), default=advice.choices[0].seconds)
+    best = min((choice.seconds for choice in advice.choices if choice.absence is None), default=advice.choices[0].seconds)
     columns = ["variant", *["device"] * several, *["cache"] * advice.cold, "time", "× fastest", "identity", "weak", "remarks"]
     lines = [
         [choice.variant, *[f"{choice.label}, {choice.device}"] * several, *[choice.cache or "–"] * advice.cold, _seconds(choice),
-         _ratio(choice.seconds / best), choice.identity, choice.marks, "; ".join(choice.remarks)]
+         _ratio(choice.seconds / best), choice.identity, choice.marks, _remarks(choice, reasons)]
         for choice in advice.choices
     ]  # fmt: skip
     return tabulate(lines, headers=columns, disable_numparse=True)
+
+
+def _remarks(choice: Choice, reasons: Sequence[str]) -> str:
+    said = "; ".join(choice.remarks)
+    return said if choice.absence is None else f"{said} ({reasons.index(choice.absence) + 1})"
 
 
 def _sentences(pick: Pick) -> Iterable[str]:
@@ -49,7 +56,7 @@ def _sentences(pick: Pick) -> Iterable[str]:
     )
     doubt = "; their intervals overlap" if other is not None and other.low <= best.high else ""
     use = f"use {best.variant} on {best.device} ({best.label}): {duration(best.seconds)}, {best.identity}{over}{doubt}."
-    yield CACHES[pick.cache] + use if CACHES[pick.cache] else use.capitalize()
+    yield CACHES[pick.cache] + use if CACHES[pick.cache] else f"{use[0].upper()}{use[1:]}"
     if pick.next is None:
         yield f"No other overtakes it up to N = {pick.up_to:,}."
     else:

@@ -16,7 +16,9 @@ def scaled(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Three significant digits and a unit of time: 1.23 s, 45.6 ms, 7.89 µs."""
+    """Three significant digits and a unit of time: 5,620 s, 1.23 s, 45.6 ms, 7.89 µs."""
+    if float(f"{seconds:.3g}") >= 1000:  # noqa: PLR2004 — more than three digits
+        return f"{float(f'{seconds:.3g}'):,.0f} s"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if float(f"{seconds:.3g}") >= size:
             return f"{seconds / size:#.3g} {unit}".replace(". ", " ")

@@ -13,8 +13,8 @@ from bench.report.machine import Machine
 from bench.report.payoff import Payoff, payoffs, single_run
 from bench.report.tables import markdown_table
 
-INTRODUCTION = f"""- What a call for N policies costs is told as t(N) = a + b·N, fitted by least squares of logarithms, a, b ≥ 0; the misfit is the largest
-  ratio between a row and its line. Above {TOLERANCE:.0%} (in bold) the line is not what
+INTRODUCTION = f"""- What a call for N policies costs is told as t(N) = a + b·N, a and b not negative, by the least squares of
+  log t − log(a + b·N); the misfit is the largest ratio between a row and its line. Above {TOLERANCE:.0%} (in bold) the line is not what
   happens: caches, or threads that start only from some N. Two sizes always have a line through them (*exact*: no row is left to tell
   whether it holds); one has none. Intervals: every row is drawn anew within its own, as log-normal and apart from the others, {DRAWS}
   times, and all of it is computed again; where an end is open, *at most* or *at least* gives the other. Crossings are *extrapolated*

@@ -8,8 +8,8 @@ from bench.cost.crossing import policies_from
 from bench.cost.curves import Kind, kind_of
 from bench.cost.intervals import difference
 from bench.cost.model import Model
-from bench.cost.starting import preparing_seconds
-from bench.evidence.records import Interval, median_interval
+from bench.cost.starting import preparing
+from bench.evidence.records import Interval
 from bench.evidence.schema import Benchmark
 from bench.report.machine import Machine
 
@@ -41,7 +41,7 @@ def payoffs(machine: Machine) -> Iterator[Payoff]:
         for row in cold:
             if row.extra_info.variant == variant and base is not None:
                 saved = _seconds_per_policy_step(base) - _seconds_per_policy_step(row)
-                head_start = difference(_starting_seconds(row), _starting_seconds(base))
+                head_start = difference(preparing(row), preparing(base))
                 cost = max(head_start.value, 0.0)
                 yield Payoff(
                     variant, plain, row.extra_info.cache or "–", cost, head_start, row.extra_info.policies,
@@ -56,10 +56,6 @@ def single_run(payoff: Payoff, models: Mapping[Kind, Model]) -> Interval | None:
     """
     variant, plain = (models.get(kind) for kind in payoff.kinds)
     return policies_from(variant, plain, payoff.head_start) if variant and plain else None
-
-
-def _starting_seconds(row: Benchmark) -> Interval:
-    return median_interval(preparing_seconds(phases) for phases in row.extra_info.processes)
 
 
 def _seconds_per_policy_step(row: Benchmark) -> float:
