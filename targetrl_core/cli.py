@@ -98,7 +98,7 @@ def _count(text: str) -> int:
         value = float(text)
     except ValueError:
         value = 0.0
-    if value < 1 or value != int(value):
+    if value < 1 or not value.is_integer():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text) if text.isdecimal() else int(value)
 

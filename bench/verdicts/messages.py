@@ -23,7 +23,8 @@ class RowTask(Struct, frozen=True, kw_only=True):
 class Task(Struct, frozen=True, kw_only=True):
     """What one process does: ``first`` is the side that is alone at first; ``paired`` is False where both cannot be in one process.
 
-    ``probed`` asks for the examination by populations that no one has seen, once for every side; seconds are of calls, a row and side.
+    ``probed`` asks for the examination by populations that no one has seen, once for every side; seconds are of calls, a row: of the side that
+    is alone, and of each side in rounds.
     """
 
     folders: dict[SideName, str]
@@ -33,8 +34,8 @@ class Task(Struct, frozen=True, kw_only=True):
     result: str
     paired: bool = True
     probed: bool = False
-    apart_seconds: float = 0.12
-    paired_seconds: float = 0.12
+    alone_seconds: float = 0.06
+    paired_seconds: float = 0.08
 
 
 class Missing(Struct, frozen=True, kw_only=True):

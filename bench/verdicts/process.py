@@ -165,19 +165,21 @@ def measure(task: Task) -> ProcessTimes:
     first = _import(task, task.first, said.broken)
     if first is None:
         return said
+    _settle()
     for name, bench in benches.items():
         with _missing(said.rows[name]):
             bench.add(first, trainers, examined=task.probed)
             if bench.asked.alone:
-                said.rows[name].alone_seconds = _quiet(partial(bench.alone, first.name, task.apart_seconds))
+                said.rows[name].alone_seconds = _timed(partial(bench.alone, first.name, task.alone_seconds))
     second = _import(task, OTHER[task.first], said.broken_beside) if task.paired else None
     if second is None:
         return said
+    _settle()
     for name, bench in benches.items():
         if said.rows[name].missing is None:
             with _missing(said.rows[name]):
                 bench.add(second, trainers, examined=task.probed)
-                said.rows[name].compared, said.rows[name].rounds = _quiet(partial(bench.compare, task.paired_seconds))
+                said.rows[name].compared, said.rows[name].rounds = _timed(partial(bench.compare, task.paired_seconds))
     return said
 
 
@@ -197,13 +199,18 @@ def _missing(times: RowTimes) -> Iterator[None]:
         times.missing = error.missing
 
 
-def _quiet(timed: Callable[[], Timed]) -> Timed:
-    """Without the garbage collector, and with an error where a graph is compiled anew."""
+def _settle() -> None:
+    """Collect what importing has left, and keep the collector out of what follows."""
     gc.collect()
+    gc.freeze()
+
+
+def _timed(timing: Callable[[], Timed]) -> Timed:
+    """Without the garbage collector, and with an error where a graph is compiled anew."""
     gc.disable()
     try:
         with torch.compiler.set_stance("fail_on_recompile"):
-            return timed()
+            return timing()
     finally:
         gc.enable()
 

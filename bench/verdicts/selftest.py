@@ -25,7 +25,7 @@ ROWS = (
 )
 """One thread and some 5 ms; two threads; two threads again, and a working set that is beyond the cache (some 40 MB)."""
 
-AGAIN = 5
+AGAIN = 7
 """How often a set has the A/A test of every row."""
 
 PLANTED = (0.01, 0.02, 0.05, 0.10)
