@@ -23,8 +23,8 @@ class RowTask(Struct, frozen=True, kw_only=True):
 class Task(Struct, frozen=True, kw_only=True):
     """What one process does: ``first`` is the side that is alone at first; ``paired`` is False where both cannot be in one process.
 
-    ``probed`` asks for the examination by populations that no one has seen, once for every side; seconds are of calls, a row: of the side that
-    is alone, and of each side in rounds.
+    ``probed`` asks for the examination by populations that no one has seen, once for every side. Seconds are of a row's calls: of the
+    side that is alone, and of each side in rounds.
     """
 
     folders: dict[SideName, str]
@@ -48,7 +48,7 @@ class Missing(Struct, frozen=True, kw_only=True):
 class RowTimes(Struct, kw_only=True):
     """Of one row and process: median seconds of a call of the side that was alone, and the logarithm of HEAD's time over BASE's.
 
-    ``compared`` is the median over ``rounds``, each of which calls both sides twice.
+    ``compared`` is of the faster half of the calls in ``rounds``, each of which calls both sides twice.
     """
 
     alone_seconds: float | None = None
