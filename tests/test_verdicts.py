@@ -193,7 +193,12 @@ def test_versions_that_exclude_each_other_are_timed_apart(tmp_path: Path, pools:
     once = "\nimport sys\nif hasattr(sys, 'registered'): raise RuntimeError('registered twice')\nsys.registered = True\n"
     base, head = (changed(tmp_path / name, "__init__.py", once) for name in ("base", "head"))
     run = comparison(base, head, pools[TINY])
-    run.decide(6, lambda _run: None)
+
+    def enough(run: Run) -> None:
+        if run.processes == 2:
+            raise KeyboardInterrupt
+
+    run.decide(300, enough)
     assert run.apart == "RuntimeError: registered twice"
     assert run.samples["row"].base
     assert run.samples["row"].head
