@@ -5,8 +5,8 @@ from itertools import groupby, pairwise
 from math import exp, log
 from typing import NamedTuple
 
-from bench.comparison.rows import Entry, Row, problem
-from bench.evidence.records import Interval
+from bench.comparison.rows import Entry, Row
+from bench.evidence.records import Interval, problem
 from bench.evidence.schema import Cell
 
 Times = dict[str, Interval]

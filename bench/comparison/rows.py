@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar, get_args
 
 from bench.comparison.columns import Column
 from bench.evidence import records
-from bench.evidence.records import Interval
+from bench.evidence.records import Interval, problem
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
 from bench.report.machine import Machine
 
@@ -47,11 +47,6 @@ def rows(columns: Sequence[Column], question: Question) -> list[Row]:
 
 def _places(values: Iterable[Key]) -> dict[Key, int]:
     return {value: place for place, value in enumerate(dict.fromkeys(values))}
-
-
-def problem(cell: Cell) -> tuple[str | None, str | None, str | None, int]:
-    """What is trained, whatever by and however many."""
-    return cell.objective, cell.optimizer, cell.arithmetic, cell.steps
 
 
 def _row(cell: Cell, columns: Sequence[Column]) -> Row:

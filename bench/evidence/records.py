@@ -47,17 +47,15 @@ def read(path: Path) -> Evidence:
     Raises:
         UsageError: it cannot be read, is too large, or is not of this schema, naming the file and the field.
     """
-    text, name = untrusted.content(path), untrusted.plain(path.name)
-    try:
+    text = untrusted.content(path)
+    with untrusted.refused(path):
         found = msgspec.json.decode(text, type=Version).targetrl.schema
         evidence = msgspec.json.decode(text, type=Evidence) if found == SCHEMA else None
         untrusted.check_keys(text)
         if evidence is not None:
             _check_cells(evidence)
             return evidence
-    except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
-        raise UsageError(f"{name}: {untrusted.plain(error, untrusted.LONGEST)}") from error
-    raise UsageError(f"{name}: targetrl.schema is {found}; this version reads {SCHEMA}")
+    raise UsageError(f"{untrusted.plain(path.name)}: targetrl.schema is {found}; this version reads {SCHEMA}")
 
 
 def read_all(paths: list[Path]) -> list[Evidence]:
@@ -78,14 +76,15 @@ def _check_cells(evidence: Evidence) -> None:
         if first != index:
             raise ValueError(f"the cell of benchmarks[{first}] is there again - at `$.benchmarks[{index}].extra_info`")
     cells = [*seen, *(absence.cell for absence in evidence.targetrl.absent if absence.cell is not None)]
-    variants, problems = len({cell.variant for cell in cells}), len({_problem(cell) for cell in cells})
+    variants, problems = len({cell.variant for cell in cells}), len({problem(cell) for cell in cells})
     widest = variants * max(problems, len({cell.policies for cell in cells}))
     if widest > WIDEST or problems > PROBLEMS:
         most = f"at most {WIDEST:,} and {PROBLEMS:,}"
         raise ValueError(f"a table of {widest:,} cells, of {problems:,} problems; it must be {most} - at `$.benchmarks`")
 
 
-def _problem(cell: Cell) -> tuple[object, ...]:
+def problem(cell: Cell) -> tuple[str | None, str | None, str | None, int]:
+    """What is trained, whatever by and however many."""
     return cell.objective, cell.optimizer, cell.arithmetic, cell.steps
 
 

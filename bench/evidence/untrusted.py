@@ -3,10 +3,14 @@
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from targetrl_core.errors import UsageError
+
+Decoded = TypeVar("Decoded")
 
 SIZE_LIMIT = 64 * 2**20
 """Largest file that is read, in bytes: some hundred times what a run writes."""
@@ -58,6 +62,29 @@ def _check_kind(name: str, status: os.stat_result) -> None:
         raise UsageError(f"{name}: it must be a regular file")
     if status.st_size > SIZE_LIMIT:
         raise UsageError(f"{name}: {status.st_size:,} bytes; it must be at most {SIZE_LIMIT:,}")
+
+
+@contextmanager
+def refused(path: Path) -> Iterator[None]:
+    """Turn whatever a reader of JSON raises of a file into a UsageError that names the file; such errors are ValueErrors."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{plain(path.name)}: {plain(error, LONGEST)}") from error
+
+
+def decoded(path: Path, kind: type[Decoded]) -> Decoded:
+    """What a JSON file holds, if it is of a kind that msgspec knows to check.
+
+    Raises:
+        UsageError: it is not, or cannot be read, naming the file and the field.
+    """
+    import msgspec  # what quotes text needs none of it
+
+    text = content(path)
+    with refused(path):
+        check_keys(text)
+        return msgspec.json.decode(text, type=kind)
 
 
 def check_total(paths: list[Path]) -> None:

@@ -8,7 +8,6 @@ import msgspec
 from bench.evidence import untrusted
 from bench.report.cells import escaped
 from bench.report.tables import markdown_table
-from targetrl_core.errors import UsageError
 
 INTRODUCTION = """The largest distance of any policy, in units of what the oracle says that rounding can reach, over every variant and
 arithmetic that runs on the CPU, usual starts and probes, and several settings of the constants; a variant passes below 3. Measured by
@@ -54,10 +53,7 @@ def read(results: Path) -> dict[str, dict[str, Distances]]:
     path = results / "bounds.json"
     if not path.exists():
         return {}
-    try:
-        return msgspec.json.decode(untrusted.content(path), type=dict[str, dict[str, Distances]])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise UsageError(f"{path.name}: {untrusted.plain(error, untrusted.LONGEST)}") from error
+    return untrusted.decoded(path, dict[str, dict[str, Distances]])
 
 
 def reach_section(results: Path) -> Iterable[str]:

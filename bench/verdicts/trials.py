@@ -6,12 +6,10 @@ Everything that the rule decides by is kept, so that anyone can decide anew, by 
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from bench.evidence import untrusted
 from bench.evidence.schema import Device, Fingerprint, Label, Word
-from targetrl_core.errors import UsageError
 
 SUFFIX = "-verdicts.json"
 
@@ -51,12 +49,7 @@ def read(path: Path) -> Trials:
     Raises:
         UsageError: it cannot be read, is too large, or is not of this schema, naming the file and the field.
     """
-    text, name = untrusted.content(path), untrusted.plain(path.name)
-    try:
-        untrusted.check_keys(text)
-        return msgspec.json.decode(text, type=Trials)
-    except (ValueError, RecursionError) as error:  # msgspec's and json's own errors are ValueErrors
-        raise UsageError(f"{name}: {untrusted.plain(error, untrusted.LONGEST)}") from error
+    return untrusted.decoded(path, Trials)
 
 
 def files(results: Path) -> list[Path]:
