@@ -105,7 +105,7 @@ def _measured(cell: Cell, seconds: Interval) -> str:
 
 
 def _ratio(ratio: Interval) -> str:
-    low, value, high = (scaled(one) if one >= 1e-3 else f"{one:.2e}" for one in ratio)  # noqa: PLR2004 — three digits after the point
+    low, value, high = map(scaled, ratio)
     return f"{value} [{low}, {high}]" if ratio.low < ratio.high else value
 
 

@@ -60,7 +60,7 @@ def _of(machine: Machine, wanted: Wanted) -> Iterator[Candidate]:
         if variant is None or kind is None or _withheld(machine, variant, wanted):
             continue
         curve, borrowed = _filled(mine, kind, wanted)
-        if len(curve) < 2 and not _stands(curve, wanted.policies):  # noqa: PLR2004 — one row tells nothing of other sizes
+        if len(curve) <= 1 and not _stands(curve, wanted.policies):  # one row tells nothing of other sizes
             continue
         predictor = _predictor(machine, kind, curve)
         known: Iterable[Start | None] = [one for one in starts(machine) if one.variant == variant] if wanted.cold else [None]

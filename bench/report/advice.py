@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from bench.cost.advice import Advice, Choice, Pick
 from bench.evidence.records import Interval
-from bench.report.cells import duration, with_interval
+from bench.report.cells import duration, ratio, with_interval
 from bench.report.machine import MARKS
 
 COLD = "from the start of a process"
@@ -36,7 +36,7 @@ def _table(advice: Advice, reasons: Sequence[str]) -> str:
     columns = ["variant", *["device"] * several, *["cache"] * advice.cold, "time", "× fastest", "identity", "weak", "remarks"]
     lines = [
         [choice.variant, *[f"{choice.label}, {choice.device}"] * several, *[choice.cache or "–"] * advice.cold, _seconds(choice),
-         _ratio(choice.seconds / best), choice.identity, choice.marks, _remarks(choice, reasons)]
+         ratio(choice.seconds / best), choice.identity, choice.marks, _remarks(choice, reasons)]
         for choice in advice.choices
     ]  # fmt: skip
     return tabulate(lines, headers=columns, disable_numparse=True)
@@ -48,14 +48,8 @@ def _remarks(choice: Choice, reasons: Sequence[str]) -> str:
 
 
 def _sentences(pick: Pick) -> Iterable[str]:
-    best, other = pick.best, pick.runner_up
-    over = (
-        ""
-        if other is None
-        else f", {_ratio(other.seconds / best.seconds)} × as fast as the runner-up, {other.variant}{_where(best, other)}"
-    )
-    doubt = "; their intervals overlap" if other is not None and other.low <= best.high else ""
-    use = f"use {best.variant} on {best.device} ({best.label}): {duration(best.seconds)}, {best.identity}{over}{doubt}."
+    best = pick.best
+    use = f"use {best.variant} on {best.device} ({best.label}): {duration(best.seconds)}, {best.identity}{_over(best, pick.runner_up)}."
     yield CACHES[pick.cache] + use if CACHES[pick.cache] else f"{use[0].upper()}{use[1:]}"
     if pick.next is None:
         yield f"No other overtakes it up to N = {pick.up_to:,}."
@@ -64,9 +58,11 @@ def _sentences(pick: Pick) -> Iterable[str]:
         yield f"From N = {pick.next.policies:,} on {pick.next.variant} on {pick.next.device} ({pick.next.label}) is faster{beyond}."
 
 
-def _over(best: Choice, other: Choice) -> str:
+def _over(best: Choice, other: Choice | None) -> str:
+    if other is None:
+        return ""
     doubt = "; their intervals overlap" if other.low <= best.high else ""
-    return f", {_ratio(other.seconds / best.seconds)} × as fast as the runner-up, {other.variant}{_where(best, other)}{doubt}"
+    return f", {ratio(other.seconds / best.seconds)} × as fast as the runner-up, {other.variant}{_where(best, other)}{doubt}"
 
 
 def _where(best: Choice, other: Choice) -> str:
@@ -76,7 +72,3 @@ def _where(best: Choice, other: Choice) -> str:
 
 def _seconds(choice: Choice) -> str:
     return with_interval(Interval(choice.low, choice.seconds, choice.high), seconds=True)
-
-
-def _ratio(value: float) -> str:
-    return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 — three digits

@@ -25,6 +25,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-9:#.3g} ns".replace(". ", " ")
 
 
+def ratio(value: float) -> str:
+    """How many times: three significant digits, or whole."""
+    return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 — more than three digits
+
+
 def size(count: int) -> str:
     """Bytes, in binary units."""
     for unit, bytes_each in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):

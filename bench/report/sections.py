@@ -7,7 +7,7 @@ from bench.cost.model import models
 from bench.evidence import records
 from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
-from bench.report.cells import duration, escaped, scaled, size, with_interval
+from bench.report.cells import duration, escaped, ratio, scaled, size, with_interval
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.machine import MARKS, Machine
@@ -85,7 +85,7 @@ def _over_eager(machine: Machine) -> Iterable[str]:
         lines = []
         for variant in variants(machine, [row.extra_info for row in group]):
             by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
-            ratios = [f"{_ratio(machine.speed(by_size[n]).value / base)}" if n in by_size else "–" for n in sizes]
+            ratios = [f"{ratio(machine.speed(by_size[n]).value / base)}" if n in by_size else "–" for n in sizes]
             lines.append((f"`{escaped(variant)}`", *ratios))
         n = largest.extra_info.policies
         yield f"### {escaped(objective)}, {escaped(arithmetic)} arithmetic: × `eager` (at its largest measured N, {n:,}: {scaled(base)})\n"
@@ -129,10 +129,6 @@ def _share(machine: Machine, row: Benchmark | None) -> str:
 def _is(row: Benchmark, variant: str, objective: str | None, arithmetic: str, steps: int) -> bool:
     facts = row.extra_info
     return (facts.variant, facts.objective, facts.arithmetic, facts.steps) == (variant, objective, arithmetic, steps)
-
-
-def _ratio(value: float) -> str:
-    return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 — three digits
 
 
 def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
