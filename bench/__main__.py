@@ -11,7 +11,7 @@ COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, bounds
 
 
 def main() -> int:
-    """Run a command; 0 fine, 1 the thing checked failed, 2 wrong usage, unreadable input or a package that is missing."""
+    """Run a command; 0 fine, 1 the thing checked failed, 2 wrong usage, unreadable input or a package that is missing, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(metavar="command", required=True)
     for command in COMMANDS:
@@ -24,6 +24,9 @@ def main() -> int:
         return int(options.run(options))
     except UsageError as error:
         print(f"bench: {plain(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
     except OSError as error:
         print(f"bench: {plain(error.filename2 or error.filename or 'files')}: {error.strerror}", file=sys.stderr)
     except ModuleNotFoundError as error:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--markdown", action="store_true", help="print Markdown")
     test = parser.add_argument_group("the rule's own test")
     test.add_argument("--self-test", action="store_true", help="measure the rate of false alarms and what slowdowns are found; takes long")
-    test.add_argument("--sets", type=int, default=1, help="how often it is repeated (default: 1, some four minutes)")
+    test.add_argument("--sets", type=int, default=1, help="how often it is repeated (default: 1, some seven minutes)")
     test.add_argument("--beside-load", action="store_true", help="do so beside a process that burns a core in bursts")
     add_results(parser)
 
@@ -43,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
 
     find_device(options.device)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it says what it has, and leaves nothing behind
+    if options.self_test and options.base is not None:
+        raise UsageError(f"BASE is {options.base!r}; --self-test compares the working tree with itself and takes none")
     if options.self_test:
         return _self_test(options)
     if options.base is None:

@@ -48,12 +48,11 @@ class Missing(Struct, frozen=True, kw_only=True):
 class RowTimes(Struct, kw_only=True):
     """Of one row and process: median seconds of a call of the side that was alone, and the logarithm of HEAD's time over BASE's.
 
-    ``compared`` is of the faster half of the calls in ``rounds``, each of which calls both sides twice.
+    ``compared`` is of the faster half of each side's calls.
     """
 
     alone_seconds: float | None = None
     compared: float | None = None
-    rounds: int = 0
     missing: Missing | None = None
 
 

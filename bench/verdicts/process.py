@@ -126,13 +126,13 @@ class Bench:
         count = min(max(math.ceil(seconds / self.seconds), LEAST_CALLS), MOST_CALLS)
         return statistics.median(self._once(self.trainers[name]) for _ in range(count))
 
-    def compare(self, seconds: float) -> tuple[float, int]:
-        """The logarithm of HEAD's time over BASE's, and how many rounds it is of.
+    def compare(self, seconds: float) -> float:
+        """The logarithm of HEAD's time over BASE's.
 
         A round calls both sides twice, mirrored, so that a drift cancels. Half of the rounds begin with one side and half with the
         other, in an order that is drawn: being first or last is not to look like being slow. What disturbs a call makes it longer, so
-        the faster half of each side's calls is taken: it spreads half as much as the medians of rounds do, and no slowdown escapes it
-        that the median of all calls would show.
+        the faster half of each side's calls is taken: it spreads less than the medians of rounds do, and no slowdown escapes it that the
+        median of all calls would show.
         """
         half = min(max(math.ceil(seconds / (4 * self.seconds)), LEAST_ROUNDS // 2), MOST_ROUNDS // 2)
         begins: list[SideName] = ["base", "head"] * half
@@ -141,7 +141,7 @@ class Bench:
         for outer in begins:
             for name in (outer, OTHER[outer], OTHER[outer], outer):
                 logs[name].append(math.log(self._once(self.trainers[name])))
-        return _faster_half(logs["head"]) - _faster_half(logs["base"]), 2 * half
+        return _faster_half(logs["head"]) - _faster_half(logs["base"])
 
     def _once(self, trainer: Trainer) -> float:
         """Seconds of a call, of a slice of the pool that could not be foreseen; checked, and dropped before the next one."""
@@ -180,7 +180,7 @@ def measure(task: Task) -> ProcessTimes:
         if said.rows[name].missing is None:
             with _missing(said.rows[name]):
                 bench.add(second, trainers, examined=task.probed)
-                said.rows[name].compared, said.rows[name].rounds = _timed(partial(bench.compare, task.paired_seconds))
+                said.rows[name].compared = _timed(partial(bench.compare, task.paired_seconds))
     return said
 
 

@@ -41,14 +41,14 @@ def rates(trials: Iterable[Trial]) -> list[Rates]:
         mine = [group for (held, _), group in groups.items() if held == planted]
         decisions = [decision for group in mine for decision in decide(group)]
         stock = [alarm for group in mine for trial in group for alarm in stock_alarms(trial)]
-        n = len(decisions)
-
-        def count(verdict: str, decisions: list[Decision] = decisions, n: int = n) -> Count:
-            return Count(sum(one.verdict == verdict for one in decisions), n)
-
-        early = Count(sum(one.processes < rule.LAST for one in decisions), n)
-        found.append(Rates(planted, count("SLOWER"), count("FASTER"), count("SAME"), early, Count(sum(stock), len(stock))))
+        slower, faster, same = (_count(one.verdict == verdict for one in decisions) for verdict in ("SLOWER", "FASTER", "SAME"))
+        found.append(Rates(planted, slower, faster, same, _count(one.processes < rule.LAST for one in decisions), _count(stock)))
     return found
+
+
+def _count(hits: Iterable[bool]) -> Count:
+    all_hits = list(hits)
+    return Count(sum(all_hits), len(all_hits))
 
 
 def decide(group: list[Trial]) -> list[Decision]:

@@ -39,7 +39,7 @@ class Run:
     asked: Sequence[RowTask]
     folders: dict[SideName, str]
     device: str
-    samples: dict[str, Sample] = field(default_factory=dict)
+    samples: dict[str, Sample] = field(init=False)
     missing: dict[str, Missing] = field(default_factory=dict)
     decided: dict[str, Decision] = field(default_factory=dict)
     processes: int = 0

@@ -2,6 +2,8 @@
 
 import json
 
+from tabulate import tabulate
+
 from bench.evidence.records import Interval
 from bench.report.cells import escaped
 from bench.report.tables import markdown_table
@@ -13,8 +15,6 @@ HEADERS = ("row", "verdict", "HEAD's time over BASE's", "processes", "")
 
 def text(run: Run, base: Version, head: Version) -> str:
     """A table for the terminal."""
-    from tabulate import tabulate
-
     return "\n".join([*_head(run, base, head), tabulate(_lines(run), headers=HEADERS, disable_numparse=True), *_foot(run)])
 
 
