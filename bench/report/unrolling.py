@@ -9,7 +9,7 @@ from bench.report.machine import Machine
 from bench.report.tables import Reasons, speeds
 
 INTRODUCTION = """Policy-steps per second by how many steps stand in one body of the loop, through the same gate as every row. Measured by
-`python -m bench peers`; the peers take what is best here.
+`python -m bench peers`; the peers take what is among the best at both sizes, run after run.
 """
 
 
