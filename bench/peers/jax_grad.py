@@ -6,8 +6,8 @@ from bench.peers.jax_loop import looped
 from targetrl_core import Variant
 
 UNROLL = {"cpu": 5, "cuda": 50}
-"""Steps in one body of the loop. On two cores of an AMD EPYC among the best of ``python -m bench peers`` at both sizes: 5 to 25 differ little
-more than from run to run. On CUDA, where a body is few kernels however long it is, not measured yet."""
+"""Steps in one body of the loop. On two cores of an AMD EPYC among the best of ``python -m bench peers`` at both sizes:
+5 to 25 differ little more than from run to run. On CUDA, where a body is few kernels however long it is, not measured yet."""
 
 
 def unrolled(name: str, unroll: dict[str, int]) -> Variant:
