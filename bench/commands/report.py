@@ -1,4 +1,4 @@
-"""Write the tables of a folder of evidence anew."""
+"""Write the tables, the page and the pictures of a folder of evidence anew."""
 
 import argparse
 
@@ -14,6 +14,6 @@ def run(options: argparse.Namespace) -> int:
     """Write, and say what was written."""
     from bench.report import folder
 
-    for path in folder.write(options.results):
-        print(f"wrote {path}")
+    for line in folder.write(options.results):
+        print(line)
     return 0

@@ -1,4 +1,4 @@
-"""Record how outputs go, step by step, by the oracle and every variant, and where policies end (takes two minutes)."""
+"""Record how outputs go, step by step, by the oracle and every variant, and where policies end (takes a minute)."""
 
 import argparse
 

@@ -93,7 +93,7 @@ class Session:
         if self.lost:
             return
         try:
-            self.messages += [f"wrote {path}" for path in folder.write(self.results)]
+            self.messages += folder.write(self.results)
         except (OSError, UsageError) as error:
             self.lost = True
             self.messages.append(f"the tables were not written: {error}; repair that and run python -m bench report")

@@ -28,8 +28,9 @@ def main(results: Path) -> int:
         swept = [] if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) else records.files(Path(scratch))
         for path in swept:
             write_atomically(results / f"{path.stem}-sweep.json", path.read_text(encoding="utf-8"))
-    written = [results / f"{path.stem}-sweep.json" for path in swept]
+    written = [f"wrote {results}/{path.stem}-sweep.json" for path in swept]
     # The tables are of machines first: in a folder without any a sweep has none to stand beside.
-    for path in [*written, *(folder.write(results) if swept and records.files(results) else [])]:
-        print(f"wrote {path}")
+    tables = folder.write(results) if swept and records.files(results) else []
+    for line in (*written, *tables):
+        print(line)
     return int(code != pytest.ExitCode.OK)

@@ -1,15 +1,16 @@
-"""The files that are made of a folder of evidence: README.md, results.csv, and the figures of the front page above it."""
+"""The files that are made of a folder of evidence: README.md, results.csv, the page, and the figures of the front page above it."""
 
 from pathlib import Path
 
 from bench.evidence import records
 from bench.evidence.files import write_atomically
-from bench.report import cost, front, listing_csv, unrolling
+from bench.report import cost, front, listing_csv, page, unrolling
 from bench.report.machine import Machine
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere
 from bench.report.verdicts import verdicts_section
+from bench.trajectories import evidence as trajectories
 from targetrl_core.errors import UsageError
 
 HEAD = f"""# Results
@@ -47,6 +48,7 @@ def read(results: Path) -> list[Machine]:
 def check(results: Path) -> None:
     """Raise UsageError where a folder holds what no tables can be made of."""
     text(read(results), results)
+    trajectories.read_all(results)
 
 
 def text(machines: list[Machine], results: Path | None = None) -> str:
@@ -56,8 +58,8 @@ def text(machines: list[Machine], results: Path | None = None) -> str:
     return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *studied])
 
 
-def write(results: Path) -> list[Path]:
-    """Write what is made of a folder's evidence; returns what was written.
+def write(results: Path) -> list[str]:
+    """Write what is made of a folder's evidence; returns what was written, and what could not be made, a line each.
 
     Raises:
         UsageError: there is none, or some cannot be read.
@@ -66,10 +68,27 @@ def write(results: Path) -> list[Path]:
     if not machines and not unrolling.files(results):
         raise UsageError(f"{results}: no evidence is there; it must be a folder with files <label>-<device>.json")
     contents = {results / "README.md": text(machines, results), results / "results.csv": listing_csv.text(machines)}
-    page = results.parent / "README.md"
+    why_no_page = page.why_not()
+    if machines and why_no_page is None:
+        contents |= _page(machines, results)
+    front_page = results.parent / "README.md"
     # Only the project's own results make its front page, not those that someone keeps in another folder beside it.
-    if machines and results.resolve().name == "results" and page.exists() and front.has_blocks(page.read_text(encoding="utf-8")):
-        contents[page] = front.with_blocks(page.read_text(encoding="utf-8"), machines[0])
+    if (
+        machines
+        and results.resolve().name == "results"
+        and front_page.exists()
+        and front.has_blocks(front_page.read_text(encoding="utf-8"))
+    ):
+        contents[front_page] = front.with_blocks(front_page.read_text(encoding="utf-8"), machines[0])
     for path, content in contents.items():
         write_atomically(path, content)
-    return list(contents)
+    return [f"wrote {path}" for path in contents] + ([why_no_page] if why_no_page else [])
+
+
+def _page(machines: list[Machine], results: Path) -> dict[Path, str]:
+    """The page and its pictures. Imported here, as what makes them may not be installed."""
+    from bench.report.page import pictures, writer
+
+    found = trajectories.read_all(results)
+    drawn = pictures.pictures(machines[0], writer.variant_names(machines, found))
+    return {results / "index.html": writer.html(machines, found), **{results / name: svg for name, svg in drawn.items()}}

@@ -1,0 +1,63 @@
+"""The page's scripts: bundles of kept libraries, and its own. The page lets run what has one of their digests, and nothing else."""
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import altair as alt
+import vl_convert
+
+from targetrl_core.errors import UsageError
+
+ASSETS = Path(__file__).parent / "assets"
+TABLES = files("itables") / "html"
+"""Where itables has DataTables and its extensions: a module, and its styles."""
+
+EXPORTS = re.compile(r"export\{([^{}]*)\};?")
+
+
+def vega_version() -> str:
+    """The version of Vega-Lite that altair writes for, as vl-convert names it."""
+    return "_".join(alt.SCHEMA_VERSION.split(".")[:2])
+
+
+@cache
+def scripts() -> tuple[str, ...]:
+    """Vega-Embed with all it needs, DataTables, and the page's own script, in the order in which they run."""
+    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=vega_version())
+    tables = as_script((TABLES / "dt_bundle.js").read_text(encoding="utf-8"))
+    own = (ASSETS / "page.js").read_text(encoding="utf-8")
+    return inline(vega), inline(tables), inline(own)
+
+
+def as_script(module: str) -> str:
+    """A module without imports as a script that leaves its exports in ``window.tables``: a module in a page cannot be imported.
+
+    Raises:
+        UsageError: it is not such a module.
+    """
+    found = EXPORTS.findall(module)
+    if len(found) != 1:
+        raise UsageError(f"itables {version('itables')}: its bundle has {len(found)} lists of exports; it must have one, as in 2.9")
+    pairs = (name.partition(" as ")[::2] for name in found[0].split(","))
+    exports = ",".join(f"{(public or local).strip()}:{local.strip()}" for local, public in pairs)
+    return "(()=>{" + EXPORTS.sub(lambda _: f"window.tables={{{exports}}};", module) + "\n})()"
+
+
+def inline(script: str) -> str:
+    """A script as it can stand in a page: nothing in it ends its element, and its line ends are those that a browser makes of them."""
+    return re.sub(r"<(?=!--|/script|script)", r"\\x3c", script.replace("\r\n", "\n").replace("\r", "\n"), flags=re.IGNORECASE)
+
+
+def digest(script: str) -> str:
+    """What a content security policy calls a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def styles() -> list[str]:
+    """DataTables' and the page's own."""
+    return [(TABLES / "dt_bundle.css").read_text(encoding="utf-8"), (ASSETS / "page.css").read_text(encoding="utf-8")]

@@ -1,0 +1,130 @@
+"""The page, put together: what is shown, and the scripts and styles that show it, in one file that needs no other."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from bench.evidence.untrusted import plain
+from bench.report import tables as text_tables
+from bench.report.machine import Machine
+from bench.report.page import charts, sentences, tables
+from bench.report.page.data.courses import courses, outcome_maps
+from bench.report.page.data.rows import all_rows
+from bench.report.page.data.starts import start_phases
+from bench.report.page.palette import COLOURS, SHAPES, cycled, text_config
+from bench.report.page.scripts import ASSETS, digest, scripts, styles
+from bench.trajectories.evidence import Trajectories
+
+FIRST_SHOWN = 3
+"""Labels that are shown at first: of more devices the lines could not be told apart."""
+
+
+class Column(NamedTuple):
+    """A column of the table of rows: ``field`` is what it is sorted by, ``text`` what stands there, where that is another field."""
+
+    title: str
+    field: str
+    text: str | None = None
+    number: bool = False
+
+
+COLUMNS = (
+    Column("device", "machine"),
+    Column("question", "question"),
+    Column("variant", "variant"),
+    Column("objective", "objective"),
+    Column("arithmetic", "arithmetic"),
+    Column("N", "policies", number=True),
+    Column("steps", "steps", number=True),
+    Column("cache", "cache"),
+    Column("policy-steps/s", "speed", "shown", number=True),
+    Column("of a call", "seconds", "time", number=True),
+    Column("of the limit", "share", "percent", number=True),
+    Column("identity", "identity"),
+    Column("ULP", "ulp", number=True),
+    Column("marks", "marks"),
+    Column("status", "status"),
+    Column("reason", "reason"),
+)
+
+
+class Variant(NamedTuple):
+    """A variant's name, and what tells it apart."""
+
+    name: str
+    colour: str
+    shape: str
+
+
+def html(machines: Sequence[Machine], found: Sequence[Trajectories]) -> str:
+    """The page of some devices, and of the trajectories that were recorded."""
+    names, ran, data = variant_names(machines, found), scripts(), _data(machines, found)
+    starts = list(dict.fromkeys(phase["start"] for phase in data["starts"]))
+    scales = charts.Scales(names, [machine["name"] for machine in data["machines"]], starts)
+    data |= {"specs": charts.specs(scales, text_config("currentColor")), "variants": names}
+    return _template().render(
+        data=data,
+        columns=COLUMNS,
+        machines=data["machines"],
+        devices=list(dict.fromkeys(machine["device"] for machine in data["machines"])),
+        labels=list(dict.fromkeys(machine["label"] for machine in data["machines"])),
+        first_shown=FIRST_SHOWN,
+        variants=[Variant(*one) for one in zip(names, cycled(COLOURS, len(names)), cycled(SHAPES, len(names)), strict=True)],
+        verdict=tables.verdict(machines),
+        reasons=tables.reasons(machines),
+        facts=[tables.facts(machine) for machine in machines],
+        marks=tables.marks(machines),
+        said=_said(machines, found),
+        scripts=ran,
+        digests=" ".join(digest(script) for script in ran),
+        styles=styles(),
+    )
+
+
+def variant_names(machines: Sequence[Machine], found: Sequence[Trajectories]) -> list[str]:
+    """Every variant there is, those of the steady state first, in the order of the tables."""
+    ordered = [name for machine in machines for name in text_tables.variants(machine, machine.cells("steady state"))]
+    others = [cell.variant for machine in machines for cell in (*machine.rows, *machine.absent) if cell.variant is not None]
+    recorded = [name for one in found for course in one.courses for name in course.variants]
+    return list(dict.fromkeys(plain(name) for name in (*ordered, *others, *recorded)))
+
+
+def _data(machines: Sequence[Machine], found: Sequence[Trajectories]) -> dict[str, Any]:
+    """What the page's script works with; all of it becomes JSON."""
+    rows = [row for machine in machines for row in all_rows(machine)]
+    places = [(machine.evidence.targetrl.label, machine.evidence.targetrl.device) for machine in machines]
+    places += [(one.label, one.device) for one in found]
+    return {
+        "rows": rows,
+        "starts": [phase for machine in machines for phase in start_phases(machine)],
+        "courses": [course for one in found for course in courses(one)],
+        "maps": [each for one in found for each in outcome_maps(one)],
+        "columns": [column._asdict() for column in COLUMNS],
+        "machines": [{"name": f"{label}, {device}", "label": label, "device": device} for label, device in dict.fromkeys(places)],
+        "problems": list(dict.fromkeys(row["problem"] for row in rows if row.get("question") == "steady state")),
+    }
+
+
+def _said(machines: Sequence[Machine], found: Sequence[Trajectories]) -> dict[str, str]:
+    """A sentence for each part."""
+    first = machines[0]
+    return {
+        "lead": sentences.of_throughput(first),
+        "throughput": sentences.of_crossings(first),
+        "share": sentences.of_shares(first),
+        "phases": sentences.of_starts(first),
+        "trajectories": sentences.of_courses(found),
+        "maps": sentences.of_maps(found),
+        "rows": sentences.of_absences(machines),
+    }
+
+
+def _template() -> Template:
+    """The page's template: what stands in it is text, unless the template itself says that it is markup."""
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # JSON in a page: jinja2 writes <, >, & and ' as escapes, so that no text in it ends its element.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+    return environment.get_template("page.html")

@@ -1,0 +1,304 @@
+"""The page: one file that needs no other, with every row, in which no file's text is markup or script."""
+
+import base64
+import copy
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bench.evidence.untrusted import plain
+from bench.report import folder
+from bench.report.machine import Machine
+from bench.report.page import PACKAGES, palette, pictures, scripts, sentences, tables, writer
+from bench.trajectories import evidence as trajectories
+from targetrl_core import UsageError
+from tests.some_evidence import evidence
+from tests.synthetic import everywhere, large_set
+from tests.test_hostile import REAL, TEXTS
+
+ROOT = Path(__file__).parent.parent
+
+
+class Read(HTMLParser):
+    """A page as a browser reads it: elements with their attributes, and what stands in scripts, styles and elsewhere."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.data = ""
+        self.text = ""
+        self._open: list[str] = []
+        self._kind: str | None = None
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep it."""
+        self.elements.append((tag, dict(attrs)))
+        if tag == "script":
+            self._kind = dict(attrs).get("type")
+            self.scripts += [""] * (self._kind is None)
+        self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """The innermost one of that name ends."""
+        if tag in self._open:
+            del self._open[len(self._open) - 1 - self._open[::-1].index(tag) :]
+
+    def handle_data(self, data: str) -> None:
+        """A script, the data, or text."""
+        inside = self._open[-1] if self._open else ""
+        if inside == "script" and self._kind is None:
+            self.scripts[-1] += data
+        elif inside == "script":
+            self.data += data
+        elif inside != "style":
+            self.text += data
+
+    @property
+    def names(self) -> list[str]:
+        """The elements' names."""
+        return [name for name, _ in self.elements]
+
+
+def machines_of(tmp_path: Path, *contents: dict[str, Any]) -> list[Machine]:
+    """Evidence files, read."""
+    for number, content in enumerate(contents):
+        label = content["targetrl"]["label"]
+        (tmp_path / f"{number}-{label}-cpu.json").write_text(json.dumps(content))
+    return folder.read(tmp_path)
+
+
+def page_of(machines: Sequence[Machine], found: Sequence[trajectories.Trajectories] = ()) -> Read:
+    """The page, read."""
+    return Read(writer.html(machines, found))
+
+
+@pytest.fixture(scope="module")
+def real() -> Read:
+    """The page of the committed evidence."""
+    return page_of(folder.read(ROOT / "results"), trajectories.read_all(ROOT / "results"))
+
+
+def test_the_page_needs_no_other_file(real: Read) -> None:
+    """It names nothing outside itself, and its policy forbids to ask for anything."""
+    for _, attributes in real.elements:
+        assert (attributes.get("href") or "#").startswith("#")
+        assert "src" not in attributes
+    policy = next(attributes["content"] for name, attributes in real.elements if attributes.get("http-equiv"))
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+
+
+def test_only_its_own_scripts_may_run(real: Read) -> None:
+    """The policy names the digests of the scripts that stand in the page, and no others."""
+    policy = next(attributes["content"] or "" for _, attributes in real.elements if attributes.get("http-equiv"))
+    allowed = policy.partition("script-src ")[2].partition(";")[0].split()
+    made = [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in real.scripts]
+    assert allowed == made
+    assert len(made) == 3
+
+
+def test_every_row_is_in_the_page(real: Read) -> None:
+    """The page's data has every row of the evidence, with its speed, or the reason why it has none; the text names every reason."""
+    data = json.loads(real.data)
+    machines = folder.read(ROOT / "results")
+    part = machines[0].evidence.targetrl
+    assert len(data["rows"]) == sum(len(machine.evidence.benchmarks) + len(machine.evidence.targetrl.absent) for machine in machines)
+    assert [row["reason"] for row in data["rows"] if row["status"] != "measured"] == [plain(one.reason) for one in part.absent]
+    assert {row["variant"] for row in data["rows"] if "variant" in row} <= set(data["variants"])
+    for value in (*(one.reason for one in part.absent), part.fingerprint.processor, part.fingerprint.torch, *part.fingerprint.packages):
+        assert plain(value) in real.text
+
+
+def test_the_verdict_comes_first(real: Read) -> None:
+    """The first table tells the fastest variant of each N, as the tables of results/ do."""
+    machines = folder.read(ROOT / "results")
+    verdict = tables.verdict(machines)
+    first = verdict.lines[0]
+    assert real.names.index("table") < next(
+        index for index, (_, attributes) in enumerate(real.elements) if attributes.get("class") == "chart"
+    )
+    for n, best in zip(verdict.sizes, first.best, strict=True):
+        if best is not None:
+            assert f"`{best.variant}` {best.speed}" in (ROOT / "results/README.md").read_text()
+            assert f"N = {n:,}" in real.text
+
+
+def test_each_part_says_what_is_to_be_seen(tmp_path: Path) -> None:
+    """Sentences carry the figures of the first device, and say where there are none."""
+    (some,) = machines_of(tmp_path, evidence())
+    assert sentences.of_throughput(some) == (
+        "On some, cpu, batched trains 100 policies at 1.00 M policy-steps per second: "
+        "200 times what eager does at its largest measured N, 1."
+    )
+    assert sentences.of_shares(some) == sentences.NONE
+    assert "batched takes 2.05 s, batched-compiled with an empty cache 9.05 s" in sentences.of_starts(some)
+    assert (
+        sentences.of_absences([some]) == "5 rows converged identically and have a number; 1 did not and are withheld; 0 were not measured."
+    )
+    assert "python -m bench trajectories" in sentences.of_courses([])
+    (tmp_path / "0-some-cpu.json").unlink()
+    (bare,) = machines_of(tmp_path, evidence(no_limits="no <b>compiler</b>") | {"benchmarks": []})
+    assert [sentences.of_throughput(bare), sentences.of_starts(bare)] == [sentences.NONE] * 2
+    assert sentences.of_shares(bare) == "Not measured on some, cpu: no <b>compiler</b>."
+    assert "b" not in page_of([bare]).names
+
+
+def test_reasons_stand_once_and_withheld_ones_first(tmp_path: Path) -> None:
+    """A reason is one line, with how many rows it has, of which variants, on which devices."""
+    content = evidence()
+    absent = content["targetrl"]["absent"]
+    slow = absent[0] | {"kind": "not measured", "reason": "too slow"}
+    absent[:0] = [slow | {"cell": slow["cell"] | {"policies": n}} for n in (7, 8)]
+    found = tables.reasons(machines_of(tmp_path, content))
+    assert [(one.kind, one.rows, one.variants, one.machines) for one in found] == [
+        ("withheld", 1, "eager", "some, cpu"), ("not measured", 2, "eager", "some, cpu"),
+    ]  # fmt: skip
+
+
+def hostile(text: str) -> dict[str, Any]:
+    """A real file with one text wherever the page shows some."""
+    content = copy.deepcopy(REAL)
+    part = content["targetrl"]
+    for key in ("processor", "gpu", "driver", "compiler", "compile_flags", "commit", "system"):
+        part["fingerprint"][key] = text[:2000]
+    part["clock"]["failures"] = [text[:2000]]
+    part["no_limits"] = text[:2000]
+    for absence in part["absent"][:2]:
+        absence["reason"] = text[:2000]
+    part["absent"][0].pop("cell", None)
+    if text and text.isprintable() and len(text) <= 200:
+        part["absent"][0]["name"] = text
+        part["fingerprint"]["packages"] = {text: text}
+        steady = next(one for one in content["benchmarks"] if one["extra_info"]["question"] == "steady state")
+        for each in (content["benchmarks"][0], steady):
+            each["extra_info"] |= {"variant": text, "objective": text}
+    return content
+
+
+@pytest.mark.parametrize(
+    "text", [*TEXTS, "</script><script>alert(1)</script>", "<!--<script>", "]]>", "'-alert(1)-'", "${1}", "{{7*7}}"], ids=ascii
+)
+def test_no_text_of_a_file_is_markup_or_script(text: str, tmp_path: Path) -> None:
+    """Whatever stands in a file, the page has the elements and the scripts that it has with another text, and shows it in one direction."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    page = page_of(machines_of(tmp_path / "a", hostile(text)))
+    tame = page_of(machines_of(tmp_path / "b", hostile("tame" if text and text.isprintable() and len(text) <= 200 else "\x00")))
+    assert page.names == tame.names
+    assert [sorted(attributes) for _, attributes in page.elements] == [sorted(attributes) for _, attributes in tame.elements]
+    assert page.scripts == tame.scripts
+    data = json.loads(page.data, parse_constant=pytest.fail)
+    assert any(row.get("reason", "").endswith(plain(text[:2000])) for row in data["rows"])
+    assert all(line.isprintable() for line in page.text.split("\n"))
+
+
+def test_no_text_of_a_trajectory_is_markup(tmp_path: Path) -> None:
+    """Variants and objectives of a stranger's trajectories are text."""
+    (known,) = trajectories.read_all(ROOT / "results")
+    text = "</script><img src=x>"
+    courses = [msgspec.structs.replace(known.courses[0], objective=text, variants={text: known.courses[0].oracle}, absent={text: text})]
+    maps = [msgspec.structs.replace(known.maps[0], objective=text, variant=text)]
+    page = page_of(machines_of(tmp_path, evidence()), [msgspec.structs.replace(known, courses=courses, maps=maps)])
+    assert "img" not in page.names
+    assert json.loads(page.data)["courses"][0]["lines"][1]["variant"] == text
+
+
+def test_a_script_ends_nowhere_but_at_its_end() -> None:
+    """What would end a script's element is written another way, and a module's exports can be reached by a script."""
+    assert scripts.inline("a='</script>'+'<!--'+'<SCRIPT'\r\nb") == "a='\\x3c/script>'+'\\x3c!--'+'\\x3cSCRIPT'\nb"
+    assert scripts.as_script("var a=1,b=2;export{a as default,b};") == "(()=>{var a=1,b=2;window.tables={default:a,b:b};\n})()"
+    with pytest.raises(UsageError, match="its bundle has 0 lists of exports; it must have one"):
+        scripts.as_script("var a=1")
+
+
+def test_variants_differ_in_more_than_colour() -> None:
+    """No two of 56 variants have the same colour and shape, and those of one colour have different shapes."""
+    pairs = list(zip(palette.cycled(palette.COLOURS, 56), palette.cycled(palette.SHAPES, 56), strict=True))
+    assert len(set(pairs)) == 56
+
+
+def test_where_packages_are_missing_the_tables_are_made(tmp_path: Path) -> None:
+    """Without the packages of the extra, report writes what it wrote, and says in one line what the page needs."""
+    (tmp_path / "some-cpu.json").write_text(json.dumps(evidence()))
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({PACKAGES!r})); sys.argv[1:] = ['report', '--results', {str(tmp_path)!r}]; "
+        "from bench import __main__; sys.exit(__main__.main())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        f"wrote {tmp_path / 'README.md'}",
+        f"wrote {tmp_path / 'results.csv'}",
+        f"index.html was not made: {', '.join(PACKAGES)} is missing; pip install 'targetrl[report]'",
+    ]
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_the_page_is_written_beside_the_tables(tmp_path: Path) -> None:
+    """`python -m bench report` writes the page and both pictures, without torch."""
+    (tmp_path / "some-cpu.json").write_text(json.dumps(evidence()))
+    code = (
+        f"import sys, pathlib; from bench.report import folder; folder.write(pathlib.Path({str(tmp_path)!r})); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "some-cpu.json", "README.md", "results.csv", "index.html", "throughput.svg", "throughput-dark.svg",
+    }  # fmt: skip
+
+
+def test_a_broken_trajectory_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    """Trajectories that cannot be read are an error that names the file, also before a run of the suite, and nothing is written."""
+    (tmp_path / "some-cpu.json").write_text(json.dumps(evidence()))
+    (tmp_path / "some-cpu-trajectories.json").write_text("{}")
+    for attempt in (folder.write, folder.check):
+        with pytest.raises(UsageError, match=r"^some-cpu-trajectories.json: "):
+            attempt(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def pinned(package: str) -> str:
+    """The version of a package that the pictures were drawn with."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return next(line.partition("==")[2] for line in lines if line.startswith(f"{package}=="))
+
+
+DRAWN_WITH = ("altair", "vl-convert-python")
+
+
+@pytest.mark.skipif(any(version(name) != pinned(name) for name in DRAWN_WITH), reason="other versions draw other pictures")
+def test_committed_pictures_are_drawn_from_the_committed_evidence() -> None:
+    """The pictures of README.md are those of the evidence, small, and there for a reader by day and by night."""
+    machines = folder.read(ROOT / "results")
+    drawn = pictures.pictures(machines[0], writer.variant_names(machines, trajectories.read_all(ROOT / "results")))
+    assert drawn.keys() == pictures.INKS.keys()
+    for name, svg in drawn.items():
+        assert (ROOT / "results" / name).read_text() == svg
+        assert len(svg) < 200_000
+        assert f"results/{name}" in (ROOT / "README.md").read_text()
+
+
+def test_a_large_page_is_soon_made_and_not_too_large(tmp_path: Path) -> None:
+    """10 devices of 500 rows make a page of less than 8 MB in less than 5 s."""
+    rows = large_set(tmp_path)
+    assert rows == 5000
+    (known,) = trajectories.read_all(ROOT / "results")
+    begun = time.perf_counter()
+    page = writer.html(folder.read(tmp_path), everywhere(known))
+    assert time.perf_counter() - begun < 5
+    assert len(page.encode()) < 8e6
+    assert len(json.loads(Read(page).data)["rows"]) == rows
