@@ -6,8 +6,9 @@ TORCH ?=# another torch than the pinned one, such as TORCH='==2.10.*'; it takes 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: bench bench-peers test lint types workflows smoke clean require
+.PHONY: bench bench-peers test browser lint types workflows smoke clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
@@ -18,6 +19,11 @@ bench-peers: $(READY)  ## the same, beside numpy, numba and jax (installs some 6
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
+
+browser:  ## the browser that the page is tested in: where there is none, apt-get installs one if it can
+	@for name in $(BROWSERS); do ! command -v $$name >/dev/null || exit 0; done; test -n "$$TARGETRL_CHROMIUM" \
+	|| { apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
+	|| { echo "targetrl needs a browser to test its page: install chromium, or name one in TARGETRL_CHROMIUM" >&2; exit 2; }
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -46,4 +52,4 @@ require:
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "targetrl needs a C++ compiler for torch.compile: on Debian and Ubuntu, apt install g++; on macOS, xcode-select --install" >&2; exit 2; }
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .benchmarks .hypothesis
+	rm -rf $(VENV) screenshots .pytest_cache .ruff_cache .mypy_cache .benchmarks .hypothesis
