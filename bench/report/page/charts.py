@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from bench.report.page.data.courses import ORACLE, OUTCOMES
+from bench.report.page.data.courses import ORACLE, OUTCOME_NAMES
 from bench.report.page.data.starts import PHASES
 from bench.report.page.palette import COLOURS, DASHES, GREY, OUTCOME_COLOURS, PHASE_COLOURS, SHAPES, cycled
 
@@ -72,7 +72,7 @@ def phases(scales: Scales) -> alt.Chart:
         x=alt.X("seconds:Q", title="seconds", stack="zero"),
         y=alt.Y("start:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)),
         yOffset=alt.YOffset("machine:N", sort=list(scales.machines)),
-        color=alt.Color("phase:N", scale=colours, legend=alt.Legend(title=None, orient="top", columns=2, labelLimit=220)),
+        color=alt.Color("phase:N", scale=colours, legend=None),
         order=alt.Order("order:Q"),
         tooltip=tooltip,
     )
@@ -95,7 +95,7 @@ def distances(scales: Scales) -> alt.LayerChart:
 
 def outcome_map() -> alt.Chart:
     """Where policies end, by where they begin and by learning rate."""
-    colours = alt.Scale(domain=[outcome.replace("_", " ") for outcome in OUTCOMES], range=list(OUTCOME_COLOURS))
+    colours = alt.Scale(domain=list(OUTCOME_NAMES), range=list(OUTCOME_COLOURS))
     number = "format(datum.value, '~g')"
     tooltip = [
         alt.Tooltip("logit:Q", title="logit at the start"),
@@ -109,7 +109,7 @@ def outcome_map() -> alt.Chart:
         .encode(
             x=alt.X("logit:O", title="logit at the start", axis=alt.Axis(values=[-4, -2, 0, 2, 4], labelAngle=0, labelExpr=number)),
             y=alt.Y("rate:O", title="learning rate", sort="descending", axis=alt.Axis(values=[0.01, 0.1, 1], labelExpr=number)),
-            color=alt.Color("outcome:N", scale=colours, legend=alt.Legend(title=None, orient="top", columns=2)),
+            color=alt.Color("outcome:N", scale=colours, legend=None),
             tooltip=tooltip,
         )
     )

@@ -70,17 +70,18 @@ def of_courses(found: Sequence[Trajectories]) -> str:
     if not known:
         return "Nothing of this was recorded: python -m bench trajectories does."
     distance = max(distance for distance, _ in known)
-    return (
-        f"Up to {max(count for _, count in known)} variants lie upon the oracle's wide lines, none further off than {distance:,.0f} ULP "
-        "where no policy hangs on a rounding error."
-    )
+    count = max(count for _, count in known)
+    aside = "policies whose course hangs on a rounding error aside"
+    return f"Up to {count} variants lie upon the oracle's wide lines, none further off than {distance:,.0f} ULP, {aside}."
 
 
 def of_maps(found: Sequence[Trajectories]) -> str:
     """What share of a map's starts comes to the target, by objective."""
     maps = found[0].maps if found else []
-    said = [f"{share(one, 'at_target'):.0%} of these starts under {plain(one.objective)}" for one in maps]
-    return f"At target end {', '.join(said)}." if said else "Nothing of this was recorded: python -m bench trajectories does."
+    said = [f"under {plain(one.objective)} {share(one, 'at_target'):.0%} of these starts end at target" for one in maps]
+    return (
+        f"After {maps[0].steps} steps, {', '.join(said)}." if said else "Nothing of this was recorded: python -m bench trajectories does."
+    )
 
 
 def of_absences(machines: Sequence[Machine]) -> str:

@@ -1,18 +1,19 @@
 """The page, put together: what is shown, and the scripts and styles that show it, in one file that needs no other."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from bench.evidence.schema import Question
 from bench.evidence.untrusted import plain
 from bench.report import tables as text_tables
 from bench.report.machine import Machine
 from bench.report.page import charts, sentences, tables
-from bench.report.page.data.courses import courses, outcome_maps
-from bench.report.page.data.rows import all_rows
-from bench.report.page.data.starts import start_phases
-from bench.report.page.palette import COLOURS, SHAPES, cycled, text_config
+from bench.report.page.data.courses import OUTCOME_NAMES, courses, outcome_maps
+from bench.report.page.data.rows import Record, all_rows
+from bench.report.page.data.starts import PHASES, start_phases
+from bench.report.page.palette import COLOURS, OUTCOME_COLOURS, PHASE_COLOURS, SHAPES, cycled, text_config
 from bench.report.page.scripts import ASSETS, digest, scripts, styles
 from bench.trajectories.evidence import Trajectories
 
@@ -75,6 +76,8 @@ def html(machines: Sequence[Machine], found: Sequence[Trajectories]) -> str:
         reasons=tables.reasons(machines),
         facts=[tables.facts(machine) for machine in machines],
         marks=tables.marks(machines),
+        phases=list(zip(PHASES, PHASE_COLOURS, strict=True)),
+        outcomes=list(zip(OUTCOME_NAMES, OUTCOME_COLOURS, strict=True)),
         said=_said(machines, found),
         scripts=ran,
         digests=" ".join(digest(script) for script in ran),
@@ -92,7 +95,7 @@ def variant_names(machines: Sequence[Machine], found: Sequence[Trajectories]) ->
 
 def _data(machines: Sequence[Machine], found: Sequence[Trajectories]) -> dict[str, Any]:
     """What the page's script works with; all of it becomes JSON."""
-    rows = [row for machine in machines for row in all_rows(machine)]
+    rows = sorted((row for machine in machines for row in all_rows(machine)), key=_question)
     places = [(machine.evidence.targetrl.label, machine.evidence.targetrl.device) for machine in machines]
     places += [(one.label, one.device) for one in found]
     return {
@@ -100,10 +103,17 @@ def _data(machines: Sequence[Machine], found: Sequence[Trajectories]) -> dict[st
         "starts": [phase for machine in machines for phase in start_phases(machine)],
         "courses": [course for one in found for course in courses(one)],
         "maps": [each for one in found for each in outcome_maps(one)],
+        "outcomes": OUTCOME_NAMES,
         "columns": [column._asdict() for column in COLUMNS],
         "machines": [{"name": f"{label}, {device}", "label": label, "device": device} for label, device in dict.fromkeys(places)],
         "problems": list(dict.fromkeys(row["problem"] for row in rows if row.get("question") == "steady state")),
     }
+
+
+def _question(row: Record) -> int:
+    """Where a row stands: the steady state first, and last what failed before it was known what it is about."""
+    questions = get_args(Question)
+    return questions.index(row["question"]) if "question" in row else len(questions)
 
 
 def _said(machines: Sequence[Machine], found: Sequence[Trajectories]) -> dict[str, str]:

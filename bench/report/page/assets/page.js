@@ -83,9 +83,8 @@
   }
 
   function spreadMap({ logits, rates, outputs, outcomes }) {
-    const names = ["at target", "collapsed", "saturated", "elsewhere"];
     return rates.flatMap((rate, row) => logits.map((logit, column) =>
-      ({ rate, logit, output: outputs[row][column], outcome: names[outcomes[row][column]] })));
+      ({ rate, logit, output: outputs[row][column], outcome: DATA.outcomes[outcomes[row][column]] })));
   }
 
   // ---- drawing

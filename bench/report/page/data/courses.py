@@ -9,6 +9,7 @@ from bench.report.page.data.rows import Record
 from bench.trajectories.evidence import Course, OutcomeMap, Trajectories
 
 OUTCOMES: tuple[Outcome, ...] = ("at_target", "collapsed", "saturated", "elsewhere")
+OUTCOME_NAMES = tuple(outcome.replace("_", " ") for outcome in OUTCOMES)
 ORACLE = "oracle"
 
 
