@@ -38,10 +38,12 @@ def overtakes(faster: Line, slower: Line, head_start: float = 0.0) -> float:
 
 def policies_from(faster: Model, slower: Model, head_start: Interval | None = None) -> Interval:
     """The same with its interval, over what is drawn again of both lines and of the head start."""
-    late = head_start or Interval(0.0, 0.0, 0.0)
-    pairs = zip(faster.drawn, slower.drawn, draws.normals(f"{faster.kind} after {slower.kind}"), strict=False)
-    drawn = [overtakes(one, other, draws.moved(late, number)) for one, other, number in pairs]
-    return draws.interval(overtakes(faster.line, slower.line, late.value), drawn)
+    pairs = zip(faster.drawn, slower.drawn, strict=True)
+    if head_start is None:
+        return draws.interval(overtakes(faster.line, slower.line), [overtakes(one, other) for one, other in pairs])
+    numbers = draws.normals(f"{faster.kind} after {slower.kind}")
+    drawn = [overtakes(one, other, draws.moved(head_start, number)) for (one, other), number in zip(pairs, numbers, strict=False)]
+    return draws.interval(overtakes(faster.line, slower.line, head_start.value), drawn)
 
 
 def crossings(models: Sequence[Model]) -> Iterator[Crossing]:

@@ -5,12 +5,16 @@ drawn apart from each other. Part of what moves them, the process, moves all of 
 than this says. The draws are the same each time, so that tables are.
 """
 
-import math
 import random
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
 from statistics import NormalDist
 
+import numpy as np
+
 from bench.cost.curves import Curve
+from bench.cost.line import Array
 from bench.evidence.records import CONFIDENCE, Interval
 
 DRAWS = 999
@@ -25,22 +29,24 @@ def normals(name: str) -> Iterator[float]:
         yield _NORMAL.inv_cdf(source.uniform(1e-12, 1 - 1e-12))
 
 
-def redrawn(curve: Curve, name: str) -> Iterator[list[float]]:
-    """``DRAWS`` times the logarithms of the curve's seconds, as other runs might have had them."""
-    numbers = normals(name)
-    for _ in range(DRAWS):
-        yield [_log_seconds(point.seconds, next(numbers)) for point in curve]
+def redrawn(curve: Curve, name: str) -> Array:
+    """``DRAWS`` times the logarithms of the curve's seconds, as other runs might have had them, [DRAWS, sizes]."""
+    low, value, high = np.log(np.array([point.seconds for point in curve])).T
+    numbers = _numbers(name, DRAWS * len(curve)).reshape(DRAWS, len(curve))
+    logs: Array = value + numbers * np.where(numbers > 0, high - value, value - low) / _REACH
+    return logs
+
+
+@lru_cache(maxsize=1000)
+def _numbers(name: str, count: int) -> Array:
+    """The first of them: devices that are measured alike share them."""
+    return np.array(list(islice(normals(name), count)))
 
 
 def moved(interval: Interval, number: float) -> float:
     """A value that may be of either sign, where a standard normal distribution had ``number``."""
     half = interval.high - interval.value if number > 0 else interval.value - interval.low
     return interval.value + number * half / _REACH
-
-
-def _log_seconds(seconds: Interval, number: float) -> float:
-    half = math.log(seconds.high / seconds.value) if number > 0 else math.log(seconds.value / seconds.low)
-    return math.log(seconds.value) + number * half / _REACH
 
 
 def interval(value: float, drawn: Iterable[float]) -> Interval:

@@ -3,8 +3,12 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from operator import mul, sub
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 
 class Line(NamedTuple):
@@ -28,16 +32,24 @@ def fit(sizes: tuple[int, ...], logs: Sequence[float]) -> Line:
         sizes: two or more different N.
         logs: logarithm of the seconds at each.
     """
-    mean = sum(logs) / len(logs)
-    centred = [value - mean for value in logs]
-    theta, _ = min(_grid(sizes), key=lambda one: _distance(one, centred))
-    if theta == -math.inf:
-        return Line(math.exp(mean), 0.0)
-    if theta == math.inf:
-        return Line(0.0, math.exp(mean - sum(map(math.log, sizes)) / len(sizes)))
-    theta = _improved(theta, sizes, centred)
-    dispatch = math.exp(mean - sum(_shape(theta, sizes)) / len(sizes))
-    return Line(dispatch, dispatch * math.exp(theta))
+    return fits(sizes, np.array([logs]))[0]
+
+
+def fits(sizes: tuple[int, ...], logs: Array) -> list[Line]:
+    """A line for each row of ``logs``, [rows, sizes], all at once: a bootstrap fits a thousand."""
+    thetas, shapes = _grid(sizes)
+    n, means = np.array(sizes, dtype=float), logs.mean(axis=1)
+    centred = _less_mean(logs)
+    # The sums of squares, but for what is the same for every θ; of equals, the first is taken.
+    theta = thetas[np.argmin((shapes**2).sum(axis=1) - 2.0 * centred @ shapes.T, axis=1)]
+    inside = np.isfinite(theta)
+    found = np.empty((len(logs), 2))
+    found[theta == -np.inf] = np.stack((np.exp(means), np.zeros_like(means)), 1)[theta == -np.inf]
+    found[theta == np.inf] = np.stack((np.zeros_like(means), np.exp(means - np.log(n).mean())), 1)[theta == np.inf]
+    best = _improved(theta[inside], n, centred[inside])
+    dispatch = np.exp(means[inside] - _shape(best, n).mean(axis=1))
+    found[inside] = np.stack((dispatch, dispatch * np.exp(best)), 1)
+    return [Line(dispatch, per_policy) for dispatch, per_policy in found.tolist()]
 
 
 def misfit(line: Line, sizes: Sequence[int], logs: Sequence[float]) -> float:
@@ -51,37 +63,33 @@ _BEYOND = 10.0
 
 
 @lru_cache
-def _grid(sizes: tuple[int, ...]) -> tuple[tuple[float, tuple[float, ...]], ...]:
-    """θ, and log(1 + e^θ·N) at each size less its mean; the ends are a line without b, and one without a."""
+def _grid(sizes: tuple[int, ...]) -> tuple[Array, Array]:
+    """θ, [grid], and log(1 + e^θ·N) at each size less its mean, [grid, sizes]; the ends are a line without b, and one without a."""
     low, high = -math.log(max(sizes)) - _BEYOND, -math.log(min(sizes)) + _BEYOND
-    thetas = [low + _STEP * k for k in range(math.ceil((high - low) / _STEP) + 1)]
-    ends = ((-math.inf, (0.0,) * len(sizes)), (math.inf, _less_mean([math.log(n) for n in sizes])))
+    thetas: Array = low + _STEP * np.arange(math.ceil((high - low) / _STEP) + 1.0)
+    n = np.array(sizes, dtype=float)
     # The ends come last: of equals, the first is taken.
-    return (*((theta, _less_mean(_shape(theta, sizes))) for theta in thetas), *ends)
+    shapes = np.concatenate((_shape(thetas, n), np.zeros((1, len(n))), np.log(n)[None]))
+    return np.concatenate((thetas, (-np.inf, np.inf))), _less_mean(shapes)
 
 
-def _distance(one: tuple[float, tuple[float, ...]], centred: list[float]) -> float:
-    """The sum of squares, but for what is the same for every θ."""
-    squares: float = sum(map(mul, one[1], one[1])) - 2.0 * sum(map(mul, one[1], centred))
-    return squares
-
-
-def _improved(theta: float, sizes: tuple[int, ...], centred: list[float]) -> float:
+def _improved(theta: Array, n: Array, centred: Array) -> Array:
+    """Gauss-Newton steps, [rows]."""
     low, high = theta - _STEP, theta + _STEP
     for _ in range(20):
-        slopes = _less_mean([1.0 / (1.0 + math.exp(-theta) / n) for n in sizes])
-        rest = map(sub, centred, _less_mean(_shape(theta, sizes)))
-        step: float = sum(map(mul, slopes, rest)) / sum(map(mul, slopes, slopes))
-        before, theta = theta, min(max(theta + step, low), high)
-        if abs(theta - before) < 1e-10:  # noqa: PLR2004 — far below what a row is known to
+        slopes = _less_mean(1.0 / (1.0 + np.exp(-theta)[:, None] / n))
+        rest = centred - _less_mean(_shape(theta, n))
+        before, theta = theta, np.clip(theta + (slopes * rest).sum(axis=1) / (slopes * slopes).sum(axis=1), low, high)
+        if np.all(np.abs(theta - before) < 1e-10):  # noqa: PLR2004 — far below what a row is known to
             break
     return theta
 
 
-def _shape(theta: float, sizes: tuple[int, ...]) -> list[float]:
-    return [math.log1p(math.exp(theta) * n) for n in sizes]
+def _shape(theta: Array, n: Array) -> Array:
+    shape: Array = np.log1p(np.exp(theta)[:, None] * n)
+    return shape
 
 
-def _less_mean(values: list[float]) -> tuple[float, ...]:
-    mean = sum(values) / len(values)
-    return tuple(value - mean for value in values)
+def _less_mean(values: Array) -> Array:
+    less: Array = values - values.mean(axis=1, keepdims=True)
+    return less

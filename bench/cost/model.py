@@ -6,7 +6,7 @@ from functools import cached_property
 
 from bench.cost import draws
 from bench.cost.curves import Curve, Kind, curves
-from bench.cost.line import Line, fit, misfit
+from bench.cost.line import Line, fit, fits, misfit
 from bench.evidence.records import Interval
 from bench.report.machine import Machine
 
@@ -86,7 +86,7 @@ def models(machine: Machine) -> dict[Kind, Model]:
 def model_of(kind: Kind, curve: Curve) -> Model:
     """The model of a curve of two or more sizes."""
     sizes, logs = _sizes_and_logs(curve)
-    return Model(kind, curve, fit(sizes, logs), tuple(fit(sizes, drawn) for drawn in draws.redrawn(curve, str(kind))))
+    return Model(kind, curve, fit(sizes, logs), tuple(fits(sizes, draws.redrawn(curve, str(kind)))))
 
 
 def _sizes_and_logs(curve: Curve) -> tuple[tuple[int, ...], list[float]]:
