@@ -21,6 +21,7 @@ from bench.comparison.fingerprints import differences
 from bench.comparison.rows import rows
 from bench.comparison.style import MARKDOWN, TERMINAL
 from bench.evidence.schema import SCHEMA
+from bench.trajectories import evidence as trajectories
 from bench.verdicts import trials
 from targetrl_core import UsageError
 from tests.some_evidence import evidence, row
@@ -271,8 +272,8 @@ def test_ten_files_of_500_rows_take_no_time_and_no_torch(tmp_path: Path, record_
     assert time.perf_counter() - start < 6
 
 
-FILES = sorted({*(ROOT / "results").glob("*-*.json")} - {*trials.files(ROOT / "results")})
-"""What the suite writes; the self-test of `ab` has times of no benchmark."""
+FILES = sorted({*(ROOT / "results").glob("*-*.json")} - {*trials.files(ROOT / "results"), *trajectories.files(ROOT / "results")})
+"""What the suite writes; the self-test of `ab` has times of no benchmark, and trajectories have none at all."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

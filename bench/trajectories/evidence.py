@@ -103,13 +103,18 @@ class Trajectories(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"{self.label}, {self.device}"
 
 
+def files(results: Path) -> list[Path]:
+    """The files of a folder."""
+    return sorted(results.glob(f"*{SUFFIX}"))
+
+
 def read_all(results: Path) -> list[Trajectories]:
     """The files of a folder, which may be a stranger's.
 
     Raises:
         UsageError: one cannot be read, is not of this schema, or all are too large together, naming the file and the field.
     """
-    paths = sorted(results.glob(f"*{SUFFIX}"))
+    paths = files(results)
     untrusted.check_total(paths)
     return [untrusted.decoded(path, Trajectories) for path in paths]
 
