@@ -16,6 +16,10 @@ BAR_HEIGHT = 26
 """Pixels of a cold start."""
 
 
+LEGEND = alt.Legend(title=None, symbolOpacity=1, symbolStrokeWidth=0)
+"""Of colour and shape together, as points have them, not the paler lines and intervals."""
+
+
 class Scales(NamedTuple):
     """The variants and devices there are: one has the same colour, shape and line in every plot. ``starts`` are kinds of cold starts."""
 
@@ -26,12 +30,12 @@ class Scales(NamedTuple):
     def colour(self, *, legend: bool = False) -> alt.Color:
         """By variant."""
         scale = alt.Scale(domain=list(self.variants), range=cycled(COLOURS, len(self.variants)))
-        return alt.Color("variant:N", scale=scale, legend=alt.Legend(title=None) if legend else None)
+        return alt.Color("variant:N", scale=scale, legend=LEGEND if legend else None)
 
     def shape(self, *, legend: bool = False) -> alt.Shape:
         """By variant."""
         scale = alt.Scale(domain=list(self.variants), range=cycled(SHAPES, len(self.variants)))
-        return alt.Shape("variant:N", scale=scale, legend=alt.Legend(title=None) if legend else None)
+        return alt.Shape("variant:N", scale=scale, legend=LEGEND if legend else None)
 
     def dash(self) -> alt.StrokeDash:
         """By device."""

@@ -13,6 +13,8 @@ from bench.report.limit import limit_lines
 from bench.report.machine import MARKS, Machine
 from bench.report.page.data.rows import problem_name
 
+LETTERS = MARKS | {"w": "weak: the machine was disturbed, as is said of it below"}
+
 
 class Best(NamedTuple):
     """The fastest row of one N."""
@@ -117,4 +119,4 @@ def facts(machine: Machine) -> Facts:
 def marks(machines: Sequence[Machine]) -> dict[str, str]:
     """The letters that stand at figures, with their meaning."""
     used = {letter for machine in machines for row in machine.evidence.benchmarks for letter in machine.marks(row)}
-    return {letter: text for letter, text in MARKS.items() if letter in used}
+    return {letter: text for letter, text in LETTERS.items() if letter in used}

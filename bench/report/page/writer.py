@@ -44,6 +44,7 @@ COLUMNS = (
     Column("of the limit", "share", "percent", number=True),
     Column("identity", "identity"),
     Column("ULP", "ulp", number=True),
+    Column("ambiguous", "ambiguous", number=True),
     Column("marks", "marks"),
     Column("status", "status"),
     Column("reason", "reason"),

@@ -47,7 +47,7 @@ def _measured(machine: Machine, row: Benchmark) -> Record:
     facts, seconds = row.extra_info, seconds_of(machine, row)
     found: Record = {
         "status": "measured", "seconds": seconds.value, "time": with_interval(seconds, seconds=True), "marks": machine.marks(row),
-        "rounds": len(row.stats.data), "identity": facts.identity,
+        "identity": facts.identity,
     }  # fmt: skip
     if facts.ulp:
         found |= {"ulp": round(records.max_ulp(facts), 3), "ambiguous": facts.ambiguous}
@@ -57,7 +57,7 @@ def _measured(machine: Machine, row: Benchmark) -> Record:
     found |= {"speed": speed.value, "low": speed.low, "high": speed.high, "shown": with_interval(speed)}
     if limit is not None:
         share = speed.value / limit.speed
-        found |= {"share": share, "percent": f"{share:.2%}" if share < TENTH else f"{share:.0%}", "binds": limit.binds}
+        found |= {"share": share, "percent": f"{share:.2%}" if share < TENTH else f"{share:.0%}"}
     return found
 
 
