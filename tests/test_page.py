@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bench.evidence.untrusted import plain
 from bench.report import folder
@@ -24,7 +26,7 @@ from bench.trajectories import evidence as trajectories
 from targetrl_core import UsageError
 from tests.some_evidence import evidence
 from tests.synthetic import everywhere, large_set
-from tests.test_hostile import REAL, TEXTS
+from tests.test_hostile import NUMBERS, OTHERS, REAL, SHARP, TEXTS, replaced
 
 ROOT = Path(__file__).parent.parent
 
@@ -204,6 +206,20 @@ def test_no_text_of_a_file_is_markup_or_script(text: str, tmp_path: Path) -> Non
     data = json.loads(page.data, parse_constant=pytest.fail)
     assert any(row.get("reason", "").endswith(plain(text[:2000])) for row in data["rows"])
     assert all(line.isprintable() for line in page.text.split("\n"))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(SHARP), value=st.sampled_from((*NUMBERS, *OTHERS)))
+def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path: Path) -> None:  # noqa: ANN401 — any JSON value
+    """A file with any one field replaced is refused as it is by the tables, or has a page of strict JSON and pictures."""
+    (tmp_path / "bad-cpu.json").write_bytes(replaced(path, value))
+    try:
+        machines = folder.read(tmp_path)
+        folder.text(machines)
+    except UsageError:
+        return
+    json.loads(page_of(machines).data, parse_constant=pytest.fail)
+    assert all(svg.startswith("<svg") for svg in pictures.pictures(machines[0], writer.variant_names(machines, ())).values())
 
 
 def test_no_text_of_a_trajectory_is_markup(tmp_path: Path) -> None:
