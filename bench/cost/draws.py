@@ -18,6 +18,9 @@ from bench.cost.line import Array
 from bench.evidence.records import CONFIDENCE, Interval
 
 DRAWS = 999
+KEPT = 20
+"""Most sizes of a curve whose numbers are kept for the next device: some 160 kB."""
+
 _NORMAL = NormalDist()
 _REACH = _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
 
@@ -32,15 +35,19 @@ def normals(name: str) -> Iterator[float]:
 def redrawn(curve: Curve, name: str) -> Array:
     """``DRAWS`` times the logarithms of the curve's seconds, as other runs might have had them, [DRAWS, sizes]."""
     low, value, high = np.log(np.array([point.seconds for point in curve])).T
-    numbers = _numbers(name, DRAWS * len(curve)).reshape(DRAWS, len(curve))
+    drawn = (_kept if len(curve) <= KEPT else _numbers)(name, DRAWS * len(curve))
+    numbers = drawn.reshape(DRAWS, len(curve))
     logs: Array = value + numbers * np.where(numbers > 0, high - value, value - low) / _REACH
     return logs
 
 
-@lru_cache(maxsize=1000)
 def _numbers(name: str, count: int) -> Array:
-    """The first of them: devices that are measured alike share them."""
+    """The first of the numbers of a name."""
     return np.array(list(islice(normals(name), count)))
+
+
+_kept = lru_cache(maxsize=500)(_numbers)
+"""Devices that are measured alike share them."""
 
 
 def moved(interval: Interval, number: float) -> float:
