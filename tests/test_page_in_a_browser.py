@@ -309,6 +309,7 @@ def test_the_keyboard_is_enough(seen: Seen, pages: dict[str, str]) -> None:
     heading = page.locator("#rows-table thead th", has_text="variant")
     heading.locator("[role=button]").focus()
     page.keyboard.press("Enter")
+    page.wait_for_selector("#rows-table th[aria-sort=ascending]", timeout=5000)
     assert heading.get_attribute("aria-sort") == "ascending"
     page.locator("nav a", has_text="All rows").focus()
     page.keyboard.press("Enter")
