@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: bench bench-peers test lint types workflows smoke clean require
+.PHONY: bench bench-peers test lint types workflows docs smoke clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
@@ -29,6 +29,9 @@ types: $(READY)
 workflows: $(READY)  ## check what .github/ holds
 	$(BIN)/actionlint
 	$(BIN)/zizmor --offline --persona pedantic --no-progress .github
+
+docs: $(READY)  ## make the pages and pictures of docs/ and the tables of results/ anew
+	$(BIN)/python -m bench docs
 
 smoke: $(READY)  ## a short timed run on the CPU, kept out of results/
 	$(BIN)/python -m pytest --benchmark-only --quick --device cpu

@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from bench.commands import Command, ab, bounds, compare, missing, peers, recommend, report, schema
+from bench.commands import Command, ab, bounds, compare, docs, missing, peers, recommend, report, schema
 from bench.evidence.untrusted import plain
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, bounds, peers, schema)
+COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, peers, schema)
 
 
 def main() -> int:
