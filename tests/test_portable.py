@@ -110,7 +110,9 @@ def test_the_step_needs_no_float64(objective: Any, optimizer: Any, name: Any) ->
     problem = Problem(objective=objective, optimizer=optimizer, arithmetic=name, beta2=[0.999] * 500)
     population = Population.initialise(500, seed=26)
     c, by_step = problem.constants(torch.device("cpu")), ticks(problem, 0, torch.device("cpu"))
-    rule = rule_for(problem, population)._replace(arithmetic=arithmetic(name, torch.device("mps")))
+    mps = torch.device("mps")
+    root = arithmetic("portable", mps).sqrt if objective == "reinforce" else None
+    rule = rule_for(problem, population)._replace(arithmetic=arithmetic(name, mps), noise_root=root)
     with LikeMps():
         state = begin(rule, population, c)
         for tick in by_step:
