@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: bench bench-peers test browser lint types workflows smoke clean require
+.PHONY: bench bench-peers test browser lint types workflows docs smoke clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
@@ -35,6 +35,9 @@ types: $(READY)
 workflows: $(READY)  ## check what .github/ holds
 	$(BIN)/actionlint
 	$(BIN)/zizmor --offline --persona pedantic --no-progress .github
+
+docs: $(READY)  ## make the pages and pictures of docs/ and the tables of results/ anew
+	$(BIN)/python -m bench docs
 
 smoke: $(READY)  ## a short timed run on the CPU, kept out of results/
 	$(BIN)/python -m pytest --benchmark-only --quick --device cpu

@@ -15,8 +15,8 @@ import torch
 
 from bench.evidence.files import write_atomically
 from targetrl_core import Population, Problem
+from targetrl_core.names import OBJECTIVES
 from targetrl_core.oracle import Reference, reference
-from targetrl_core.population import STATE_NAMES
 from targetrl_core.probe import probe
 from targetrl_core.variants import BUILT_IN
 
@@ -54,10 +54,13 @@ def measure() -> dict[str, Any]:
 
 def _problems() -> Iterator[tuple[Problem, int]]:
     for steps, n in STEPS.items():
-        for objective in ("detached", "pathwise"):
+        for objective in OBJECTIVES:
             for optimizer, settings in SETTINGS.items():
                 for constants in settings:
                     yield Problem(objective=objective, optimizer=optimizer, steps=steps, **constants), n  # type: ignore[arg-type]
+                    if objective == "reinforce":
+                        drawn = {"samples": 5, "sigma": 0.3, "baseline_decay": 0.5}
+                        yield Problem(objective=objective, optimizer=optimizer, steps=steps, **constants, **drawn), n // 4  # type: ignore[arg-type]
 
 
 def _starts(problem: Problem, n: int) -> Population:
@@ -65,7 +68,7 @@ def _starts(problem: Problem, n: int) -> Population:
     usual = Population.initialise(n, seed=2_000_000)
     hard = probe(problem, n, torch.Generator().manual_seed(0))
     odd = torch.arange(n) % 2 == 1
-    return Population.fresh(torch.where(odd, hard.weight, usual.weight), torch.where(odd, hard.bias, usual.bias))
+    return Population.fresh(torch.where(odd, hard.weight, usual.weight), torch.where(odd, hard.bias, usual.bias), usual.seeds)
 
 
 def _distances(problem: Problem, population: Population, expected: Reference) -> Iterator[tuple[str, str, dict[str, float]]]:
@@ -86,14 +89,17 @@ def largest_distances(expected: Reference, trained: Population) -> dict[str, flo
     n = trained.n
     clear = ~expected.kinked[:n]
     distances = {}
-    for name in STATE_NAMES:
-        distance = (getattr(trained, name).double() - expected.state[name][:n]).abs() / expected.reach[name][:n]
+    for name, state in expected.state.items():
+        distance = (trained.tensors()[name].double() - state[:n]).abs() / expected.reach[name][:n]
         distances[name] = float(distance[clear].max()) if clear.any() else 0.0
     return distances
 
 
 def _text(problem: Problem) -> str:
-    values = (f"{name}={getattr(problem, name):g}" for name in ("target", "k", "x", "lr", "beta1", "beta2", "eps"))
+    names = ["target", "k", "x", "lr", "beta1", "beta2", "eps"]
+    if problem.objective == "reinforce":
+        names += ["sigma", "baseline_decay", "samples"]
+    values = (f"{name}={getattr(problem, name):g}" for name in names)
     return f"{problem.objective} {problem.optimizer} {problem.steps} steps: " + " ".join(values)
 
 

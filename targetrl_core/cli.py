@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from targetrl_core import __version__
 from targetrl_core.errors import UsageError, one_of
-from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES, OPTIMIZERS
+from targetrl_core.names import ARITHMETICS, BASELINES, DEVICES, OBJECTIVES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from targetrl_core.problem import Problem
@@ -22,6 +22,8 @@ _CONSTANTS = {
     "beta1": (0.9, "decay of Adam's first moment"),
     "beta2": (0.999, "decay of Adam's second moment"),
     "eps": (1e-8, "what Adam adds to the root of the second moment"),
+    "sigma": (0.05, "standard deviation of the actions under reinforce"),
+    "baseline_decay": (0.8, "how much of the moving average of the rewards each step keeps under reinforce"),
 }
 
 
@@ -88,8 +90,12 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 def _add_constants(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--optimizer", default=OPTIMIZERS[0], help=f"{one_of(OPTIMIZERS)} (default: {OPTIMIZERS[0]})")
     parser.add_argument("--steps", type=_count, default=50, help="updates of each policy (default: 50)")
+    parser.add_argument("--samples", type=_count, default=1, help="actions drawn each step under reinforce (default: 1)")
+    parser.add_argument("--baseline", default=BASELINES[0], help=f"of reinforce: {one_of(BASELINES)} (default: {BASELINES[0]})")
+    parser.add_argument("--noise-seed", type=int, default=0, help="which noise reinforce draws (default: 0)")
     for name, (default, text) in _CONSTANTS.items():
-        parser.add_argument(f"--{name}", type=float, default=default, help=f"{text} (default: {default:g})")
+        flag = name.replace("_", "-")
+        parser.add_argument(f"--{flag}", type=float, default=default, help=f"{text} (default: {default:g})")
 
 
 def _count(text: str) -> int:
@@ -106,7 +112,9 @@ def _count(text: str) -> int:
 def _problem(options: argparse.Namespace, objective: Any, arithmetic: Any) -> "Problem":  # noqa: ANN401 — Problem checks both names
     from targetrl_core.problem import Problem
 
-    fields: dict[str, Any] = {name: getattr(options, name) for name in (*_CONSTANTS, "optimizer", "steps")}
+    fields: dict[str, Any] = {
+        name: getattr(options, name) for name in (*_CONSTANTS, "optimizer", "steps", "samples", "baseline", "noise_seed")
+    }
     return Problem(objective=objective, arithmetic=arithmetic, **fields)
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from targetrl_core.oracle_draws import Draws, RewardSlope
 from targetrl_core.outcomes import AT_TARGET
-from targetrl_core.population import STATE_NAMES, Population
+from targetrl_core.population import Population
 from targetrl_core.problem import CONSTANTS, Problem, as_float64
 from targetrl_core.spread import Slope, Spread, float32_ulp
 
@@ -77,7 +78,7 @@ def _joined(parts: list[Reference]) -> Reference:
     def joined(name: str) -> Any:  # noqa: ANN401 — a tensor, or tensors by name
         values = [getattr(part, name) for part in parts]
         if isinstance(values[0], dict):
-            return {key: torch.cat([value[key] for value in values]) for key in STATE_NAMES}
+            return {key: torch.cat([value[key] for value in values]) for key in values[0]}
         return torch.cat(values)
 
     return Reference(**{field.name: joined(field.name) for field in fields(Reference)})
@@ -94,9 +95,12 @@ class _Path:
         # With x = 1 both parameters have the same gradients: their moments, equal at the start, are computed once.
         self.shared = problem.unit_input and population.shares_moments
         state = {name: tensor.to(torch.float64) for name, tensor in population.tensors().items()}
+        if problem.keeps_baseline:
+            state.setdefault("baseline", torch.zeros(population.n, dtype=torch.float64))
+        self.seeds = population.seed_tensor(torch.device("cpu"))
         self.s = {name: tensor.expand(3, -1).clone() for name, tensor in state.items()}
         self.largest = {name: tensor.abs() for name, tensor in state.items()}
-        self.spread = Spread(population.n)
+        self.spread = Spread(population.n, "wbmvgq" if "baseline" in state else "wbmvg")
         self.kinked = torch.zeros(population.n, dtype=torch.bool)
         self.first_step = torch.full((population.n,), problem.steps, dtype=torch.int32)
         self.first_unsure = torch.zeros(population.n, dtype=torch.bool)
@@ -116,7 +120,7 @@ class _Path:
             self.kinked |= ~(carried <= SENSITIVE)  # where the variances have overflowed, too
             reach = carried * o[0] * (1.0 - o[0]) + FACTOR * error
             self.note_first(step, o[0], reach)
-            self.update(o, self.slope(o[0], error, reach), reach, self.age + step + 1)
+            self.update(self.descent(step, o, error, reach), o[0], reach, self.age + step + 1)
             for tensor in self.s.values():
                 tensor[1] = tensor[1].to(torch.float32)
         return self.found()
@@ -127,10 +131,10 @@ class _Path:
                 self.s[f"{moment}_bias"] = self.s[f"{moment}_weight"]
                 self.largest[f"{moment}_bias"] = self.largest[f"{moment}_weight"]
         z = self.s["weight"] * self.c["x"] + self.s["bias"]
-        ulp = {name: float32_ulp(self.largest[name]) for name in STATE_NAMES}
+        ulp = {name: float32_ulp(self.largest[name]) for name in self.s}
         return Reference(
             state={name: tensor[0] for name, tensor in self.s.items()},
-            reach={name: self.reach(name) + ulp[name] for name in STATE_NAMES},
+            reach={name: self.reach(name) + ulp[name] for name in self.s},
             ulp=ulp,
             logit=z[0],
             logit_reach=self.logit_reach(z) + ulp["weight"] * self.c["x"][0].abs() + ulp["bias"],
@@ -141,14 +145,14 @@ class _Path:
 
     def reach(self, name: str) -> Tensor:
         """How far rounding may have carried a state tensor: one standard deviation, and the neighbours' distances; [N]."""
-        deviation = self.spread[name[0] * 2].clamp(min=0.0).sqrt()
+        deviation = self.spread["qq" if name == "baseline" else name[0] * 2].clamp(min=0.0).sqrt()
         power = {"m_weight": 1, "v_weight": 2}.get(name, 0)
         return deviation * self.c["x"][0].abs() ** power + _apart(self.s[name])
 
     def logit_reach(self, z: Tensor) -> Tensor:
         """The same of the logit, [N]."""
-        variance = self.spread.with_logit(self.c["x"][0])["z"].clamp(min=0.0)
-        return variance.sqrt() + _apart(z)
+        variance = self.spread.variance_of({"b": 1.0, "w": self.c["x"][0]})
+        return variance.clamp(min=0.0).sqrt() + _apart(z)
 
     def forward_error(self, z: Tensor, o: Tensor) -> Tensor:
         """What rounding within one forward pass does to the output: one ulp of the largest term of z, and one of o."""
@@ -189,14 +193,27 @@ class _Path:
         rounding = (k * (1.0 - o) + reward.abs()) * error + cancelled + float32_ulp(gradient)
         return Slope(gradient, by_output * curve, rounding + folded)
 
-    def update(self, o: Tensor, slope: Slope, reach: Tensor, t: int) -> None:
-        gradient, x, lr = self.gradient(o), self.c["x"], self.c["lr"]
+    def descent(self, step: int, o: Tensor, error: Tensor, reach: Tensor) -> "_Descent":
+        """The gradient at outputs [3, N], and what is known of it."""
+        if self.problem.objective != "reinforce":
+            return _Descent(self.gradient(o), self.slope(o[0], error, reach))
+        baseline = self.s["baseline"] if self.problem.keeps_baseline else torch.zeros_like(o)
+        draws = Draws(self.problem, self.c, self.seeds, self.age + step, baseline)
+        gradient, rewards = draws.estimate(o)
+        slope, reward_slope = draws.slopes(o[0], error, reach)
+        return _Descent(gradient, slope if self.problem.keeps_baseline else slope._replace(by_baseline=None), rewards, reward_slope)
+
+    def update(self, found: "_Descent", o: Tensor, reach: Tensor, t: int) -> None:
+        gradient, slope, x, lr = found.gradient, found.slope, self.c["x"], self.c["lr"]
+        self.spread.gradient(slope, x[0])
         if self.problem.optimizer == "sgd":
+            self.follow_rewards(o, found)
             moves = {"weight": lr * gradient * x, "bias": lr * gradient}
-            self.spread.sgd(slope, x[0], lr[0], self.apply(moves))
+            self.spread.sgd(x[0], lr[0], self.apply(moves))
             return
-        self.note_sign(slope, o[0], reach)
+        self.note_sign(slope, o, reach)
         self.moment_step(gradient, slope)
+        self.follow_rewards(o, found)
         by_bias = self.derivatives("bias" if not self.shared else "weight", t)
         by_weight = by_bias if self.shared else self.derivatives("weight", t)
         moves = {name: by.move for name, by in (("weight", by_weight), ("bias", by_bias))}
@@ -206,9 +223,11 @@ class _Path:
 
     def note_sign(self, slope: Slope, o: Tensor, reach: Tensor) -> None:
         # Adam divides by √v: while v holds nothing larger than this gradient, the update is its sign times lr.
-        if self.problem.objective == "detached":
+        if self.problem.objective != "pathwise":
             by_output = slope.derivative.abs() / (o * (1.0 - o)).clamp(min=2.0**-126)
             unsure = by_output * reach + FACTOR * slope.error
+            if slope.by_baseline is not None:
+                unsure = unsure + slope.by_baseline.abs() * FACTOR * self.reach("baseline")
             memory = torch.sqrt(self.c["beta2"][0] * self.s["v_weight" if self.shared else "v_bias"][0])
             self.kinked |= (slope.gradient.abs() <= unsure) & (memory <= 2.0 * unsure)
 
@@ -225,7 +244,17 @@ class _Path:
         suffix = "weight" if self.shared else "bias"
         rounding = {f"{moment}_bias": float32_ulp(self.s[f"{moment}_{suffix}"][0]) for moment in ("m", "v")}
         rounding["m_bias"] = rounding["m_bias"] + self.rate1 * float32_ulp(slope.gradient)
-        self.spread.moments(slope, self.c["x"][0], (self.c["beta1"][0], self.c["beta2"][0]), rounding)
+        self.spread.moments(slope, (self.c["beta1"][0], self.c["beta2"][0]), rounding)
+
+    def follow_rewards(self, o: Tensor, found: "_Descent") -> None:
+        """Move the baseline towards the mean reward of this step."""
+        if found.rewards is None or found.reward_slope is None or not self.problem.keeps_baseline:
+            return
+        rate = 1.0 - as_float64(self.problem.baseline_decay)
+        self.s["baseline"] = self.s["baseline"] + rate * (found.rewards - self.s["baseline"])
+        self.grow("baseline", self.s["baseline"][0])
+        rounding = rate * found.reward_slope.error + float32_ulp(self.largest["baseline"])
+        self.spread.baseline(self.c["x"][0], rate.expand_as(o), found.reward_slope.by_output * o * (1.0 - o), rounding)
 
     def derivatives(self, parameter: str, t: int) -> "_Move":
         """Adam's move of one parameter, and its derivatives by m and v."""
@@ -254,6 +283,15 @@ class _Path:
 def _apart(rows: Tensor) -> Tensor:
     """How far both neighbours are from the policy, [N], of [3, N]."""
     return (rows[1:] - rows[0]).abs().sum(0)
+
+
+class _Descent(NamedTuple):
+    """The gradient of each row, [3, N], and how it moves; under `reinforce` also the mean reward, [3, N], and how that moves."""
+
+    gradient: Tensor
+    slope: Slope
+    rewards: Tensor | None = None
+    reward_slope: RewardSlope | None = None
 
 
 class _Move(NamedTuple):

@@ -11,7 +11,13 @@ from torch import Tensor
 from targetrl_core.errors import UsageError
 
 STATE_NAMES = ("weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias")
-"""The state tensors of a population: parameters, then Adam's first (m) and second (v) moments of each."""
+"""The state tensors of every population: parameters, then Adam's first (m) and second (v) moments of each."""
+
+Seeds = range | Tensor
+"""The seed of each policy: consecutive ones, or any, [N] int64 on the CPU, those from 2⁶³ on less 2⁶⁴."""
+
+COUNTED = range(0)
+"""Stands for the seeds 0 … N − 1."""
 
 BYTES_PER_POLICY = 16
 """A fresh population stores weight, bias and the shared moments in float32."""
@@ -19,10 +25,21 @@ BYTES_PER_POLICY = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """The state of N policies: six float32 tensors [N] on one device, and the updates they have had.
+    """The state of N policies: six or seven float32 tensors [N] on one device, and the updates they have had.
 
     Where weight and bias have had the same gradients (x = 1), ``m_bias`` *is* ``m_weight`` and ``v_bias`` *is* ``v_weight``.
     Under SGD the moments stay as they were.
+
+    Attributes:
+        weight: w, as ``bias`` and the moments [N] float32.
+        bias: b.
+        m_weight: Adam's first moment of the weight.
+        v_weight: its second moment.
+        m_bias: the first moment of the bias.
+        v_bias: its second moment.
+        age: updates so far.
+        baseline: the moving average of the rewards that ``reinforce`` keeps, [N]; None, which stands for zeros, until it has trained.
+        seeds: the seed of each policy, by which ``reinforce`` draws its noise; 0 … N − 1 unless given.
     """
 
     weight: Tensor
@@ -32,18 +49,25 @@ class Population:
     m_bias: Tensor
     v_bias: Tensor
     age: int = 0
+    baseline: Tensor | None = None
+    seeds: Seeds = COUNTED
 
     def __post_init__(self) -> None:
         for name in STATE_NAMES:
             _check_state(name, getattr(self, name), self.weight)
+        if self.baseline is not None:
+            _check_state("baseline", self.baseline, self.weight)
+        if len(self.seeds) == 0:
+            object.__setattr__(self, "seeds", range(self.n))
+        _check_seeds(self.seeds, self.n)
         if self.age < 0:
             raise UsageError(f"age is {self.age}; it must be at least 0")
 
     @classmethod
-    def fresh(cls, weight: Tensor, bias: Tensor) -> Self:
-        """A population that starts at ``weight`` and ``bias`` ([N] float32), its moments zero."""
+    def fresh(cls, weight: Tensor, bias: Tensor, seeds: Seeds = COUNTED) -> Self:
+        """A population that starts at ``weight`` and ``bias`` ([N] float32), its moments zero; ``seeds`` as the attribute."""
         m, v = torch.zeros_like(weight), torch.zeros_like(weight)
-        return cls(weight=weight, bias=bias, m_weight=m, v_weight=v, m_bias=m, v_bias=v)
+        return cls(weight=weight, bias=bias, m_weight=m, v_weight=v, m_bias=m, v_bias=v, seeds=seeds)
 
     @classmethod
     def initialise(cls, n: int, seed: int = 0, start: int = 0) -> Self:
@@ -62,7 +86,8 @@ class Population:
         """
         check_seeds(n, seed, start)
         check_memory(n, BYTES_PER_POLICY)
-        return cls.fresh(*linear_start(seed + start, n))
+        first = seed + start
+        return cls.fresh(*linear_start(first, n), seeds=range(first, first + n))
 
     @property
     def n(self) -> int:
@@ -80,11 +105,16 @@ class Population:
         return self.m_bias is self.m_weight and self.v_bias is self.v_weight
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """The population with ``function`` applied to each state tensor, moments that are shared staying shared."""
+        """The population with ``function``, which keeps the policies, applied to each state tensor; shared moments stay shared."""
+        return self._map(function, self.seeds)
+
+    def _map(self, function: Callable[[Tensor], Tensor], seeds: Seeds) -> Self:
         m, v = function(self.m_weight), function(self.v_weight)
         m_bias, v_bias = (m, v) if self.shares_moments else (function(self.m_bias), function(self.v_bias))
         parameters = {"weight": function(self.weight), "bias": function(self.bias)}
-        return type(self)(**parameters, m_weight=m, v_weight=v, m_bias=m_bias, v_bias=v_bias, age=self.age)
+        baseline = None if self.baseline is None else function(self.baseline)
+        moments = {"m_weight": m, "v_weight": v, "m_bias": m_bias, "v_bias": v_bias}
+        return type(self)(**parameters, **moments, age=self.age, baseline=baseline, seeds=seeds)
 
     def clone(self) -> Self:
         """A copy that shares no memory with this population."""
@@ -96,11 +126,29 @@ class Population:
 
     def slice(self, start: int, stop: int) -> Self:
         """Policies ``start`` … ``stop − 1``, as views."""
-        return self.map(lambda tensor: tensor[start:stop])
+        return self._map(lambda tensor: tensor[start:stop], self.seeds[start:stop])
+
+    def take(self, policies: Tensor) -> Self:
+        """Some policies only, a copy: indices [M] int64 on the population's device."""
+        chosen = policies.to("cpu")
+        seeds = chosen + _wrapped64(self.seeds.start) if isinstance(self.seeds, range) else self.seeds[chosen]
+        return self._map(lambda tensor: tensor[policies], seeds)
+
+    def seed_tensor(self, device: torch.device) -> Tensor:
+        """The seed of each policy, [N] int64 on ``device``; seeds from 2⁶³ on less 2⁶⁴."""
+        if not isinstance(self.seeds, range):
+            return self.seeds.to(device)
+        return consecutive_seeds(self.seeds.start, self.n, device)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state tensors by name, [N] each."""
-        return {name: getattr(self, name) for name in STATE_NAMES}
+        """The state tensors by name, [N] each; the baseline where there is one."""
+        tensors = {name: getattr(self, name) for name in STATE_NAMES}
+        return tensors if self.baseline is None else tensors | {"baseline": self.baseline}
+
+
+def consecutive_seeds(first: int, n: int, device: torch.device) -> Tensor:
+    """Seeds ``first`` … ``first + n − 1``, [n] int64; sums wrap around at 2⁶⁴, as the seeds' own bits do."""
+    return torch.arange(n, device=device) + _wrapped64(first)
 
 
 def check_seeds(n: int, seed: int, start: int = 0) -> None:
@@ -136,6 +184,11 @@ def linear_start(first_seed: int, n: int) -> tuple[Tensor, Tensor]:
         weight[begin : begin + count] = _uniform(_output(words, 0))
         bias[begin : begin + count] = _uniform(_output(words, 1))
     return weight, bias
+
+
+def _wrapped64(seed: int) -> int:
+    """The low 64 bits, as int64 has them."""
+    return (seed + 2**63) % 2**64 - 2**63
 
 
 def _wrapped(values: Tensor) -> Tensor:
@@ -182,6 +235,13 @@ def _uniform(words: Tensor) -> Tensor:
 def _check_integer(name: str, value: int, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UsageError(f"{name} is {value!r}; it must be an integer of at least {least}")
+
+
+def _check_seeds(seeds: Seeds, n: int) -> None:
+    if len(seeds) != n:
+        raise UsageError(f"seeds has {len(seeds)} values; it must have one per policy: {n}")
+    if seeds.step != 1 if isinstance(seeds, range) else seeds.dtype != torch.int64 or seeds.device.type != "cpu":
+        raise UsageError(f"seeds is {seeds!r}; it must be consecutive integers, or an int64 tensor [N] on the CPU")
 
 
 def _check_state(name: str, tensor: Tensor, like: Tensor) -> None:

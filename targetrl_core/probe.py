@@ -20,7 +20,8 @@ def probe(problem: Problem, n: int, generator: torch.Generator) -> Population:
     """n policies of which three in four begin close to a hard point, on the CPU.
 
     The gradient changes sign at o = target under ``pathwise`` and where the reward is zero, o = target ± 1/k, under ``detached``.
-    There Adam's eps and the signs count. The rest begin anywhere with |z| ≤ 6.
+    There Adam's eps and the signs count. The rest begin anywhere with |z| ≤ 6. Their seeds are drawn too, so that nobody can foresee
+    the noise of ``reinforce``, which is expected to move policies little near the target.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -34,13 +35,14 @@ def probe(problem: Problem, n: int, generator: torch.Generator) -> Population:
     x = as_float64(problem.x)
     bias = torch.where(x.abs() > SMALL_INPUT, uniform(-1.0, 1.0), wanted)
     weight = torch.where(x.abs() > SMALL_INPUT, (wanted - bias) / x, uniform(-1.0, 1.0))
-    return Population.fresh(weight.to(torch.float32), bias.to(torch.float32))
+    seeds = torch.randint(-(2**63), 2**63 - 1, (n,), generator=generator)
+    return Population.fresh(weight.to(torch.float32), bias.to(torch.float32), seeds)
 
 
 def _hard_output(problem: Problem, side: Tensor) -> Tensor:
     """The output at which the gradient of each policy changes sign, [N]; out of (0, 1) where it does not."""
     target = as_float64(problem.target).expand_as(side)
-    if problem.objective == "pathwise":
+    if problem.objective != "detached":
         return target
     below, above = target - 1.0 / as_float64(problem.k), target + 1.0 / as_float64(problem.k)
     chosen = torch.where(side < 0.0, below, above)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from targetrl_core.errors import UsageError, one_of
-from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS, Arithmetic, Objective, Optimizer
+from targetrl_core.names import ARITHMETICS, BASELINES, OBJECTIVES, OPTIMIZERS, Arithmetic, Baseline, Objective, Optimizer
 
 Constant = float | Sequence[float] | Tensor
 """One number for all policies, or one value per policy, [N]."""
@@ -22,23 +22,32 @@ class _Range(NamedTuple):
 
 
 _POSITIVE = _Range(lambda value: value > 0, "a positive number")
+_DECAY = _Range(lambda value: (value >= 0) & (value < 1), "a number in [0, 1)")
+# A narrower policy's actions would differ from its output by no more than float32's rounding.
+_WIDTH = _Range(lambda value: (value >= 1e-4) & (value <= 1e4), "a number from 0.0001 to 10000")  # noqa: PLR2004 — its range
 _RANGES = {
     "target": _Range(lambda value: (value > 0) & (value < 1), "a number between 0 and 1, both excluded"),
     "k": _POSITIVE,
     "x": _Range(torch.isfinite, "a finite number"),
     "lr": _POSITIVE,
-    "beta1": _Range(lambda value: (value >= 0) & (value < 1), "a number in [0, 1)"),
-    "beta2": _Range(lambda value: (value >= 0) & (value < 1), "a number in [0, 1)"),
+    "beta1": _DECAY,
+    "beta2": _DECAY,
     "eps": _POSITIVE,
+    "sigma": _WIDTH,
+    "baseline_decay": _DECAY,
 }
 CONSTANTS = tuple(_RANGES)
 """Names of the constants that may differ from policy to policy."""
+
+MOST_SAMPLES = 1024
+"""Most actions of a step: a compiled step has code for each."""
 
 
 class Constants(NamedTuple):
     """What the step multiplies with: float32 on one device, 0-d or [N] each.
 
-    Every value is derived in float64 and rounded once. ``rate1`` and ``rate2`` are 1 − beta1 and 1 − beta2.
+    Every value is derived in float64 and rounded once. ``rate1`` and ``rate2`` are 1 − beta1 and 1 − beta2, ``share`` is
+    1/samples, ``score`` 1/(samples·sigma), and ``baseline_rate`` 1 − baseline_decay.
     """
 
     x: Tensor
@@ -48,6 +57,10 @@ class Constants(NamedTuple):
     rate1: Tensor
     rate2: Tensor
     eps: Tensor
+    sigma: Tensor
+    share: Tensor
+    score: Tensor
+    baseline_rate: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +68,8 @@ class Problem:
     """What the policies are trained on. All fields are keywords; the defaults are those of the listing.
 
     Args:
-        objective: ``detached`` (the listing: the reward carries no gradient) or ``pathwise`` (its gradient is followed).
+        objective: ``detached`` (the listing: the reward carries no gradient), ``pathwise`` (its gradient is followed) or ``reinforce``
+            (its gradient is estimated from actions that are drawn about the output).
         optimizer: ``adam`` (``torch.optim.Adam``) or ``sgd`` (``torch.optim.SGD`` without momentum).
         arithmetic: ``native`` (each executor's own float32 functions) or ``portable`` (the same bits everywhere).
         steps: updates of one run, at least 1.
@@ -66,9 +80,14 @@ class Problem:
         beta1: decay of Adam's first moment, in [0, 1).
         beta2: decay of Adam's second moment, in [0, 1).
         eps: what Adam adds to the root of the second moment.
+        sigma: standard deviation of the actions under ``reinforce``, a = o + sigma·ε, from 0.0001 to 10000.
+        baseline: what ``reinforce`` takes off the reward: ``moving-average`` of the rewards so far, from 0 on, or ``none``.
+        baseline_decay: how much of that average each step keeps, in [0, 1).
+        samples: actions that are drawn each step under ``reinforce``, at least 1; their gradients are averaged.
+        noise_seed: which noise is drawn, an integer in [−2⁶³, 2⁶⁴).
 
-    ``target``, ``k``, ``x``, ``lr``, ``beta1``, ``beta2`` and ``eps`` take one number, or one value per policy as a sequence
-    or tensor [N], kept as float64.
+    ``target``, ``k``, ``x``, ``lr``, ``beta1``, ``beta2``, ``eps``, ``sigma`` and ``baseline_decay`` take one number, or one value per
+    policy as a sequence or tensor [N], kept as float64.
 
     Raises:
         UsageError: (a ValueError) a value outside its range, naming the field, the value and the range.
@@ -85,13 +104,20 @@ class Problem:
     beta1: Constant = 0.9
     beta2: Constant = 0.999
     eps: Constant = 1e-8
+    sigma: Constant = 0.05
+    baseline: Baseline = "moving-average"
+    baseline_decay: Constant = 0.8
+    samples: int = 1
+    noise_seed: int = 0
 
     def __post_init__(self) -> None:
         _check_name("objective", self.objective, OBJECTIVES)
         _check_name("optimizer", self.optimizer, OPTIMIZERS)
         _check_name("arithmetic", self.arithmetic, ARITHMETICS)
-        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
-            raise UsageError(f"steps is {self.steps!r}; it must be an integer of at least 1")
+        _check_name("baseline", self.baseline, BASELINES)
+        _check_integer("steps", self.steps, range(1, 2**32), "an integer of at least 1, below 2³²")
+        _check_integer("samples", self.samples, range(1, MOST_SAMPLES + 1), f"an integer from 1 to {MOST_SAMPLES}")
+        _check_integer("noise_seed", self.noise_seed, range(-(2**63), 2**64), "an integer in [−2⁶³, 2⁶⁴)")
         for name in CONSTANTS:
             object.__setattr__(self, name, _checked_constant(name, getattr(self, name)))
         lengths = {name: len(value) for name, value in self.per_policy.items()}
@@ -114,6 +140,11 @@ class Problem:
     def unit_input(self) -> bool:
         """Whether x = 1 for every policy: the gradients of weight and bias are then the same bits."""
         return not isinstance(self.x, Tensor) and self.x == 1.0
+
+    @property
+    def keeps_baseline(self) -> bool:
+        """Whether training moves the population's baseline."""
+        return self.objective == "reinforce" and self.baseline == "moving-average"
 
     @property
     def own_betas(self) -> bool:
@@ -140,6 +171,10 @@ class Problem:
             rate1=rounded(1.0 - as_float64(self.beta1)),
             rate2=rounded(1.0 - as_float64(self.beta2)),
             eps=rounded(self.eps),
+            sigma=rounded(self.sigma),
+            share=rounded(1.0 / self.samples),
+            score=rounded(1.0 / (self.samples * as_float64(self.sigma))),
+            baseline_rate=rounded(1.0 - as_float64(self.baseline_decay)),
         )
 
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 — the fields differ in type
@@ -178,6 +213,11 @@ def _check_name(field: str, value: str, allowed: Sequence[str]) -> None:
         raise UsageError(f"{field} is {value!r}; it must be one of {one_of(allowed)}")
 
 
+def _check_integer(field: str, value: int, allowed: range, text: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value not in allowed:
+        raise UsageError(f"{field} is {value!r}; it must be {text}")
+
+
 def _checked_constant(name: str, value: Constant) -> float | Tensor:
     if isinstance(value, (str, bytes, bool)):
         raise UsageError(f"{name} is {value!r}; it must be {_RANGES[name].text}")
@@ -211,5 +251,5 @@ def _check_range(name: str, tensor: Tensor) -> None:
 
 
 def _rounded_as_used(name: str, tensor: Tensor) -> Tensor:
-    """What the step sees of a constant: betas enter as 1 − beta, which has no trouble near 1."""
-    return tensor if name.startswith("beta") else tensor.to(torch.float32)
+    """What the step sees of a constant: decays enter as 1 − decay, which has no trouble near 1."""
+    return tensor if _RANGES[name] is _DECAY else tensor.to(torch.float32)

@@ -1,9 +1,12 @@
 """The lines that the command line prints."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from tabulate import tabulate
+from torch import Tensor
+from torch.distributions import Normal
 from torch.nn import functional
 
 from targetrl_core.devices import device_name, why_absent
@@ -12,7 +15,7 @@ from targetrl_core.problem import Problem, value_of
 from targetrl_core.streaming import Summary
 from targetrl_core.training import Run
 from targetrl_core.variants import VARIANTS
-from targetrl_core.variants.listing import TINY_OUTPUT
+from targetrl_core.variants.listing import TINY_OUTPUT, noise_of_policy
 from targetrl_core.verification import Report
 
 
@@ -20,6 +23,9 @@ def listing_lines(run: Run) -> Iterator[str]:
     """What the listing prints of one policy: a line for each step, before its update."""
     if run.history is None or run.logits is None:
         raise TypeError("only a recorded run has lines")
+    if run.problem.objective == "reinforce":
+        yield from _reinforce_lines(run, run.history[:, 0])
+        return
     target, k = value_of(run.problem.target, 0), value_of(run.problem.k, 0)
     for step in range(run.problem.steps):
         output, z = run.history[step, 0].reshape(1, 1), run.logits[step, 0].reshape(1, 1)
@@ -27,6 +33,20 @@ def listing_lines(run: Run) -> Iterator[str]:
         log_output = functional.logsigmoid(z) if output.item() < TINY_OUTPUT else torch.log(output)
         loss = -reward if run.problem.objective == "pathwise" else (-reward * log_output).item()
         yield f"Step {step}: output={output.item():.3f}, reward={reward:.3f}, loss={loss:.3f}"
+
+
+def _reinforce_lines(run: Run, outputs: Tensor) -> Iterator[str]:
+    """The same of `reinforce`: mean reward and loss of the actions that were drawn, from the noise that belongs to the policy."""
+    problem, start = run.problem, replace(run.population.to("cpu"), age=run.population.age - run.problem.steps)
+    target, k, sigma, decay = (value_of(getattr(problem, name), 0) for name in ("target", "k", "sigma", "baseline_decay"))
+    baseline = 0.0
+    for step, (output, noise) in enumerate(zip(outputs, noise_of_policy(problem, start, 0), strict=True)):
+        rewards = 1.0 - k * (output + sigma * noise - target).abs()
+        log_density = Normal(output, sigma).log_prob(output + sigma * noise)
+        loss, reward = -((rewards - baseline) * log_density).mean().item(), rewards.mean().item()
+        yield f"Step {step}: output={output.item():.3f}, reward={reward:.3f}, loss={loss:.3f}"
+        if problem.keeps_baseline:
+            baseline += (1.0 - decay) * (reward - baseline)
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:

@@ -4,6 +4,7 @@ Every float32 operation adds an error of about one ulp; errors of different oper
 step's derivatives carry them on.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -18,67 +19,95 @@ def float32_ulp(value: Tensor) -> Tensor:
 
 
 class Slope(NamedTuple):
-    """The gradient dL/dz of a policy, its derivative by z, and what rounding within one step does to it; [N] each."""
+    """The gradient dL/dz of a policy and what moves it; [N] each.
+
+    Attributes:
+        gradient: dL/dz.
+        derivative: of the gradient by z.
+        error: what rounding within one step does to the gradient.
+        by_baseline: derivative of the gradient by the baseline; None where there is none.
+    """
 
     gradient: Tensor
     derivative: Tensor
     error: Tensor
+    by_baseline: Tensor | None = None
+
+
+Terms = dict[str, Tensor | float]
+"""What is multiplied with the error of each variable, by its letter."""
 
 
 class Spread:
-    """Covariances of the errors of (weight, bias, m, v), where m and v are the bias's; the weight's are x and x² times these.
+    """Covariances of the errors of weight, bias, m and v (those of the bias), the gradient g, and the baseline q where there is one.
 
-    ``self["wb"]`` is the covariance of the errors of weight and bias, [N], and so on; keys are in the order w, b, m, v.
+    ``self["wb"]`` is the covariance of the errors of weight and bias, [N], and so on, the letters in the order of ``names``. The moments
+    of the weight are x and x² times those of the bias.
     """
 
-    def __init__(self, n: int) -> None:
-        self.p = {a + b: torch.zeros(n, dtype=torch.float64) for i, a in enumerate("wbmv") for b in "wbmv"[i:]}
+    def __init__(self, n: int, names: str = "wbmvg") -> None:
+        self.names = names
+        self.p = {a + b: torch.zeros(n, dtype=torch.float64) for i, a in enumerate(names) for b in names[i:]}
 
     def __getitem__(self, pair: str) -> Tensor:
         return self.p[pair]
 
-    def with_logit(self, x: Tensor) -> dict[str, Tensor]:
-        """Covariances of the error of z = w·x + b with those of w, b, m, v and itself."""
-        p = self.p
-        zw, zb = x * p["ww"] + p["wb"], x * p["wb"] + p["bb"]
-        return {"w": zw, "b": zb, "m": x * p["wm"] + p["bm"], "v": x * p["wv"] + p["bv"], "z": x * zw + zb}
+    def assign(self, target: str, terms: Terms, error: Tensor) -> None:
+        """Let a variable become the sum of its terms, with a rounding error of its own: [N], one standard deviation."""
+        with_others = {name: self._with(terms, name) for name in self.names if name != target}
+        variance = self.variance_of(terms)
+        for name, covariance in with_others.items():
+            self.p[self._pair(target, name)] = covariance
+        self.p[target + target] = variance + error**2
 
-    def sgd(self, slope: Slope, x: Tensor, lr: Tensor, error: dict[str, Tensor]) -> None:
+    def variance_of(self, terms: Terms) -> Tensor:
+        """The variance of a sum of terms, [N]."""
+        return _weighted((self._with(terms, name), factor) for name, factor in terms.items())
+
+    def _with(self, terms: Terms, name: str) -> Tensor:
+        """The covariance of a sum of terms and a variable."""
+        return _weighted((self.p[self._pair(of, name)], factor) for of, factor in terms.items())
+
+    def _pair(self, one: str, other: str) -> str:
+        return one + other if self.names.index(one) <= self.names.index(other) else other + one
+
+    def gradient(self, slope: Slope, x: Tensor) -> None:
+        """Carry the errors over to the gradient, which the logit w·x + b decides, and the baseline."""
+        terms: Terms = {"w": slope.derivative * x, "b": slope.derivative}
+        if slope.by_baseline is not None:
+            terms["q"] = slope.by_baseline
+        self.assign("g", terms, slope.error)
+
+    def sgd(self, x: Tensor, lr: Tensor, error: dict[str, Tensor]) -> None:
         """Carry the errors over b − lr·g and w − lr·x·g."""
-        p, g = self.p, self._with_gradient(slope, x)
-        p["ww"] = p["ww"] - 2.0 * lr * x * g["w"] + (lr * x) ** 2 * g["g"] + error["weight"] ** 2
-        p["wb"] = p["wb"] - lr * g["w"] - lr * x * g["b"] + lr**2 * x * g["g"]
-        p["bb"] = p["bb"] - 2.0 * lr * g["b"] + lr**2 * g["g"] + error["bias"] ** 2
+        self.assign("w", {"w": 1.0, "g": -lr * x}, error["weight"])
+        self.assign("b", {"b": 1.0, "g": -lr}, error["bias"])
 
-    def _with_gradient(self, slope: Slope, x: Tensor) -> dict[str, Tensor]:
-        z, d = self.with_logit(x), slope.derivative
-        return {key: d * z[key] for key in "wbmv"} | {"g": d**2 * z["z"] + slope.error**2}
-
-    def moments(self, slope: Slope, x: Tensor, beta: tuple[Tensor, Tensor], error: dict[str, Tensor]) -> None:
+    def moments(self, slope: Slope, beta: tuple[Tensor, Tensor], error: dict[str, Tensor]) -> None:
         """Carry the errors over m' = beta1·m + (1 − beta1)·g and v' = beta2·v + (1 − beta2)·g²."""
-        p, g, (b1, b2) = self.p, self._with_gradient(slope, x), beta
-        c1, h = 1.0 - b1, 2.0 * (1.0 - b2) * slope.gradient
-        curvature = (1.0 - b2) * g["g"]  # of g², which counts where the error is as large as g
-        mv = b1 * b2 * p["mv"] + b1 * h * g["m"] + c1 * b2 * g["v"] + c1 * h * g["g"]
-        p["mm"] = b1**2 * p["mm"] + 2.0 * b1 * c1 * g["m"] + c1**2 * g["g"] + error["m_bias"] ** 2
-        p["vv"] = b2**2 * p["vv"] + 2.0 * b2 * h * g["v"] + h**2 * g["g"] + error["v_bias"] ** 2 + 2.0 * curvature**2
-        p["mv"] = mv
-        for key in "wb":
-            p[f"{key}m"] = b1 * p[f"{key}m"] + c1 * g[key]
-            p[f"{key}v"] = b2 * p[f"{key}v"] + h * g[key]
+        curvature = (1.0 - beta[1]) * self["gg"]  # of g², which counts where the error is as large as g
+        self.assign("m", {"m": beta[0], "g": 1.0 - beta[0]}, error["m_bias"])
+        by_gradient = 2.0 * (1.0 - beta[1]) * slope.gradient
+        self.assign("v", {"v": beta[1], "g": by_gradient}, torch.sqrt(error["v_bias"] ** 2 + 2.0 * curvature**2))
 
     def move(self, by_weight: tuple[Tensor, Tensor], by_bias: tuple[Tensor, Tensor], error: dict[str, Tensor]) -> None:
         """Carry the errors over w − u(m', v') and b − u(m', v'), given the derivatives of each move by m' and v'."""
-        p = self.p
+        for name, by, rounding in (("w", by_weight, error["weight"]), ("b", by_bias, error["bias"])):
+            self.assign(name, {name: 1.0, "m": -by[0], "v": -by[1]}, rounding)
 
-        def with_move(by: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-            return {"m": by[0] * p["mm"] + by[1] * p["mv"], "v": by[0] * p["mv"] + by[1] * p["vv"]} | {
-                key: by[0] * p[f"{key}m"] + by[1] * p[f"{key}v"] for key in "wb"
-            }
+    def baseline(self, x: Tensor, rate: Tensor, by_logit: Tensor, error: Tensor) -> None:
+        """Carry the errors over q + rate·(r − q), given the derivative of the reward r by the logit w·x + b."""
+        self.assign("q", {"q": 1.0 - rate, "w": rate * by_logit * x, "b": rate * by_logit}, error)
 
-        uw, ub = with_move(by_weight), with_move(by_bias)
-        p["wb"] = p["wb"] - ub["w"] - uw["b"] + by_bias[0] * uw["m"] + by_bias[1] * uw["v"]
-        p["ww"] = p["ww"] - 2.0 * uw["w"] + by_weight[0] * uw["m"] + by_weight[1] * uw["v"] + error["weight"] ** 2
-        p["bb"] = p["bb"] - 2.0 * ub["b"] + by_bias[0] * ub["m"] + by_bias[1] * ub["v"] + error["bias"] ** 2
-        for key, u in (("w", uw), ("b", ub)):
-            p[f"{key}m"], p[f"{key}v"] = p[f"{key}m"] - u["m"], p[f"{key}v"] - u["v"]
+
+def _weighted(parts: Iterable[tuple[Tensor, Tensor | float]]) -> Tensor:
+    """The sum of tensors [N], each times its factor."""
+    total: Tensor | None = None
+    for tensor, factor in parts:
+        if total is None:
+            total = tensor * factor
+        else:
+            total = torch.addcmul(total, tensor, factor) if isinstance(factor, Tensor) else total.add(tensor, alpha=factor)
+    if total is None:
+        raise ValueError("a sum has at least one term")
+    return total

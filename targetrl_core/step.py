@@ -2,25 +2,31 @@
 
     z = w·x + b        o = σ(z)        g = dL/dz        gradient of w: g·x, of b: g        then Adam or SGD
 
-Every tensor is [N], or 0-d where all policies share a value. Sources: the objectives' closed forms are derived in the
-README; Adam is Kingma and Ba, 2015 (algorithm 1, in the order that the end of section 2 gives), as ``torch.optim.Adam`` defines it.
+Every tensor is [N], or 0-d where all policies share a value. Sources: the objectives' closed forms are derived in the README;
+``reinforce`` is Williams, 1992; Adam is Kingma and Ba, 2015 (algorithm 1, in the order that the end of section 2 gives), as
+``torch.optim.Adam`` defines it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from targetrl_core.arithmetic import Arithmetic, arithmetic
+from targetrl_core.arithmetic import Arithmetic, Unary, arithmetic
 from targetrl_core.history import History
+from targetrl_core.noise import draw_table, noise
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
 
 
 class Rule(NamedTuple):
-    """What a step is compiled for: everything about a problem that is not a number."""
+    """What a step is compiled for: everything about a problem that is not a number.
+
+    ``baseline`` (whether there is one), ``samples`` and ``noise_root``, the root that noise is made with, count under ``reinforce`` alone.
+    """
 
     objective: str
     optimizer: str
@@ -28,12 +34,16 @@ class Rule(NamedTuple):
     unit_input: bool
     shares_moments: bool
     own_betas: bool
+    baseline: bool = False
+    samples: int = 0
+    noise_root: Unary | None = None
 
 
 class State(NamedTuple):
     """What one step turns into the next: [N] each; None where the rule has no use for it.
 
-    ``decay1`` and ``decay2`` are 1 − beta1^t and 1 − beta2^t after t steps, kept where policies have betas of their own.
+    ``decay1`` and ``decay2`` are 1 − beta1^t and 1 − beta2^t after t steps, kept where policies have betas of their own. ``baseline`` is
+    the moving average of the rewards, and ``seeds`` says whose noise is drawn, int64: both under ``reinforce``.
     """
 
     weight: Tensor
@@ -44,6 +54,20 @@ class State(NamedTuple):
     v_bias: Tensor | None = None
     decay1: Tensor | None = None
     decay2: Tensor | None = None
+    baseline: Tensor | None = None
+    seeds: Tensor | None = None
+
+
+class Tick(NamedTuple):
+    """What differs from step to step and is the same for all policies, as tensors, so that compiled steps take any.
+
+    Attributes:
+        correction: Adam's bias corrections, a row of ``correction_table``, [2]; None under SGD and where policies have betas of their own.
+        draw: which noise is drawn, a row of ``draw_table``, [4]; None but under ``reinforce``.
+    """
+
+    correction: Tensor | None
+    draw: Tensor | None
 
 
 class Forward(NamedTuple):
@@ -68,43 +92,69 @@ def pathwise_gradient(o: Tensor, c: Constants) -> Tensor:
 
 
 GRADIENTS: dict[str, Gradient] = {"detached": detached_gradient, "pathwise": pathwise_gradient}
+"""Those that the output alone decides."""
 
 
-def step(rule: Rule, state: State, c: Constants, correction: Tensor | None) -> tuple[State, Forward]:
+def reinforce_gradient(rule: Rule, state: State, o: Tensor, c: Constants, tick: Tick) -> tuple[Tensor, Tensor | None]:
+    """An estimate of dL/dz of L = −E[r(a)], a drawn from the normal distribution about o, and the baseline after it.
+
+    The mean over the samples of −(r − baseline)·(ε/σ)·o·(1 − o), where a = o + σ·ε and r = 1 − k·|a − target|.
+    """
+    scores: Tensor | None = None
+    rewards: Tensor | None = None
+    for epsilon in noise(_unwrap(state.seeds), _unwrap(tick.draw), rule.samples, _root(rule)):
+        action = c.sigma * epsilon + o
+        reward = 1.0 - c.k * torch.abs(action - c.target)
+        advantage = reward if state.baseline is None else reward - state.baseline
+        score = advantage * epsilon
+        scores = score if scores is None else scores + score
+        rewards = reward if rewards is None else rewards + reward
+    g = -((_unwrap(scores) * c.score) * (o * (1.0 - o)))
+    if state.baseline is None:
+        return g, None
+    change = (_unwrap(rewards) * c.share - state.baseline) * c.baseline_rate
+    return g, rule.arithmetic.settle_moment(state.baseline + change)
+
+
+def step(rule: Rule, state: State, c: Constants, tick: Tick) -> tuple[State, Forward]:
     """One update of a population.
 
     Args:
         rule: what is computed.
         state: the population before the update.
         c: the constants.
-        correction: this step's row of ``corrections``; None under SGD and where policies have betas of their own.
+        tick: this step's.
 
     Returns:
         The state after the update, and what the policies put out before it.
     """
     z = state.weight + state.bias if rule.unit_input else state.weight * c.x + state.bias
     o = rule.arithmetic.sigmoid(z)
-    g = GRADIENTS[rule.objective](o, c)
+    if rule.objective == "reinforce":
+        g, baseline = reinforce_gradient(rule, state, o, c, tick)
+        state = state._replace(baseline=baseline)
+    else:
+        g = GRADIENTS[rule.objective](o, c)
     update = adam if rule.optimizer == "adam" else sgd
-    return update(rule, state, g, c, correction), Forward(z, o)
+    return update(rule, state, g, c, tick), Forward(z, o)
 
 
-def advance(rule: Rule, state: State, c: Constants, rows: Sequence[Tensor | None], history: History | None) -> State:
-    """All steps of a run: one for each of ``rows``, as ``corrections`` gives them; fills the history, where there is one."""
-    for t, row in enumerate(rows):
-        state, forward = step(rule, state, c, row)
+def advance(rule: Rule, state: State, c: Constants, ticks: Sequence[Tick], history: History | None) -> State:
+    """All steps of a run: one for each of ``ticks``; fills the history, where there is one."""
+    for t, tick in enumerate(ticks):
+        state, forward = step(rule, state, c, tick)
         if history is not None:
             history.record(t, *forward)
     return state
 
 
-def sgd(rule: Rule, state: State, g: Tensor, c: Constants, _correction: Tensor | None) -> State:
+def sgd(rule: Rule, state: State, g: Tensor, c: Constants, _tick: Tick) -> State:
     """``torch.optim.SGD`` without momentum: p − lr·gradient."""
     g_bias, g_weight = _parameter_gradients(rule, g, c)
     return state._replace(weight=state.weight - c.lr * g_weight, bias=state.bias - c.lr * g_bias)
 
 
-def adam(rule: Rule, state: State, g: Tensor, c: Constants, correction: Tensor | None) -> State:
+def adam(rule: Rule, state: State, g: Tensor, c: Constants, tick: Tick) -> State:
     """``torch.optim.Adam``: p − lr·m̂/(√v̂ + eps), with the bias corrections moved into lr and eps."""
     sqrt = rule.arithmetic.sqrt
     decay1, decay2 = state.decay1, state.decay2
@@ -114,7 +164,7 @@ def adam(rule: Rule, state: State, g: Tensor, c: Constants, correction: Tensor |
         root = sqrt(decay2)
         scale = root / decay1
     else:
-        scale, root = _unwrap(correction).unbind()
+        scale, root = _unwrap(tick.correction).unbind()
     lr, eps = c.lr * scale, c.eps * root
 
     def moved(m: Tensor | None, v: Tensor | None, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -129,7 +179,9 @@ def adam(rule: Rule, state: State, g: Tensor, c: Constants, correction: Tensor |
         m_bias, v_bias, move_bias = None, None, move_weight
     else:
         m_bias, v_bias, move_bias = moved(state.m_bias, state.v_bias, g_bias)
-    return State(state.weight - move_weight, state.bias - move_bias, m_weight, v_weight, m_bias, v_bias, decay1, decay2)
+    moments = {"m_weight": m_weight, "v_weight": v_weight, "m_bias": m_bias, "v_bias": v_bias}
+    weight, bias = state.weight - move_weight, state.bias - move_bias
+    return state._replace(weight=weight, bias=bias, **moments, decay1=decay1, decay2=decay2)
 
 
 def _parameter_gradients(rule: Rule, g: Tensor, c: Constants) -> tuple[Tensor, Tensor]:
@@ -141,6 +193,7 @@ def _parameter_gradients(rule: Rule, g: Tensor, c: Constants) -> tuple[Tensor, T
 
 def rule_for(problem: Problem, population: Population, *, compiled: bool = False) -> Rule:
     """The rule by which ``population`` is trained on ``problem``."""
+    draws = problem.objective == "reinforce"
     return Rule(
         objective=problem.objective,
         optimizer=problem.optimizer,
@@ -149,14 +202,27 @@ def rule_for(problem: Problem, population: Population, *, compiled: bool = False
         # Legal where x = 1: both parameters then have the same gradients, hence, from one start, the same moments.
         shares_moments=problem.unit_input and population.shares_moments,
         own_betas=problem.own_betas and problem.optimizer == "adam",
+        baseline=problem.keeps_baseline,
+        samples=problem.samples if draws else 0,
+        noise_root=arithmetic("portable", population.device, compiled=compiled).sqrt if draws else None,
     )
 
 
 def begin(rule: Rule, population: Population, c: Constants) -> State:
-    """The state that the first step takes: views of the population's tensors, and the decays where policies have their own."""
-    if rule.optimizer == "sgd":
-        return State(population.weight, population.bias)
-    state = State(population.weight, population.bias, population.m_weight, population.v_weight)
+    """The state that the first step takes: views of the population's tensors, and what else the rule has use for."""
+    state = State(population.weight, population.bias)
+    if rule.optimizer == "adam":
+        state = _with_moments(rule, state, population, c)
+    if rule.objective != "reinforce":
+        return state
+    if rule.baseline:
+        state = state._replace(baseline=torch.zeros_like(population.weight) if population.baseline is None else population.baseline)
+    return state._replace(seeds=population.seed_tensor(population.device))
+
+
+def _with_moments(rule: Rule, state: State, population: Population, c: Constants) -> State:
+    """The moments, and the decays where policies have betas of their own."""
+    state = state._replace(m_weight=population.m_weight, v_weight=population.v_weight)
     if not rule.shares_moments:
         m_bias, v_bias = population.m_bias, population.v_bias
         if population.shares_moments:  # they part from here on, and a variant may update them in place
@@ -174,21 +240,25 @@ def begin(rule: Rule, population: Population, c: Constants) -> State:
 
 def end(rule: Rule, population: Population, state: State, steps: int) -> Population:
     """The trained population, made of the last state."""
-    age = population.age + steps
-    if state.m_weight is None or state.v_weight is None:
-        kept = population.tensors() | {"weight": state.weight, "bias": state.bias}
-        return Population(**kept, age=age)
-    m_bias = state.m_weight if rule.shares_moments else _unwrap(state.m_bias)
-    v_bias = state.v_weight if rule.shares_moments else _unwrap(state.v_bias)
-    moments = {"m_weight": state.m_weight, "v_weight": state.v_weight, "m_bias": m_bias, "v_bias": v_bias}
-    return Population(weight=state.weight, bias=state.bias, **moments, age=age)
+    changed = {"weight": state.weight, "bias": state.bias}
+    if state.baseline is not None:
+        changed["baseline"] = state.baseline
+    if state.m_weight is not None and state.v_weight is not None:
+        changed |= {"m_weight": state.m_weight, "v_weight": state.v_weight}
+        changed["m_bias"] = state.m_weight if rule.shares_moments else _unwrap(state.m_bias)
+        changed["v_bias"] = state.v_weight if rule.shares_moments else _unwrap(state.v_bias)
+    return replace(population, **changed, age=population.age + steps)
 
 
 @lru_cache(maxsize=64)
-def corrections(problem: Problem, age: int, device: torch.device) -> tuple[Tensor | None, ...]:
-    """The bias corrections of each step: the rows [2] of ``correction_table``, or None; kept as it is."""
+def ticks(problem: Problem, age: int, device: torch.device) -> tuple[Tick, ...]:
+    """What differs from step to step, of a population that has had ``age`` updates; kept as it is."""
     table = correction_table(problem, age, device)
-    return (None,) * problem.steps if table is None else table[:, :2].unbind(0)
+    corrections = (None,) * problem.steps if table is None else table[:, :2].unbind(0)
+    draws: Sequence[Tensor | None] = (None,) * problem.steps
+    if problem.objective == "reinforce":
+        draws = draw_table(problem.noise_seed, age, problem.steps, device).unbind(0)
+    return tuple(map(Tick, corrections, draws))
 
 
 @lru_cache(maxsize=64)
@@ -208,6 +278,12 @@ def correction_table(problem: Problem, age: int, device: torch.device) -> Tensor
     table = torch.zeros(problem.steps, 4)
     table[:, 0], table[:, 1] = root / first, root
     return table.to(device)
+
+
+def _root(rule: Rule) -> Unary:
+    if rule.noise_root is None:
+        raise TypeError("the rule has no root to make noise with")
+    return rule.noise_root
 
 
 def _unwrap(tensor: Tensor | None) -> Tensor:

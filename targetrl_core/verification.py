@@ -133,8 +133,7 @@ def with_bits(expectation: Expectation, problem: Problem, population: Population
     What the oracle says is the same for every arithmetic, so one expectation serves them all.
     """
     if expectation.policies is not None:
-        chosen = expectation.policies
-        problem, population = problem.take(chosen), population.map(lambda tensor: tensor[chosen])
+        problem, population = problem.take(expectation.policies), population.take(expectation.policies)
     bits = _portable_bits(problem, population) if problem.arithmetic == "portable" else None
     return replace(expectation, problem=problem, bits=bits)
 
@@ -213,9 +212,11 @@ def _probes(problem: Problem, n: int, generator: torch.Generator) -> Iterator[tu
 
 
 def same_bits(one: Population, other: Population) -> bool:
-    """Whether two populations hold the same bits in every state tensor."""
-    pairs = zip(one.tensors().values(), other.tensors().values(), strict=True)
-    return all(torch.equal(a.view(torch.int32), b.view(torch.int32)) for a, b in pairs)
+    """Whether two populations hold the same bits in every state tensor, and have the same ones."""
+    mine, theirs = one.tensors(), other.tensors()
+    return mine.keys() == theirs.keys() and all(
+        torch.equal(tensor.view(torch.int32), theirs[name].view(torch.int32)) for name, tensor in mine.items()
+    )
 
 
 def _portable_bits(problem: Problem, population: Population) -> Population:
@@ -227,8 +228,8 @@ def _portable_bits(problem: Problem, population: Population) -> Population:
         if stop > start:
             asked = problem.take(slice(start, stop))
             parts.append(BATCHED.prepare(asked, cpu, stop - start)(population.to("cpu").slice(start, stop).clone(), None))
-    joined = {name: torch.cat([part.tensors()[name] for part in parts]) for name in population.tensors()}
-    return Population(**joined, age=parts[0].age)
+    joined = {name: torch.cat([part.tensors()[name] for part in parts]) for name in parts[0].tensors()}
+    return replace(population.to("cpu"), **joined, age=parts[0].age)
 
 
 def _sample(problem: Problem, population: Population) -> Tensor:
@@ -243,7 +244,7 @@ def _sample(problem: Problem, population: Population) -> Tensor:
 
 def _hard(problem: Problem) -> Tensor:
     target, k = _float32(problem.target), _float32(problem.k)
-    return target if problem.objective == "pathwise" else target - 1.0 / k
+    return target - 1.0 / k if problem.objective == "detached" else target
 
 
 def _float32(value: object) -> Tensor:

@@ -10,11 +10,11 @@ from torch import Tensor
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.history import History
 from targetrl_core.problem import Constants
-from targetrl_core.step import Forward, Rule, State, begin, corrections, end, rule_for, step
+from targetrl_core.step import Forward, Rule, State, Tick, begin, end, rule_for, step, ticks
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
 
-Step = Callable[[Rule, State, Constants, Tensor | None], tuple[State, Forward]]
+Step = Callable[[Rule, State, Constants, Tick], tuple[State, Forward]]
 
 
 def _trainer(problem: Problem, c: Constants, take_step: Step = step) -> Train:
@@ -23,8 +23,8 @@ def _trainer(problem: Problem, c: Constants, take_step: Step = step) -> Train:
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population)
         state = begin(rule, population, c)
-        for t, row in enumerate(corrections(problem, population.age, population.device)):
-            state, forward = take_step(rule, state, c, row)
+        for t, tick in enumerate(ticks(problem, population.age, population.device)):
+            state, forward = take_step(rule, state, c, tick)
             if history is not None:
                 history.record(t, *forward)
         return end(rule, population, state, problem.steps)
@@ -37,9 +37,9 @@ def _with(change: Callable[[Constants], Constants]) -> Callable[[Problem, torch.
 
 
 def _half_precision_gradients(problem: Problem, device: torch.device, _n: int) -> Train:
-    def take_step(rule: Rule, state: State, c: Constants, row: Tensor | None) -> tuple[State, Forward]:
+    def take_step(rule: Rule, state: State, c: Constants, tick: Tick) -> tuple[State, Forward]:
         halved = rule.arithmetic._replace(settle_gradient=lambda g: g.half().float())
-        return step(rule._replace(arithmetic=halved), state, c, row)
+        return step(rule._replace(arithmetic=halved), state, c, tick)
 
     return _trainer(problem, problem.constants(device), take_step)
 
@@ -47,10 +47,10 @@ def _half_precision_gradients(problem: Problem, device: torch.device, _n: int) -
 def _skipped_step(problem: Problem, device: torch.device, _n: int) -> Train:
     taken = 0
 
-    def take_step(rule: Rule, state: State, c: Constants, row: Tensor | None) -> tuple[State, Forward]:
+    def take_step(rule: Rule, state: State, c: Constants, tick: Tick) -> tuple[State, Forward]:
         nonlocal taken
         taken += 1
-        new, forward = step(rule, state, c, row)
+        new, forward = step(rule, state, c, tick)
         return (state if taken % problem.steps == 0 else new), forward
 
     return _trainer(problem, problem.constants(device), take_step)

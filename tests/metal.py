@@ -10,8 +10,8 @@ from torch import Tensor
 
 from targetrl_core import Population, Problem
 from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import Task, constants_of, kernel_of
-from targetrl_core.fused.mps import arguments
+from targetrl_core.fused.kernel import Task, constants_of, draw_of, kernel_of
+from targetrl_core.fused.mps import buffers
 from targetrl_core.history import History
 from targetrl_core.step import begin, correction_table, end, rule_for
 
@@ -26,6 +26,7 @@ typedef uint32_t uint;
 #define kernel extern "C"
 namespace metal {
 using std::fabs; using std::fma; using std::max;
+inline uint mulhi(uint a, uint b) { return uint(uint64_t(a) * b >> 32); }
 template <class To, class From> To as_type(From from) { To to; std::memcpy(&to, &from, 4); return to; }
 // As far off as a root may be before its correction: an ulp, up or down.
 namespace precise { inline float sqrt(float x) { float s = std::sqrt(x); return std::nextafter(s, as_type<uint>(x) & 1 ? 0.0f : 4.0f); } }
@@ -33,10 +34,11 @@ namespace precise { inline float sqrt(float x) { float s = std::sqrt(x); return 
 """
 
 EVERY_THREAD = """
-extern "C" void every_thread(const long *n, const long *steps, const long *given, const long *seed, float **b) {
-  for (long i = 0; i < *n; ++i)
-    train(*n, *steps, *given, *seed, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15],
-          b[16], b[17], b[18], b[19], b[20], b[21], uint(i));
+extern "C" void every_thread(void **b) {
+  float **f = (float **)b;
+  const long *numbers = (const long *)b[0], *seeds = (const long *)b[10];
+  for (long i = 0; i < numbers[0]; ++i)
+    train(numbers, f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8], f[9], seeds, f[11], f[12], f[13], f[14], f[15], f[16], uint(i));
 }
 """
 
@@ -53,12 +55,12 @@ def metal_train(problem: Problem, population: Population) -> tuple[Population, T
         state=state,
         constants=constants_of(problem, device),
         correction=correction_table(problem, population.age, device),
+        draw=draw_of(problem, population.age),
         history=history,
     )
-    *numbers, buffers = arguments(task)
+    bound = buffers(task)
     library = _library(gpu_source("mps.metal", kernel_of(rule, per_policy=False)))
-    addresses = (ctypes.c_void_p * len(buffers))(*(buffer.data_ptr() for buffer in buffers))
-    library.every_thread(*(ctypes.byref(ctypes.c_long(number)) for number in numbers), addresses)
+    library.every_thread((ctypes.c_void_p * len(bound))(*(buffer.data_ptr() for buffer in bound)))
     return end(rule, population, state, problem.steps), history.outputs
 
 

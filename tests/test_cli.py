@@ -8,6 +8,7 @@ import pytest
 
 from targetrl_core import __version__
 from targetrl_core.cli import main
+from targetrl_core.names import OBJECTIVES
 
 
 def test_help_is_instant() -> None:
@@ -60,7 +61,7 @@ def test_verify_prints_a_row_for_each(capsys: pytest.CaptureFixture[str]) -> Non
     """verify prints a row per variant × objective × arithmetic × device, those that cannot run with their reason."""
     assert main(["verify", "--population", "50", "--device", "cpu", "--variant", "batched", "--variant", "batched-graphed"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + 2 * 2 * 2
+    assert len(lines) == 1 + 2 * len(OBJECTIVES) * 2
     assert sum("bounded" in line for line in lines) == 2
     assert sum("bitwise" in line for line in lines) == 2
     assert sum("not run: CUDA graphs do not exist on cpu" in line for line in lines) == 4

@@ -136,11 +136,14 @@ def test_without_a_compiler_it_is_not_available(monkeypatch: pytest.MonkeyPatch)
 
 def every_kernel() -> list[Kernel]:
     """Every combination of macros that a rule can ask for."""
-    kernels = [Kernel(*(bool(index >> bit & 1) for bit in range(7))) for index in range(128)]
+    kernels = [Kernel(*values) for values in product((False, True), repeat=len(Kernel._fields))]
     return [
         kernel
         for kernel in kernels
-        if not (kernel.shared_moments and not kernel.unit_input) and not (kernel.own_betas and not (kernel.adam and kernel.per_policy))
+        if not (kernel.shared_moments and not kernel.unit_input)
+        and not (kernel.own_betas and not (kernel.adam and kernel.per_policy))
+        and not (kernel.pathwise and kernel.reinforce)
+        and not (kernel.baseline and not kernel.reinforce)
     ]
 
 
@@ -148,7 +151,7 @@ def every_kernel() -> list[Kernel]:
 @pytest.mark.parametrize("portable", [False, True])
 def test_cuda_code_is_ieee(portable: bool, tmp_path: Path) -> None:  # noqa: FBT001 — a parameter of pytest's
     """The PTX divides and takes roots correctly rounded, flushes nothing, and fuses only what is fused by name: nothing in portable."""
-    kernel = Kernel(False, True, portable, False, False, True, True)  # noqa: FBT003 — detached, Adam, everything per policy
+    kernel = Kernel(*(False,) * len(Kernel._fields))._replace(adam=True, portable=portable, own_betas=True, per_policy=True)
     (tmp_path / "kernel.cu").write_text(gpu_source("cuda.cu", kernel), encoding="utf-8")
     exact = ["--fmad=false", "-prec-div=true", "-prec-sqrt=true", "-ftz=false"]
     subprocess.run(

@@ -18,7 +18,7 @@ from bench.report import folder
 from bench.report.unrolling import name_of
 from targetrl_core import Population, Problem, Variant, train, verify
 from targetrl_core.history import History
-from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.names import OPTIMIZERS
 from targetrl_core.step import begin, rule_for
 from targetrl_core.training import prepared
 from targetrl_core.verification import same_bits
@@ -26,6 +26,7 @@ from tests.some_evidence import evidence, row
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
+OBJECTIVES = ("detached", "pathwise")
 KINDS = list(product(OBJECTIVES, OPTIMIZERS))
 
 
@@ -73,6 +74,7 @@ def test_peers_take_constants_per_policy(peer: Variant, optimizer: str) -> None:
     for objective in OBJECTIVES:
         report = verify(problem_of(objective, optimizer, **constants), Population.initialise(n, seed=14), variant=peer)
         assert report.identical, report.reasons
+    assert "does not draw the noise of reinforce" in str(peer.unsupported(Problem(objective="reinforce"), CPU, n))
     assert "beta2 must be one number" in str(peer.unsupported(Problem(beta2=0.9 + 0.09 * spread), CPU, n))
 
 

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from targetrl_core import Population, Problem, train
 from targetrl_core.arithmetic import arithmetic
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
-from targetrl_core.step import begin, corrections, end, rule_for, step
+from targetrl_core.step import begin, end, rule_for, step, ticks
 from targetrl_core.variants import batched_compiled
 from targetrl_core.verification import same_bits, verify
 
@@ -41,7 +41,7 @@ CONSTANTS = {
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_any_constants_give_the_same_bits(objective: Any, optimizer: Any, constants: dict[str, float]) -> None:  # noqa: ANN401
     """Portable variants agree bit for bit under constants that hypothesis draws, at sizes that leave a remainder."""
-    problem = Problem(objective=objective, optimizer=optimizer, arithmetic="portable", steps=30, **constants)
+    problem = Problem(objective=objective, optimizer=optimizer, arithmetic="portable", steps=30, **constants)  # type: ignore[arg-type]
     population = Population.initialise(1003, seed=21)
     one = train(problem, population, variant="batched").population
     assert same_bits(one, train(problem, population, variant="batched-compiled").population)
@@ -109,12 +109,14 @@ def test_the_step_needs_no_float64(objective: Any, optimizer: Any, name: Any) ->
     """As MPS would run it, the step makes no float64 tensor, and in portable arithmetic the CPU's bits."""
     problem = Problem(objective=objective, optimizer=optimizer, arithmetic=name, beta2=[0.999] * 500)
     population = Population.initialise(500, seed=26)
-    c, rows = problem.constants(torch.device("cpu")), corrections(problem, 0, torch.device("cpu"))
-    rule = rule_for(problem, population)._replace(arithmetic=arithmetic(name, torch.device("mps")))
+    c, by_step = problem.constants(torch.device("cpu")), ticks(problem, 0, torch.device("cpu"))
+    mps = torch.device("mps")
+    root = arithmetic("portable", mps).sqrt if objective == "reinforce" else None
+    rule = rule_for(problem, population)._replace(arithmetic=arithmetic(name, mps), noise_root=root)
     with LikeMps():
         state = begin(rule, population, c)
-        for row in rows:
-            state, _ = step(rule, state, c, row)
+        for tick in by_step:
+            state, _ = step(rule, state, c, tick)
     trained = end(rule, population, state, problem.steps)
     expected = train(problem, population, variant="batched").population
     if name == "portable":

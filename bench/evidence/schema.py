@@ -28,7 +28,7 @@ LABEL_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}\Z"
 Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
 
 Outcome = Literal["at_target", "collapsed", "saturated", "elsewhere"]
-StateName = Literal["weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias"]
+StateName = Literal["weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias", "baseline"]
 Question = Literal["steady state", "again", "cold start", "latency", "growth with steps", "construction", "to device", "to host"]
 Device = Literal["cpu", "cuda", "mps"]
 

@@ -136,7 +136,9 @@ def _limits(device: torch.device, rows: list[Any]) -> dict[str, Any]:
     reason = measure.why_no_limits(device)
     if reason is not None:
         return {"no_limits": reason}
-    kinds = {tuple(row.extra_info[name] for name in measure.KIND) for row in rows if row.extra_info.get("steps")}
+    # The noise of reinforce is integer work, which is not counted: a limit without it would be none.
+    counted = [row.extra_info for row in rows if row.extra_info.get("steps") and row.extra_info["objective"] != "reinforce"]
+    kinds = {tuple(facts[name] for name in measure.KIND) for facts in counted}
     return {"limits": measure.measure(device), "work": [measure.count(kind) for kind in sorted(kinds)]}
 
 

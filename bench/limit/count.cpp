@@ -50,9 +50,10 @@ FUNCTION real real_of(word bits) {
 #include "policy.h"
 
 extern "C" void count(Counts *found) {
-  Policy p = {0.5f, 0.25f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-  Constants c = {1.0f, 0.8f, 5.0f, 0.1f, 0.1f, 0.001f, 1e-8f, 0.78f, 0.82f};
+  Policy p = {0.5f, 0.25f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+  Constants c = {1.0f, 0.8f, 5.0f, 0.1f, 0.1f, 0.001f, 1e-8f, 0.05f, 1.0f, 20.0f, 0.1f, 0.78f, 0.82f};
+  Tick tick = {1.0f, 1.0f, 0, 0, 0, 0};
   counts = Counts();
-  update(p, forward(p, c).output, c, 1.0f, 1.0f);
+  update(p, forward(p, c).output, c, tick);
   *found = counts;
 }

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from targetrl_core import Problem
 from targetrl_core.problem import Constants
-from targetrl_core.step import State, corrections
+from targetrl_core.step import State, correction_table
 
 Array = NDArray[np.float32]
 
@@ -42,5 +42,5 @@ def _number_or_array(value: Tensor) -> Array | np.float32:
 @lru_cache(maxsize=16)
 def rows(problem: Problem, age: int) -> Array | None:
     """Adam's bias corrections of each step, [steps, 2]: √(1 − beta2^t)/(1 − beta1^t) and √(1 − beta2^t); None under SGD."""
-    table = [row for row in corrections(problem, age, CPU) if row is not None]
-    return torch.stack(table).numpy() if table else None
+    table = correction_table(problem, age, CPU)
+    return None if table is None else table[:, :2].contiguous().numpy()

@@ -33,6 +33,8 @@ def unsuitable(name: str, problem: Problem, device: torch.device, devices: Colle
     """Why a peer that runs on ``devices`` alone does not train a problem on a device."""
     if device.type not in devices:
         return f"{name} runs on {one_of(devices)} alone"
+    if problem.objective == "reinforce":
+        return f"{name} does not draw the noise of reinforce"
     if problem.arithmetic == "portable":
         return f"{name} computes with its own functions, which are not portable arithmetic"
     if problem.optimizer == "adam":

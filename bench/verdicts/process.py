@@ -7,6 +7,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,7 +49,7 @@ class Trainer:
     """One side's variant, prepared for a row."""
 
     def __init__(self, side: Side, row: Row, device: torch.device) -> None:
-        self.side, self.name, self.device = side, side.name.upper(), device
+        self.side, self.name, self.device, self.draws = side, side.name.upper(), device, row.objective == "reinforce"
         with side.active(), _named(f"{self.name} failed"):
             problem = side.public("Problem")(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)
             variant = next((one for one in side.public("VARIANTS") if one.name == row.variant), None)
@@ -58,9 +59,11 @@ class Trainer:
             self.train: Callable[[Any, None], Any] = variant.prepare(problem, device, row.policies)
             self.fresh: Callable[[torch.Tensor, torch.Tensor], Any] = side.public("Population").fresh
 
-    def call(self, weight: torch.Tensor, bias: torch.Tensor, planted: float = 0.0) -> tuple[float, Population]:
-        """Train policies that begin at ``weight`` and ``bias``, [N] each and left as they are: seconds, and what became of them."""
-        start = self.fresh(weight.to(self.device, copy=True), bias.to(self.device, copy=True))
+    def call(self, policies: Population, planted: float = 0.0) -> tuple[float, Population]:
+        """Train fresh policies, which are left as they are: seconds, and what became of them."""
+        start = self.fresh(policies.weight.to(self.device, copy=True), policies.bias.to(self.device, copy=True))
+        if self.draws:  # a version that draws noise knows whose it is
+            start = replace(start, seeds=policies.seeds)
         with self.side.active(), _named(f"{self.name} failed"):
             begun = synchronized_clock()
             trained = self.train(start, None)
@@ -68,7 +71,8 @@ class Trainer:
             if planted:
                 _hold(begun + seconds * (1 + planted))
                 seconds = synchronized_clock() - begun
-            return seconds, Population(**{name: getattr(trained, name) for name in STATE_NAMES}, age=trained.age)
+            state = {name: getattr(trained, name) for name in STATE_NAMES}
+            return seconds, Population(**state, age=trained.age, baseline=getattr(trained, "baseline", None))
 
     def require(self, expectation: Expectation, trained: Population) -> None:
         """Raise MissingError, which withholds the row, where a result is not identical."""
@@ -79,7 +83,7 @@ class Trainer:
         """Raise MissingError where populations that no one has seen before do not become what the oracle expects."""
 
         def train(population: Population, _history: History | None) -> Population:
-            return self.call(population.weight, population.bias)[1]
+            return self.call(population)[1]
 
         reasons = probed(problem, train, self.device, n)
         if reasons:
@@ -158,7 +162,7 @@ class Bench:
         first = RANDOM.randrange(self.pool.population.n - self.pool.n + 1)
         part = slice(first, first + self.pool.n)
         planted = self.asked.planted if trainer.side.name == "head" else 0.0
-        seconds, trained = trainer.call(self.pool.population.weight[part], self.pool.population.bias[part], planted)
+        seconds, trained = trainer.call(self.pool.population.slice(part.start, part.stop), planted)
         trainer.require(self.pool.expectation.slice(part.start, part.stop), trained)
         return seconds
 

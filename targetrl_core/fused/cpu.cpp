@@ -8,8 +8,8 @@
 #include "policy.h"
 #include "start.h"
 
-#define STATES 8
-#define CONSTANTS 9
+#define STATES 9
+#define CONSTANTS 13
 #define BLOCK (GROUPS * WIDTH)
 
 enum Recorded { NOTHING, HISTORY, FIRST };
@@ -18,6 +18,7 @@ enum Recorded { NOTHING, HISTORY, FIRST };
 struct Task {
   int64_t n, steps;
   float *state[STATES];              // in the order of Policy, [n]; what the kernel does not use is null
+  const int64_t *seeds;              // whose noise is drawn, [n]
   const float *constant[CONSTANTS];  // in the order of Constants: [n] with PER_POLICY, otherwise one number
   const float *correction;           // [steps, 4], the first two of each row in use
   float *logits, *outputs;           // before each update, [steps, n]
@@ -25,6 +26,9 @@ struct Task {
   float *last;                       // outputs after the last update, [n]
   uint32_t seed;                     // of the first policy
   int32_t seeded;                    // whether the policies begin by their seeds, whatever state holds
+  int32_t samples;                   // of the noise of each step
+  uint32_t first_step;               // of the noise
+  uint32_t key_low, key_high;
 };
 
 FUNCTION void get(real &value, const float *from, int64_t at, int64_t count) {
@@ -66,6 +70,15 @@ FUNCTION void begin(Policy &policy, const Task &task, int64_t at, int64_t count)
     for (int i = 0; i < STATES; ++i)
       if (task.state[i]) get(values[i], task.state[i], at, count);
   }
+#if REINFORCE
+  uint32_t low[WIDTH] = {}, high[WIDTH] = {};
+  for (int i = 0; i < WIDTH && i < count; ++i) {
+    low[i] = (uint32_t)task.seeds[at + i];
+    high[i] = (uint32_t)((uint64_t)task.seeds[at + i] >> 32);
+  }
+  memcpy(&policy.seed_low, low, sizeof policy.seed_low);
+  memcpy(&policy.seed_high, high, sizeof policy.seed_high);
+#endif
 }
 
 FUNCTION void end(const Policy &policy, const Task &task, int64_t at, int64_t count) {
@@ -100,11 +113,18 @@ static void train_block(const Task &task, int64_t at) {
     first[j] = real((float)task.steps);
   }
   for (int64_t t = 0; t < task.steps; ++t) {
-    const float scale = task.correction ? task.correction[4 * t] : 1.0f, root = task.correction ? task.correction[4 * t + 1] : 1.0f;
+    const Tick tick = {
+        task.correction ? task.correction[4 * t] : 1.0f,
+        task.correction ? task.correction[4 * t + 1] : 1.0f,
+        task.first_step + (uint32_t)t,
+        task.key_low,
+        task.key_high,
+        task.samples,
+    };
 #pragma GCC unroll 8
     for (int j = 0; j < GROUPS; ++j) {
       record<RECORDED>(task, before[j], c[PER_POLICY ? j : 0], first[j], t, at + j * WIDTH);
-      update(policy[j], before[j].output, c[PER_POLICY ? j : 0], scale, root);
+      update(policy[j], before[j].output, c[PER_POLICY ? j : 0], tick);
       const int behind = (j + GROUPS - 1) % GROUPS;
       before[behind] = forward(policy[behind], c[PER_POLICY ? behind : 0]);
     }

@@ -16,12 +16,17 @@ POLICY_STEPS_PER_THREAD = 1 << 16
 """A thread more has to save more than the time it takes to wake: some 20 µs of work."""
 
 
+STATES, CONSTANTS = 9, 13
+"""Pointers to state tensors, the seeds aside, and to constants."""
+
+
 class _Task(ctypes.Structure):
     _fields_ = (
         ("n", ctypes.c_int64),
         ("steps", ctypes.c_int64),
-        ("state", ctypes.c_void_p * 8),
-        ("constant", ctypes.c_void_p * 9),
+        ("state", ctypes.c_void_p * STATES),
+        ("seeds", ctypes.c_void_p),
+        ("constant", ctypes.c_void_p * CONSTANTS),
         ("correction", ctypes.c_void_p),
         ("logits", ctypes.c_void_p),
         ("outputs", ctypes.c_void_p),
@@ -29,6 +34,10 @@ class _Task(ctypes.Structure):
         ("last", ctypes.c_void_p),
         ("seed", ctypes.c_uint32),
         ("seeded", ctypes.c_int32),
+        ("samples", ctypes.c_int32),
+        ("first_step", ctypes.c_uint32),
+        ("key_low", ctypes.c_uint32),
+        ("key_high", ctypes.c_uint32),
     )
 
 
@@ -37,7 +46,9 @@ def launch(kernel: Kernel, task: Task) -> None:
     addresses = task.addresses()
     work = task.n * task.steps
     threads = max(1, min(torch.get_num_threads(), work // POLICY_STEPS_PER_THREAD))
-    handed = _Task(task.n, task.steps, addresses[:8], addresses[8:17], *addresses[17:], task.seed or 0, task.seed is not None)
+    state, seeds, rest = addresses[:STATES], addresses[STATES], addresses[STATES + 1 :]
+    start = (task.seed or 0, task.seed is not None)
+    handed = _Task(task.n, task.steps, state, seeds, rest[:CONSTANTS], *rest[CONSTANTS:], *start, *task.draw)
     built(kernel).train(ctypes.byref(handed), ctypes.c_int(threads))
 
 

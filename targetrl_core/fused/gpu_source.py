@@ -9,7 +9,7 @@ from targetrl_core.fused.kernel import SOURCES, Kernel
 def gpu_source(name: str, kernel: Kernel) -> str:
     """The launcher ``name`` with its macros defined and the shared headers put where they are included."""
     text = (SOURCES / name).read_text(encoding="utf-8")
-    for header in ("policy.h", "start.h"):
+    for header in ("policy.h", "noise.h", "start.h"):
         text = text.replace(f'#include "{header}"', (SOURCES / header).read_text(encoding="utf-8"))
     macros = "".join(f"#define {macro} {value}\n" for macro, value in kernel.macros().items())
     return macros + text

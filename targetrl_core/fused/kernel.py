@@ -9,6 +9,7 @@ from torch import Tensor
 
 from targetrl_core.arithmetic import NATIVE
 from targetrl_core.history import History
+from targetrl_core.noise import key_words
 from targetrl_core.outcomes import thresholds
 from targetrl_core.problem import Problem
 from targetrl_core.step import Rule, State
@@ -23,6 +24,8 @@ class Kernel(NamedTuple):
     """What a kernel is built for: the macros of ``policy.h``."""
 
     pathwise: bool
+    reinforce: bool
+    baseline: bool
     adam: bool
     portable: bool
     unit_input: bool
@@ -35,9 +38,21 @@ class Kernel(NamedTuple):
         return {name.upper(): str(int(value)) for name, value in self._asdict().items()}
 
 
+class Draw(NamedTuple):
+    """Which noise a run draws: ``samples`` each step, counted from ``first_step`` on, under a key of two 32-bit words."""
+
+    samples: int = 0
+    first_step: int = 0
+    key_low: int = 0
+    key_high: int = 0
+
+
+NO_DRAW = Draw()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a kernel works on: all tensors float32, contiguous and on one device.
+    """What a kernel works on: all tensors float32 (the seeds of the state int64), contiguous and on one device.
 
     Attributes:
         n: policies.
@@ -45,6 +60,7 @@ class Task:
         state: where the policies begin and end, [N] each; overwritten.
         constants: as the step takes them, then the outermost outputs at target: 0-d, or [N] each where any differs between policies.
         correction: Adam's bias corrections, [steps, 4] with the first two of each row in use, or None.
+        draw: the noise, where the objective has any.
         seed: the low 32 bits of the first policy's seed, where the policies begin as ``Population.initialise`` makes them,
             whatever the state holds; None where they begin as it says.
         history: filled, where there is one.
@@ -57,6 +73,7 @@ class Task:
     state: State
     constants: tuple[Tensor, ...]
     correction: Tensor | None
+    draw: Draw = NO_DRAW
     seed: int | None = None
     history: History | None = None
     first: Tensor | None = None
@@ -76,6 +93,8 @@ def kernel_of(rule: Rule, *, per_policy: bool) -> Kernel:
     """The kernel that trains by a rule."""
     return Kernel(
         pathwise=rule.objective == "pathwise",
+        reinforce=rule.objective == "reinforce",
+        baseline=rule.baseline,
         adam=rule.optimizer == "adam",
         portable=rule.arithmetic != NATIVE,
         unit_input=rule.unit_input,
@@ -83,6 +102,11 @@ def kernel_of(rule: Rule, *, per_policy: bool) -> Kernel:
         own_betas=rule.own_betas,
         per_policy=per_policy,
     )
+
+
+def draw_of(problem: Problem, age: int) -> Draw:
+    """The noise of a run that begins after ``age`` updates."""
+    return Draw(problem.samples, age, *key_words(problem.noise_seed)) if problem.objective == "reinforce" else NO_DRAW
 
 
 def constants_of(problem: Problem, device: torch.device) -> tuple[Tensor, ...]:

@@ -17,8 +17,9 @@ FUNCTION real choose(bool condition, real a, real b) { return condition ? a : b;
 FUNCTION word word_of(real a) { return as_type<uint>(a); }
 FUNCTION real real_of(word a) { return as_type<float>(a); }
 FUNCTION real value_of(word a) { return float(a); }
+FUNCTION word high_product(word a, word b) { return mulhi(a, b); }
 
-#if PORTABLE
+#if PORTABLE || REINFORCE
 FUNCTION real power_of_two(int n) { return as_type<float>(uint(n + 127) << 23); }
 
 // x − s² for s close to √x, exact: Veltkamp's split of s, then the error of the product s·s.
@@ -49,22 +50,25 @@ FUNCTION real root(real a) { return precise::sqrt(a); }
 #include "start.h"
 
 // What a task has, as bits of ``given``: state tensor j is bit j. A buffer that is not given is some other one, and left alone.
-#define CORRECTED (1 << 8)
-#define RECORDED (1 << 9)
-#define FIRST (1 << 10)
-#define SEEDED (1 << 11)
+#define CORRECTED (1 << 9)
+#define RECORDED (1 << 10)
+#define FIRST (1 << 11)
+#define SEEDED (1 << 12)
 
+// Metal binds at most 31 buffers, so numbers come in one, in the order of mps.py, and the constants in another: [13], or [13, n].
 kernel void train(
-    constant long &n, constant long &steps, constant long &given, constant long &seed, device float *weight, device float *bias,
-    device float *m_weight, device float *v_weight, device float *m_bias, device float *v_bias, device float *decay1, device float *decay2,
-    device const float *x, device const float *target, device const float *k, device const float *lr, device const float *rate1,
-    device const float *rate2, device const float *eps, device const float *low, device const float *high, device const float *correction,
-    device float *logits, device float *outputs, device float *first, device float *last, uint index [[thread_position_in_grid]]) {
-  const long i = index, at = PER_POLICY ? i : 0;
-  const Constants c = {x[at], target[at], k[at], lr[at], rate1[at], rate2[at], eps[at], low[at], high[at]};
+    device const long *numbers, device float *weight, device float *bias, device float *m_weight, device float *v_weight,
+    device float *m_bias, device float *v_bias, device float *decay1, device float *decay2, device float *baseline,
+    device const long *seeds, device const float *constants, device const float *correction, device float *logits, device float *outputs,
+    device float *first, device float *last, uint index [[thread_position_in_grid]]) {
+  const long n = numbers[0], steps = numbers[1], given = numbers[2], i = index;
+  const long at = PER_POLICY ? i : 0, stride = PER_POLICY ? n : 1;
+#define CONSTANT(j) constants[at + j * stride]
+  const Constants c = {CONSTANT(0), CONSTANT(1), CONSTANT(2), CONSTANT(3),  CONSTANT(4),  CONSTANT(5), CONSTANT(6),
+                       CONSTANT(7), CONSTANT(8), CONSTANT(9), CONSTANT(10), CONSTANT(11), CONSTANT(12)};
   Policy p;
   if (given & SEEDED) {
-    start(p, word(seed) + word(i));
+    start(p, word(numbers[3]) + word(i));
   } else {
     p.weight = weight[i];
     p.bias = bias[i];
@@ -74,7 +78,12 @@ kernel void train(
     if (given & (1 << 5)) p.v_bias = v_bias[i];
     if (given & (1 << 6)) p.decay1 = decay1[i];
     if (given & (1 << 7)) p.decay2 = decay2[i];
+    if (given & (1 << 8)) p.baseline = baseline[i];
   }
+#if REINFORCE
+  p.seed_low = word(seeds[i]);
+  p.seed_high = word(seeds[i] >> 32);
+#endif
   real earliest = float(steps);
   for (long t = 0; t < steps; ++t) {
     const Forward before = forward(p, c);
@@ -84,7 +93,8 @@ kernel void train(
     }
     if (given & FIRST) earliest = first_at_target(earliest, before.output, c, float(t));
     const float scale = given & CORRECTED ? correction[4 * t] : 1.0f, second = given & CORRECTED ? correction[4 * t + 1] : 1.0f;
-    update(p, before.output, c, scale, second);
+    const Tick tick = {scale, second, word(numbers[5]) + word(t), word(numbers[6]), word(numbers[7]), int(numbers[4])};
+    update(p, before.output, c, tick);
   }
   weight[i] = p.weight;
   bias[i] = p.bias;
@@ -94,6 +104,7 @@ kernel void train(
   if (given & (1 << 5)) v_bias[i] = p.v_bias;
   if (given & (1 << 6)) decay1[i] = p.decay1;
   if (given & (1 << 7)) decay2[i] = p.decay2;
+  if (given & (1 << 8)) baseline[i] = p.baseline;
   if (given & FIRST) {
     first[i] = earliest;
     last[i] = forward(p, c).output;

@@ -9,22 +9,25 @@ from torch import Tensor
 from targetrl_core.fused.gpu_source import gpu_source
 from targetrl_core.fused.kernel import Kernel, Task
 
-CORRECTED, RECORDED, FIRST, SEEDED = 1 << 8, 1 << 9, 1 << 10, 1 << 11
+CORRECTED, RECORDED, FIRST, SEEDED = 1 << 9, 1 << 10, 1 << 11, 1 << 12
+
+STATES = 9
+"""State tensors, the seeds aside."""
 
 
 def launch(kernel: Kernel, task: Task) -> None:
     """Put a task on the device; it may still be running when this returns."""
-    *numbers, buffers = arguments(task)
-    built(kernel).train(*numbers, *buffers, threads=task.n)
+    built(kernel).train(*buffers(task), threads=task.n)
 
 
-def arguments(task: Task) -> tuple[int, int, int, int, list[Tensor]]:
-    """What the kernel takes: n, steps, what is given, the seed, and a buffer for every tensor, also for those that are not given."""
-    given = sum(1 << bit for bit, tensor in enumerate(task.state) if tensor is not None)
+def buffers(task: Task) -> list[Tensor]:
+    """What the kernel takes: numbers, state, constants and what else there is, a buffer also for what is not given."""
+    given = sum(1 << bit for bit, tensor in enumerate(task.state[:STATES]) if tensor is not None)
     given |= CORRECTED * (task.correction is not None) | RECORDED * (task.history is not None)
     given |= FIRST * (task.first is not None) | SEEDED * (task.seed is not None)
-    any_buffer = task.state.weight
-    return task.n, task.steps, given, task.seed or 0, [any_buffer if tensor is None else tensor for tensor in task.tensors()]
+    numbers = torch.tensor([task.n, task.steps, given, task.seed or 0, *task.draw], dtype=torch.int64, device=task.state.weight.device)
+    tensors = (*task.state, torch.stack(task.constants), *task.tensors()[len(task.state) + len(task.constants) :])
+    return [numbers, *(task.state.weight if tensor is None else tensor for tensor in tensors)]
 
 
 @cache

@@ -6,15 +6,17 @@
 //     word   as many unsigned 32-bit integers
 // what the language calls a function (FUNCTION) and an argument that is changed (CHANGED), and, for real and word,
 //     fused(a, b, c)             a·b + c, rounded once
-//     root(a)                    √a, correctly rounded where the arithmetic is portable
+//     root(a)                    √a, correctly rounded where the arithmetic is portable or noise is drawn
 //     magnitude(a)               |a|
 //     clamped(a, low, high)      a limited to [low, high]; NaN stays
 //     choose(condition, a, b)    a where the condition holds, b elsewhere
 //     word_of(a), real_of(w)     the same bits
-//     value_of(w)                the value of an integer below 2^24
+//     value_of(w)                the value of an integer up to 2^24
+//     high_product(w, n)         the upper 32 bits of w·n, n an unsigned number
 //
-// What a kernel is built for is decided by macros, 0 or 1: PATHWISE (otherwise detached), ADAM (otherwise SGD), PORTABLE
-// (otherwise native), UNIT_INPUT (x = 1), SHARED_MOMENTS, OWN_BETAS, and PER_POLICY: constants that differ between policies.
+// What a kernel is built for is decided by macros, 0 or 1: PATHWISE or REINFORCE (otherwise detached), BASELINE (of reinforce), ADAM
+// (otherwise SGD), PORTABLE (otherwise native), UNIT_INPUT (x = 1), SHARED_MOMENTS, OWN_BETAS, and PER_POLICY: constants that differ
+// between policies.
 
 #if PER_POLICY
 typedef real constant_t;
@@ -33,11 +35,23 @@ typedef float step_t;
 
 struct Constants {
   constant_t x, target, k, lr, rate1, rate2, eps;
+  constant_t sigma, share, score, baseline_rate;
   constant_t low, high;  // outputs from low to high, both included, count as at target
 };
 
 struct Policy {
-  real weight, bias, m_weight, v_weight, m_bias, v_bias, decay1, decay2;
+  real weight, bias, m_weight, v_weight, m_bias, v_bias, decay1, decay2, baseline;
+#if REINFORCE
+  word seed_low, seed_high;  // whose noise is drawn
+#endif
+};
+
+// What differs from step to step: Adam's bias corrections, √(1 − beta2^t)/(1 − beta1^t) and √(1 − beta2^t), unless policies have betas,
+// hence corrections, of their own; and which noise is drawn, how much of it.
+struct Tick {
+  float correction_scale, correction_root;
+  unsigned step, key_low, key_high;
+  int samples;
 };
 
 struct Forward {
@@ -100,8 +114,38 @@ FUNCTION real settled(real value, float floor) {
 #endif
 }
 
+#if REINFORCE
+#include "noise.h"
+
+// The estimate of dL/dz, mean over the samples of −(r − baseline)·(ε/σ)·o·(1 − o); the baseline follows the rewards.
+FUNCTION real gradient(CHANGED(Policy) p, real o, Constants c, Tick tick) {
+  real scores = real(0.0f), rewards = real(0.0f);
+  for (int first = 0; first < tick.samples; first += 4) {
+    const Words words = random_words(p.seed_low, p.seed_high, tick, unsigned(first) / 4u);
+    for (int pair = first; pair < first + 4 && pair < tick.samples; pair += 2) {
+      const Normals normals = pair == first ? normals_of(words.a, words.b) : normals_of(words.c, words.d);
+      for (int i = pair; i < pair + 2 && i < tick.samples; ++i) {
+        const real epsilon = i == pair ? normals.first : normals.second;
+        const real action = multiply_add(real(c.sigma), epsilon, o);
+        const real reward = -multiply_add(real(c.k), magnitude(action - c.target), real(-1.0f));
+#if BASELINE
+        const real advantage = reward - p.baseline;
+#else
+        const real advantage = reward;
+#endif
+        scores = multiply_add(advantage, epsilon, scores);
+        rewards = rewards + reward;
+      }
+    }
+  }
+#if BASELINE
+  p.baseline = settled(multiply_add(rewards * c.share - p.baseline, real(c.baseline_rate), p.baseline), MOMENT_FLOOR);
+#endif
+  return -((scores * c.score) * (o * (1.0f - o)));
+}
+#else
 // dL/dz. Of the detached objective, −r·(1 − o) with the sign drawn into r = 1 − k·|o − target|.
-FUNCTION real gradient(real o, Constants c) {
+FUNCTION real gradient(CHANGED(Policy) p, real o, Constants c, Tick tick) {
   real distance = o - c.target;
 #if PATHWISE
   real slope = choose(distance > 0.0f, real(c.k), choose(distance < 0.0f, real(-c.k), real(0.0f)));
@@ -110,6 +154,7 @@ FUNCTION real gradient(real o, Constants c) {
   return multiply_add(real(c.k), magnitude(distance), real(-1.0f)) * (1.0f - o);
 #endif
 }
+#endif
 
 // Adam's move of a parameter, after its moments have followed the gradient g.
 FUNCTION real moved(CHANGED(real) m, CHANGED(real) v, real g, Constants c, step_t lr, step_t eps) {
@@ -130,10 +175,9 @@ FUNCTION Forward forward(Policy p, Constants c) {
   return found;
 }
 
-// The second half: the update, given the output. correction_scale and correction_root are Adam's bias corrections of this step,
-// √(1 − beta2^t)/(1 − beta1^t) and √(1 − beta2^t), unless policies have betas, hence corrections, of their own.
-FUNCTION void update(CHANGED(Policy) p, real output, Constants c, float correction_scale, float correction_root) {
-  real g = gradient(output, c);
+// The second half: the update, given the output.
+FUNCTION void update(CHANGED(Policy) p, real output, Constants c, Tick tick) {
+  real g = gradient(p, output, c, tick);
   real g_bias = settled(g, GRADIENT_FLOOR);
 #if UNIT_INPUT
   real g_weight = g_bias;
@@ -151,8 +195,8 @@ FUNCTION void update(CHANGED(Policy) p, real output, Constants c, float correcti
   step_t lr = c.lr * (second / p.decay1);
   step_t eps = c.eps * second;
 #else
-  step_t lr = c.lr * correction_scale;
-  step_t eps = c.eps * correction_root;
+  step_t lr = c.lr * tick.correction_scale;
+  step_t eps = c.eps * tick.correction_root;
 #endif
   real move_weight = moved(p.m_weight, p.v_weight, g_weight, c, lr, eps);
 #if SHARED_MOMENTS

@@ -26,5 +26,5 @@ FUNCTION void start(CHANGED(Policy) p, word seed) {
   for (unsigned i = 3; i < 398; ++i) w = seeded(w, i);
   p.weight = uniform(tempered(seed, w1, w));
   p.bias = uniform(tempered(w1, w2, seeded(w, 398)));
-  p.m_weight = p.v_weight = p.m_bias = p.v_bias = p.decay1 = p.decay2 = real(0.0f);
+  p.m_weight = p.v_weight = p.m_bias = p.v_bias = p.decay1 = p.decay2 = p.baseline = real(0.0f);
 }

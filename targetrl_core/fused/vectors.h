@@ -30,6 +30,10 @@ typedef int32_t truths __attribute__((vector_size(VECTOR_BYTES)));
 
 struct word {
   words part[VECTORS];
+  word() = default;
+  inline __attribute__((always_inline)) word(uint32_t value) {
+    for (int i = 0; i < VECTORS; ++i) part[i] = value - words{};
+  }
 };
 
 struct truth {
@@ -100,6 +104,24 @@ FUNCTION floats root_lanes(floats a) {
 #endif
 }
 
+FUNCTION words high_product_lanes(words a, uint32_t b) {
+#if defined(__AVX512F__) && VECTOR_BYTES == 64
+  const __m512i factor = _mm512_set1_epi64(b);
+  const __m512i even = _mm512_srli_epi64(_mm512_mul_epu32((__m512i)a, factor), 32);
+  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), factor);
+  return (words)_mm512_mask_blend_epi32(0xAAAA, even, odd);
+#elif defined(__AVX2__) && VECTOR_BYTES == 32
+  const __m256i factor = _mm256_set1_epi64x(b);
+  const __m256i even = _mm256_srli_epi64(_mm256_mul_epu32((__m256i)a, factor), 32);
+  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a, 32), factor);
+  return (words)_mm256_blend_epi32(even, odd, 0xAA);
+#else
+  words result;
+  for (int lane = 0; lane < LANES; ++lane) result[lane] = (uint32_t)((uint64_t)a[lane] * b >> 32);
+  return result;
+#endif
+}
+
 // NaN stays NaN: where the comparison fails, the second operand is taken, by the instruction as by the expression.
 FUNCTION floats clamped_lanes(floats a, floats low, floats high) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64
@@ -115,3 +137,4 @@ FUNCTION floats clamped_lanes(floats a, floats low, floats high) {
 FUNCTION real clamped(real a, real low, real high) FOR_EACH_PART(real, clamped_lanes(a.part[i], low.part[i], high.part[i]))
 FUNCTION real fused(real a, real b, real c) FOR_EACH_PART(real, fused_lanes(a.part[i], b.part[i], c.part[i]))
 FUNCTION real root(real a) FOR_EACH_PART(real, root_lanes(a.part[i]))
+FUNCTION word high_product(word a, uint32_t b) FOR_EACH_PART(word, high_product_lanes(a.part[i], b))

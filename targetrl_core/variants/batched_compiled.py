@@ -17,7 +17,7 @@ from targetrl_core.devices import why_not_compiled
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.step import Forward, Rule, State, begin, corrections, end, rule_for, step
+from targetrl_core.step import Forward, Rule, State, Tick, begin, end, rule_for, step, ticks
 from targetrl_core.variants.compiling import compiled
 from targetrl_core.variants.variant import Train, Variant
 
@@ -27,7 +27,7 @@ CHUNK = 1 << 19
 ALIGNMENT = 16
 """Chunks begin at multiples of 64 bytes."""
 
-InPlace = Callable[[State, Constants, Tensor | None], Forward | None]
+InPlace = Callable[[State, Constants, Tick], Forward | None]
 
 
 class Cut(NamedTuple):
@@ -60,17 +60,17 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     constants = problem.constants(device)
     by_chunk = _chunked_constants(constants, how)
     shape = Shape(how.size, tuple(value.ndim > 0 for value in constants))
-    _warm(problem, shape, by_chunk[0], corrections(problem, 0, device)[0], device)
+    _warm(problem, shape, by_chunk[0], ticks(problem, 0, device)[0], device)
 
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population, compiled=True)
-        rows = corrections(problem, population.age, device)
+        by_step = ticks(problem, population.age, device)
         advance = in_place(rule, device, shape, record=history is not None)
         whole = _padded(begin(rule, population, constants), how.total)
         for index, (chunk, c) in enumerate(zip(_split(whole, how), by_chunk, strict=True)):
             first = index * how.size
-            for t, row in enumerate(rows):
-                forward = advance(chunk, c, row)
+            for t, tick in enumerate(by_step):
+                forward = advance(chunk, c, tick)
                 if history is not None and forward is not None:
                     _record(history, t, forward, first, n)
         return end(rule, population, _map(whole, lambda tensor: tensor[:n]), problem.steps)
@@ -89,20 +89,22 @@ class Shape(NamedTuple):
 def in_place(rule: Rule, device: torch.device, _shape: Shape, *, record: bool) -> InPlace:
     """The compiled step of a rule, which overwrites the state it is given; a graph of its own for each shape."""
 
-    def advance(state: State, c: Constants, correction: Tensor | None) -> Forward | None:
-        new, forward = step(rule, state, c, correction)
+    def advance(state: State, c: Constants, tick: Tick) -> Forward | None:
+        new, forward = step(rule, state, c, tick)
         for old_tensor, new_tensor in zip(state, new, strict=True):
             if old_tensor is not None and new_tensor is not None and old_tensor is not new_tensor:
                 old_tensor.copy_(new_tensor)
         return forward if record else None
 
-    return compiled(advance, exact=rule.arithmetic != NATIVE and device.type != "cpu")
+    # Noise has the same bits everywhere, also where the rest is native.
+    exact = rule.arithmetic != NATIVE or rule.objective == "reinforce"
+    return compiled(advance, exact=exact and device.type != "cpu")
 
 
-def _warm(problem: Problem, shape: Shape, c: Constants, row: Tensor | None, device: torch.device) -> None:
+def _warm(problem: Problem, shape: Shape, c: Constants, tick: Tick, device: torch.device) -> None:
     blank = Population.fresh(torch.zeros(shape.size, device=device), torch.zeros(shape.size, device=device))
     rule = rule_for(problem, blank, compiled=True)
-    in_place(rule, device, shape, record=False)(begin(rule, blank, c), c, row)
+    in_place(rule, device, shape, record=False)(begin(rule, blank, c), c, tick)
 
 
 def _map(state: State, function: Callable[[Tensor], Tensor]) -> State:

@@ -1,6 +1,7 @@
 """`batched-graphed`: the same step captured in a CUDA graph, all steps of a run in one launch."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.step import Rule, State, advance, begin, corrections, end, rule_for
+from targetrl_core.step import Rule, State, Tick, advance, begin, end, rule_for, ticks
 from targetrl_core.variants.variant import Train, Variant
 
 STEP_LIMIT = 1000
@@ -43,7 +44,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
         rule = rule_for(problem, population)
         start = begin(rule, population, c)
         run = ready(rule, start) if history is None else _capture(rule, problem, c, start, history)
-        run.load(start, corrections(problem, population.age, device))
+        run.load(start, ticks(problem, population.age, device))
         run.replay()
         # The graph's own memory is overwritten by the next run.
         return end(rule, population, run.trained, problem.steps).clone()
@@ -54,30 +55,34 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
 
 class _Captured(NamedTuple):
-    """A graph, and the memory that it reads and writes each time: the state and corrections it begins with, and what it makes of them."""
+    """A graph, and the memory that it reads and writes each time: the state and ticks it begins with, and what it makes of them."""
 
     replay: Callable[[], None]
     start: State
-    rows: tuple[Tensor | None, ...]
+    ticks: tuple[Tick, ...]
     trained: State
 
-    def load(self, start: State, rows: tuple[Tensor | None, ...]) -> None:
-        """Put a population's state, and the corrections for its age, where the graph reads them."""
-        for kept, given in zip((*self.start, *self.rows), (*start, *rows), strict=True):
+    def load(self, start: State, by_step: tuple[Tick, ...]) -> None:
+        """Put a population's state, and the ticks of its age, where the graph reads them."""
+        for kept, given in zip((*self.start, *chain(*self.ticks)), (*start, *chain(*by_step)), strict=True):
             if kept is not None and given is not None:
                 kept.copy_(given)
 
 
 def _capture(rule: Rule, problem: Problem, c: Constants, example: State, history: History | None) -> _Captured:
     device = example.weight.device
-    start = State._make(None if tensor is None else torch.empty_like(tensor).copy_(tensor) for tensor in example)
-    rows = tuple(None if row is None else row.clone() for row in corrections(problem, 0, device))
+    start = State._make(map(_copied, example))
+    by_step = tuple(Tick._make(map(_copied, tick)) for tick in ticks(problem, 0, device))
 
     def run() -> State:
-        return advance(rule, start, c, rows, history)
+        return advance(rule, start, c, by_step, history)
 
     replay, trained = captured_run(run, device)
-    return _Captured(replay, start, rows, trained)
+    return _Captured(replay, start, by_step, trained)
+
+
+def _copied(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else torch.empty_like(tensor).copy_(tensor)
 
 
 def captured_run(run: Callable[[], State], device: torch.device) -> tuple[Callable[[], None], State]:

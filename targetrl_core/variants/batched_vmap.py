@@ -7,7 +7,7 @@ from torch.func import functional_call, grad, vmap
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.variants.listing import LOSSES, Policy, adam_state, collect
+from targetrl_core.variants.listing import LOSSES, Policy, Terms, adam_state, baseline_of, collect, noise_of_steps
 from targetrl_core.variants.variant import Train, Variant, not_portable, shared_by_optimizer
 
 Parameters = dict[str, Tensor]
@@ -25,8 +25,8 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     """Build the vectorised gradient; vmap itself has no cold start to speak of."""
     problem.check_policies(n)
     c = problem.constants(device)
-    per_policy = tuple(0 if value.ndim else None for value in (c.x, c.target, c.k))
-    gradients = vmap(grad(_loss_of(problem.objective), has_aux=True), in_dims=(0, *per_policy))
+    x, target, k, sigma = (0 if value.ndim else None for value in (c.x, c.target, c.k, c.sigma))
+    gradients = vmap(grad(_loss_of(problem.objective), has_aux=True), in_dims=(0, x, target, k, sigma, 1, 0))
 
     def train(population: Population, history: History | None) -> Population:
         stacked = {
@@ -34,14 +34,18 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
             "fc.bias": population.bias.reshape(-1, 1).clone(),
         }
         optimizer = _optimizer(problem, population, stacked)
-        for step in range(problem.steps):
-            found, (z, output) = gradients(stacked, c.x, c.target, c.k)
+        baseline = baseline_of(problem, population)
+        for step, noise in enumerate(noise_of_steps(problem, population)):
+            found, (z, output, reward) = gradients(stacked, c.x, c.target, c.k, c.sigma, noise, baseline)
+            if problem.keeps_baseline:
+                baseline = baseline + (reward - baseline) * c.baseline_rate
             if history is not None:
                 history.record(step, z, output)
             for name, parameter in stacked.items():
                 parameter.grad = found[name]
             optimizer.step()
-        return collect(population, _columns(optimizer, stacked), problem.steps)
+        columns = _columns(optimizer, stacked) | ({"baseline": baseline} if problem.keeps_baseline else {})
+        return collect(population, columns, problem.steps)
 
     return train
 
@@ -50,9 +54,12 @@ def _loss_of(objective: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 â€
     model = Policy().to("meta")
     loss_of = LOSSES[objective]
 
-    def loss(parameters: Parameters, x: Tensor, target: Tensor, k: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def loss(  # noqa: PLR0913 â€” vmap takes each on its own
+        parameters: Parameters, x: Tensor, target: Tensor, k: Tensor, sigma: Tensor, noise: Tensor, baseline: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
         z, output = functional_call(model, parameters, (x.reshape(1, 1),))
-        return loss_of(z, output, target, k).squeeze(), (z.squeeze(), output.squeeze())
+        found, reward = loss_of(z, output, Terms(target, k, sigma, noise.reshape(-1, 1, 1), baseline))
+        return found.squeeze(), (z.squeeze(), output.squeeze(), reward.squeeze())
 
     return loss
 

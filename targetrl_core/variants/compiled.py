@@ -16,7 +16,7 @@ from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.variants.compiling import compiled
-from targetrl_core.variants.listing import LOSSES, Policy, PolicyConstants, collect, constants_of
+from targetrl_core.variants.listing import LOSSES, Policy, PolicyConstants, Terms, baseline_of, collect, constants_of, noise_of_policy
 from targetrl_core.variants.variant import Train, Variant, not_portable, shared_by_optimizer, too_slow
 
 
@@ -26,10 +26,9 @@ class _Program(NamedTuple):
     model: Policy
     optimizer: torch.optim.Optimizer
     x: Tensor
-    target: Tensor
-    k: Tensor
     lr: Tensor
-    forward: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+    terms: Terms
+    forward: Callable[[Tensor, Terms], tuple[Tensor, Tensor, Tensor, Tensor]]
     update: Callable[[], object]
 
 
@@ -47,14 +46,17 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     """Compile both graphs and run them once."""
     problem.check_policies(n)
     first = constants_of(problem, 0)
-    program = _compiled_program(problem.objective, problem.optimizer, first.betas, first.eps, device)
+    samples = problem.samples if problem.objective == "reinforce" else 0
+    program = _compiled_program(problem.objective, samples, problem.optimizer, first.betas, first.eps, device)
 
     def train(population: Population, history: History | None) -> Population:
         columns: dict[str, list[Tensor]] = {}
         for policy in range(population.n):
-            _reset(program, constants_of(problem, policy), population, policy)
-            _run(program, problem.steps, policy, history)
-            for name, value in _trained(program).items():
+            c = constants_of(problem, policy)
+            _reset(program, c, population, policy)
+            baseline = _run(program, problem, c, population, policy, history)
+            trained = _trained(program) | ({"baseline": baseline} if problem.keeps_baseline else {})
+            for name, value in trained.items():
                 columns.setdefault(name, []).append(value)
         return collect(population, {name: torch.stack(values) for name, values in columns.items()}, problem.steps)
 
@@ -62,12 +64,16 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
 
 @cache
-def _compiled_program(objective: str, optimizer_name: str, betas: tuple[float, float], eps: float, device: torch.device) -> _Program:
+def _compiled_program(  # noqa: PLR0913 — what is compiled in
+    objective: str, samples: int, optimizer_name: str, betas: tuple[float, float], eps: float, device: torch.device
+) -> _Program:
     """The program, compiled and warm; kept for every problem that differs in nothing but numbers."""
     model = Policy().to(device)
     torch.nn.init.zeros_(model.fc.weight)
     torch.nn.init.zeros_(model.fc.bias)
-    x, target, k, lr = torch.ones(1, 1, device=device), *(torch.tensor(value, device=device) for value in (0.8, 5.0, 0.1))
+    x, lr = torch.ones(1, 1, device=device), torch.tensor(0.1, device=device)
+    target, k, sigma, baseline = (torch.tensor(value, device=device) for value in (0.8, 5.0, 0.05, 0.0))
+    terms = Terms(target, k, sigma, torch.ones(samples, 1, 1, device=device), baseline)
     optimizer: torch.optim.Optimizer
     if optimizer_name == "sgd":
         optimizer = torch.optim.SGD(model.parameters(), lr=lr, fused=True)
@@ -75,33 +81,42 @@ def _compiled_program(objective: str, optimizer_name: str, betas: tuple[float, f
         optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=betas, eps=eps, fused=True)
     loss_of = LOSSES[objective]
 
-    def forward(x: Tensor, target: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(x: Tensor, terms: Terms) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         z, output = model(x)
-        return z, output, loss_of(z, output, target, k)
+        return z, output, *loss_of(z, output, terms)
 
     def update() -> None:
         optimizer.step()
 
     # torch.optim breaks the graph itself, around the loop over parameter groups.
-    program = _Program(model, optimizer, x, target, k, lr, compiled(forward), compiled(update, fullgraph=False))
+    program = _Program(model, optimizer, x, lr, terms, compiled(forward), compiled(update, fullgraph=False))
     for _ in range(2):  # the second step is the first with the optimiser's state in place
-        _step(program)
+        _step(program, terms)
     return program
 
 
-def _step(program: _Program) -> tuple[Tensor, Tensor]:
-    z, output, loss = program.forward(program.x, program.target, program.k)
+def _step(program: _Program, terms: Terms) -> tuple[Tensor, Tensor, Tensor]:
+    z, output, loss, reward = program.forward(program.x, terms)
     program.optimizer.zero_grad()
     loss.backward()
     program.update()
-    return z, output
+    return z, output, reward
 
 
-def _run(program: _Program, steps: int, policy: int, history: History | None) -> None:
-    for step in range(steps):
-        z, output = _step(program)
+def _run(  # noqa: PLR0913 — one policy's run
+    program: _Program, problem: Problem, c: PolicyConstants, population: Population, policy: int, history: History | None
+) -> Tensor:
+    """All steps of the policy in place; its baseline after them, 0-d."""
+    noise = noise_of_policy(problem, population, policy)
+    baseline = baseline_of(problem, population, slice(policy, policy + 1)).squeeze(0)
+    for step in range(problem.steps):
+        terms = program.terms._replace(noise=noise[step].reshape(-1, 1, 1), baseline=baseline)
+        z, output, reward = _step(program, terms)
+        if problem.keeps_baseline:
+            baseline = baseline + (reward.reshape(()) - baseline) * (1.0 - c.baseline_decay)
         if history is not None:
             history.record(step, z.detach()[0], output.detach()[0], slice(policy, policy + 1))
+    return baseline
 
 
 def _parameters(program: _Program) -> dict[str, torch.nn.Parameter]:
@@ -111,7 +126,8 @@ def _parameters(program: _Program) -> dict[str, torch.nn.Parameter]:
 @torch.no_grad()
 def _reset(program: _Program, c: PolicyConstants, population: Population, policy: int) -> None:
     """Put one policy, its constants and its moments in place of the last one's."""
-    for tensor, value in ((program.x, c.x), (program.target, c.target), (program.k, c.k), (program.lr, c.lr)):
+    terms = program.terms
+    for tensor, value in ((program.x, c.x), (program.lr, c.lr), (terms.target, c.target), (terms.k, c.k), (terms.sigma, c.sigma)):
         tensor.fill_(value)
     for name, parameter in _parameters(program).items():
         parameter.copy_(getattr(population, name)[policy])

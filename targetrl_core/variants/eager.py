@@ -7,7 +7,18 @@ from torch.nn import functional
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.variants.listing import TINY_OUTPUT, Policy, PolicyConstants, adam_state, collect, constants_of
+from targetrl_core.variants.listing import (
+    TINY_OUTPUT,
+    Policy,
+    PolicyConstants,
+    Terms,
+    adam_state,
+    baseline_of,
+    collect,
+    constants_of,
+    noise_of_policy,
+    reinforce_loss,
+)
 from targetrl_core.variants.variant import Train, Variant, not_portable, too_slow
 
 
@@ -40,15 +51,24 @@ def _train_one(problem: Problem, model: Policy, population: Population, policy: 
             parameter.copy_(getattr(population, name)[policy])
     optimizer = _optimizer(problem, c, population, policy, parameters)
     x = torch.full((1, 1), c.x, device=population.device)
+    noise = noise_of_policy(problem, population, policy)
+    baseline = baseline_of(problem, population, slice(policy, policy + 1)).squeeze(0)
     for step in range(problem.steps):
         z, output = model(x)
         if history is not None:
             history.record(step, z.detach()[0], output.detach()[0], slice(policy, policy + 1))
-        loss = _loss(problem.objective, z, output, c)
+        if problem.objective == "reinforce":
+            loss, reward = reinforce_loss(z, output, _terms(c, noise[step], baseline))
+            if problem.keeps_baseline:
+                baseline = baseline + (reward.reshape(()) - baseline) * (1.0 - c.baseline_decay)
+        else:
+            loss = _loss(problem.objective, z, output, c)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     trained = {name: parameter.detach().reshape(()).clone() for name, parameter in parameters.items()}
+    if problem.keeps_baseline:
+        trained["baseline"] = baseline
     for name, parameter in parameters.items():
         state = optimizer.state[parameter]
         if "exp_avg" in state:
@@ -66,6 +86,11 @@ def _optimizer(
         for name, parameter in parameters.items():
             optimizer.state[parameter] = adam_state(population, name, slice(policy, policy + 1), parameter.shape)
     return optimizer
+
+
+def _terms(c: PolicyConstants, noise: Tensor, baseline: Tensor) -> Terms:
+    target, k, sigma = (torch.tensor(value, device=noise.device) for value in (c.target, c.k, c.sigma))
+    return Terms(target, k, sigma, noise.reshape(-1, 1, 1), baseline)
 
 
 def _loss(objective: str, z: Tensor, output: Tensor, c: PolicyConstants) -> Tensor:

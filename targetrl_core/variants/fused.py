@@ -1,13 +1,15 @@
 """`fused`: all steps of a policy in one kernel, its state in registers."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from targetrl_core.errors import UsageError
-from targetrl_core.fused.kernel import STEP_LIMIT, Task, constants_of, kernel_of
+from targetrl_core.fused.kernel import STEP_LIMIT, Task, constants_of, draw_of, kernel_of
 from targetrl_core.fused.launch import launch, ready, why_not
 from targetrl_core.history import History
-from targetrl_core.population import Population
+from targetrl_core.population import Population, consecutive_seeds
 from targetrl_core.problem import Problem
 from targetrl_core.step import State, begin, correction_table, end, rule_for
 from targetrl_core.variants.variant import Finished, Seeded, Train, Variant
@@ -36,6 +38,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
             state=state,
             constants=constants,
             correction=correction_table(problem, population.age, device),
+            draw=draw_of(problem, population.age),
             history=history,
         )
         launch(kernel_of(rule, per_policy=per_policy), task, device)
@@ -63,15 +66,16 @@ def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
         task = Task(
             n=n,
             steps=problem.steps,
-            state=state,
+            state=state if state.seeds is None else state._replace(seeds=consecutive_seeds(seed, n, device)),
             constants=constants,
             correction=correction,
+            draw=draw_of(problem, 0),
             seed=seed % 2**32,
             first=first,
             last=outputs,
         )
         launch(kernel, task, device)
-        return Finished(trained, first, outputs)
+        return Finished(replace(trained, seeds=range(seed, seed + n)), first, outputs)
 
     return train
 

@@ -1,14 +1,18 @@
 """The listing's parts, which `eager` and `compiled` share: the policy, its loss, its optimiser and one policy's constants."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Normal
 from torch.nn import functional
 
-from targetrl_core.population import STATE_NAMES, Population
-from targetrl_core.problem import Problem, value_of
+from targetrl_core.arithmetic import arithmetic
+from targetrl_core.noise import draw_table, noise
+from targetrl_core.population import Population
+from targetrl_core.problem import CONSTANTS, Problem, value_of
 
 TINY_OUTPUT = 1e-30
 """Below this output the gradient of log o is about to overflow, and logsigmoid(z) says the same."""
@@ -38,12 +42,15 @@ class PolicyConstants(NamedTuple):
     lr: float
     betas: tuple[float, float]
     eps: float
+    sigma: float
+    baseline_decay: float
 
 
 def constants_of(problem: Problem, policy: int) -> PolicyConstants:
     """The constants of one policy of a problem."""
-    value = {name: value_of(getattr(problem, name), policy) for name in ("x", "target", "k", "lr", "beta1", "beta2", "eps")}
-    return PolicyConstants(value["x"], value["target"], value["k"], value["lr"], (value["beta1"], value["beta2"]), value["eps"])
+    value = {name: value_of(getattr(problem, name), policy) for name in CONSTANTS}
+    betas = value.pop("beta1"), value.pop("beta2")
+    return PolicyConstants(**value, betas=betas)
 
 
 def log_output(z: Tensor, o: Tensor) -> Tensor:
@@ -57,20 +64,76 @@ def reward_of(o: Tensor, target: Tensor, k: Tensor) -> Tensor:
     return 1.0 - k * (o - target).abs()
 
 
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+class Terms(NamedTuple):
+    """What a loss is made of beside the policy's logit and output, as tensors.
+
+    Attributes:
+        target: output to reach.
+        k: how fast the reward falls.
+        sigma: standard deviation of the actions.
+        noise: ε of each sample, [M], or [M, 1, 1] beside outputs [1, 1]; empty but under ``reinforce``.
+        baseline: what is taken off the reward.
+    """
+
+    target: Tensor
+    k: Tensor
+    sigma: Tensor
+    noise: Tensor
+    baseline: Tensor
 
 
-def detached_loss(z: Tensor, o: Tensor, target: Tensor, k: Tensor) -> Tensor:
+Loss = Callable[[Tensor, Tensor, Terms], tuple[Tensor, Tensor]]
+"""Logit, output and terms → loss, and the reward, which carries no gradient."""
+
+
+def detached_loss(z: Tensor, o: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
     """−stop_gradient(r)·log o."""
-    return -reward_of(o, target, k).detach() * log_output(z, o)
+    reward = reward_of(o, terms.target, terms.k).detach()
+    return -reward * log_output(z, o), reward
 
 
-def pathwise_loss(_z: Tensor, o: Tensor, target: Tensor, k: Tensor) -> Tensor:
+def pathwise_loss(_z: Tensor, o: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
     """−r."""
-    return -reward_of(o, target, k)
+    reward = reward_of(o, terms.target, terms.k)
+    return -reward, reward.detach()
 
 
-LOSSES: dict[str, Loss] = {"detached": detached_loss, "pathwise": pathwise_loss}
+def reinforce_loss(_z: Tensor, o: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
+    """−(r(a) − baseline)·log N(a; o, σ), mean over the samples; the reward likewise."""
+    policy = Normal(o, terms.sigma, validate_args=False)
+    action = (o + terms.sigma * terms.noise).detach()
+    reward = reward_of(action, terms.target, terms.k)
+    return (-(reward - terms.baseline) * policy.log_prob(action)).mean(0), reward.mean(0)
+
+
+LOSSES: dict[str, Loss] = {"detached": detached_loss, "pathwise": pathwise_loss, "reinforce": reinforce_loss}
+
+
+def noise_of_steps(problem: Problem, population: Population) -> Iterator[Tensor]:
+    """The noise of each step of a run, [M, N]; of no samples but under ``reinforce``."""
+    if problem.objective != "reinforce":
+        return (population.weight.new_zeros(0, population.n) for _ in range(problem.steps))
+    seeds, root = population.seed_tensor(population.device), arithmetic("portable", population.device).sqrt
+    return (torch.stack(list(noise(seeds, draw, problem.samples, root))) for draw in _draws(problem, population))
+
+
+def noise_of_policy(problem: Problem, population: Population, policy: int) -> Tensor:
+    """The noise of one policy's run, [steps, M]; of no samples but under ``reinforce``."""
+    if problem.objective != "reinforce":
+        return population.weight.new_zeros(problem.steps, 0)
+    seeds, root = population.seed_tensor(population.device), arithmetic("portable", population.device).sqrt
+    return torch.stack(list(noise(seeds[policy : policy + 1], _draws(problem, population), problem.samples, root)), dim=1)
+
+
+def _draws(problem: Problem, population: Population) -> Tensor:
+    return draw_table(problem.noise_seed, population.age, problem.steps, population.device)
+
+
+def baseline_of(problem: Problem, population: Population, policies: slice = slice(None)) -> Tensor:
+    """The baseline that a run of some policies begins with, [M], a copy: zeros where there is none, or the problem wants none."""
+    if population.baseline is None or not problem.keeps_baseline:
+        return torch.zeros_like(population.weight[policies])
+    return population.baseline[policies].clone()
 
 
 def adam_state(population: Population, parameter: str, policies: slice, shape: torch.Size) -> dict[str, Tensor]:
@@ -81,5 +144,4 @@ def adam_state(population: Population, parameter: str, policies: slice, shape: t
 
 def collect(population: Population, columns: dict[str, Tensor], steps: int) -> Population:
     """The trained population; state tensors that no optimiser touched stay what they were."""
-    tensors = {name: columns.get(name, getattr(population, name)) for name in STATE_NAMES}
-    return Population(**tensors, age=population.age + steps)
+    return replace(population, **columns, age=population.age + steps)

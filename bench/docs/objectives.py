@@ -1,0 +1,124 @@
+"""docs/objectives.md: what each objective does, every number on it from a run."""
+
+import textwrap
+from collections.abc import Sequence
+
+from bench.docs import courses
+from bench.docs.courses import SETTINGS, Stage
+from bench.report.tables import markdown_table
+
+PICTURES = ("courses.svg", "shares.svg")
+
+BY_SETTING = dict[str, list[Stage]]
+
+
+def text() -> str:
+    """The page."""
+    found = {setting.name: courses.stages(setting.problem) for setting in SETTINGS}
+    return "\n".join([_head(), _detached(found["detached"]), _pathwise(found["pathwise"]), _reinforce(found), _again()])
+
+
+def _head() -> str:
+    about = _paragraph(f"""
+        A policy puts out o = σ(w·x + b) and is rewarded with r = 1 − k·|o − target|; here k = 5, target = 0.8 and x = 1. Three losses are
+        made of that reward, and they do not do the same. Shares are of the {courses.POLICIES:,} policies with seeds 0 to
+        {courses.POLICIES - 1:,}, trained by Adam at a learning rate of 0.1 in portable arithmetic, so every machine finds the same numbers.
+    """)
+    return f"""# What each objective does
+
+{about}
+| objective | loss | dL/dz | where that is zero |
+| --- | --- | --- | --- |
+| `detached`, the listing's | −stop_gradient(r)·log o | −r·(1 − o) | at the zeros of the reward, o = 0.6, and at o = 1 |
+| `pathwise` | −r | k·sign(o − target)·o·(1 − o) | nowhere: it changes sign at the target |
+| `reinforce` | −(r(a) − baseline)·log N(a; o, σ), a = o + σ·ε | −(r(a) − baseline)·(ε/σ)·o·(1 − o) | at the target, on average |
+
+![Outputs of {courses.SHOWN} policies over {courses.SHOWN_STEPS} steps, by objective](courses.svg)
+
+![Share of the policies near the target over steps, by setting](shares.svg)
+"""
+
+
+def _detached(stages: Sequence[Stage]) -> str:
+    split, fifty, last = courses.divide(), _after(stages, 50), stages[-1]
+    why = _paragraph(f"""
+        The reward is taken out of the graph. What is differentiated is log o, and the reward is but its factor: −r·(1 − o) pushes o up
+        where the reward is positive, down where it is negative. It is positive above o = {split.output:g}, target − 1/k, and stays so past
+        the target: nothing there pulls back. So the start decides. {split.below:.1%} of the policies begin below {split.output:g}, and
+        {_share(split.stayed)} are after 50 steps on the side where they began: {fifty.collapsed:.1%} have collapsed to 0,
+        {fifty.saturated:.1%} are saturated at 1, and {_share(fifty.at_target)} are at target, on their way through.
+    """)
+    later = _paragraph(f"""
+        In long runs the logit of a policy that collapses falls without end. Half of those that pass z = −{-courses.OVERFLOW:g} have done so
+        by step {courses.overflow_step()}: from there on float32 has no finite derivative of log σ(z), and the listing as it is written goes
+        NaN. Here log o is taken as logsigmoid(z) below o = 1e-30, which is the same function, so runs stay finite: after {last.steps:,}
+        steps {last.collapsed:.1%} are at 0 and {last.saturated:.1%} at 1.
+    """)
+    return f"## `detached`: why the listing does not reach its target\n\n{why}\n{_table({'detached': stages})}\n{later}"
+
+
+def _pathwise(stages: Sequence[Stage]) -> str:
+    half, most = courses.first_steps(SETTINGS[1].problem, (0.5, 0.95))
+    best, last = max(stages, key=lambda stage: stage.at_target), stages[-1]
+    what = _paragraph(f"""
+        The reward itself is differentiated: on whichever side of the target a policy is, it is pulled back. {_by(half, "Half")} and
+        {_by(most, "95 %")} first came within 0.02 of it. The gradient does not shrink near the target, it flips; Adam's moments, which
+        average over the flips, let a policy settle. Most are at target after {best.steps:,} steps ({_share(best.at_target)});
+        after {last.steps:,} it is {_share(last.at_target)}.
+    """)
+    return f"## `pathwise`: what the prose around the listing describes\n\n{what}\n{_table({'pathwise': stages})}"
+
+
+def _reinforce(found: BY_SETTING) -> str:
+    mine = {name: stages for name, stages in found.items() if name.startswith("reinforce")}
+
+    def near(name: str, steps: int) -> str:
+        return f"{_after(mine[name], steps).near:.1%}"
+
+    what = _paragraph(f"""
+        The policy is stochastic: it acts with a = o + σ·ε and learns from the reward of that action alone (Williams, 1992). In expectation
+        the gradient is k·erf((o − target)/(σ√2))·o·(1 − o): that of `pathwise` smoothed over a width of σ, so it does shrink towards the
+        target. What one action says of it is mostly noise. With σ = 0.05 and a moving average of the rewards as baseline
+        {near("reinforce", 50)} of the policies are within {courses.NEAR:g} of the target after 50 steps and {near("reinforce", 200)} after
+        200; without a baseline {near("reinforce, no baseline", 50)} and {near("reinforce, no baseline", 200)}; with the mean of eight
+        actions a step {near("reinforce, 8 samples", 50)} and {near("reinforce, 8 samples", 200)}. Under a constant learning rate the noise
+        stays: after {courses.STAGES[-1]:,} steps {near("reinforce", courses.STAGES[-1])} are there.
+    """)
+    return f"## `reinforce`: the textbook estimator\n\n{what}\n{_table(mine)}"
+
+
+def _after(stages: Sequence[Stage], steps: int) -> Stage:
+    return next(stage for stage in stages if stage.steps == steps)
+
+
+def _table(settings: dict[str, Sequence[Stage]] | BY_SETTING) -> str:
+    lines = [
+        (name, f"{stage.steps:,}", *map(_share, (stage.at_target, stage.near, stage.collapsed, stage.saturated)))
+        for name, stages in settings.items()
+        for stage in stages
+    ]
+    headers = ("setting", "steps", "within 0.02", f"within {courses.NEAR:g}", "collapsed", "saturated")
+    return markdown_table(lines, headers) + "\n"
+
+
+def _share(value: float) -> str:
+    return f"{value:.2%}"
+
+
+def _by(step: int | None, who: str) -> str:
+    return f"{who} of the policies never" if step is None else f"{who} of the policies by step {step}"
+
+
+def _paragraph(said: str) -> str:
+    return textwrap.fill(" ".join(said.split()), 140, break_on_hyphens=False) + "\n"
+
+
+def _again() -> str:
+    return """## Making this page
+
+    make docs    # or: python -m bench docs
+
+makes this page and its pictures anew, and a test fails where a number on it is not what the code computes. One line of its tables:
+
+    targetrl train --population 2e5 --objective pathwise --arithmetic portable --steps 50
+"""

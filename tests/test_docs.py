@@ -1,0 +1,34 @@
+"""The pages and pictures of docs/: nothing on them is older than the code."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.docs import objectives, pictures
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_page_of_objectives_is_what_the_code_computes() -> None:
+    """Made anew, docs/objectives.md is what it is: `make docs` writes it."""
+    assert (DOCS / "objectives.md").read_text(encoding="utf-8") == objectives.text()
+
+
+def test_pictures_show_what_the_code_computes() -> None:
+    """Each picture carries the digest of what it would show today: `make docs` draws it."""
+    for name, specification in pictures.specifications().items():
+        assert pictures.stamp(specification) in (DOCS / name).read_text(encoding="utf-8"), name
+
+
+def test_a_stale_picture_would_be_noticed() -> None:
+    """One other value is another digest."""
+    specification = {"data": {"values": [{"step": 0, "share": 0.5}]}}
+    changed = {"data": {"values": [{"step": 0, "share": 0.5001}]}}
+    assert pictures.digest(specification) != pictures.digest(changed)
+
+
+@pytest.mark.parametrize("name", ["objectives.md", *objectives.PICTURES])
+def test_the_page_links_what_is_there(name: str) -> None:
+    """Every picture that the page shows exists."""
+    assert (DOCS / name).exists()
+    assert name == "objectives.md" or f"({name})" in (DOCS / "objectives.md").read_text(encoding="utf-8")
