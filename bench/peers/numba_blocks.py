@@ -39,7 +39,8 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
         weight, bias, m_weight, v_weight, m_bias, v_bias, *_ = arrays.views(state)
         recorded: tuple[Any, Any] = (None, None) if history is None else (history.logits.numpy(), history.outputs.numpy())
         rows = arrays.rows(problem, population.age)
-        kernel(weight, bias, m_weight, v_weight, m_bias, v_bias, *c, problem.steps, rows, *recorded)
+        constants = (c.x, c.target, c.k, c.lr, c.rate1, c.rate2, c.eps)  # those of the objectives that it has
+        kernel(weight, bias, m_weight, v_weight, m_bias, v_bias, *constants, problem.steps, rows, *recorded)
         return end(rule, population, state, problem.steps)
 
     train(Population.fresh(torch.zeros(n), torch.zeros(n)), None)
