@@ -1,0 +1,64 @@
+"""The arguments that several commands take, and how wrong ones are reported."""
+
+import argparse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from targetrl_core.commands import WRONG_USAGE
+from targetrl_core.errors import one_of
+from targetrl_core.names import BASELINES, OPTIMIZERS
+
+if TYPE_CHECKING:
+    from targetrl_core.problem import Problem
+
+CONSTANTS = {
+    "target": (0.8, "output to reach, in (0, 1)"),
+    "k": (5.0, "how fast the reward falls with the distance from the target"),
+    "x": (1.0, "input of the policy"),
+    "lr": (0.1, "learning rate"),
+    "beta1": (0.9, "decay of Adam's first moment"),
+    "beta2": (0.999, "decay of Adam's second moment"),
+    "eps": (1e-8, "what Adam adds to the root of the second moment"),
+    "sigma": (0.05, "standard deviation of the actions under reinforce"),
+    "baseline_decay": (0.8, "how much of the moving average of the rewards each step keeps under reinforce"),
+}
+"""The constants that may differ from policy to policy: name → default and help."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2 and one line that points to --help."""
+        self.exit(WRONG_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def add_constants(parser: argparse.ArgumentParser) -> None:
+    """The fields of a problem, but for its objective and arithmetic, of which a command may take several."""
+    parser.add_argument("--optimizer", default=OPTIMIZERS[0], help=f"{one_of(OPTIMIZERS)} (default: {OPTIMIZERS[0]})")
+    parser.add_argument("--steps", type=count, default=50, help="updates of each policy (default: 50)")
+    parser.add_argument("--samples", type=count, default=1, help="actions drawn each step under reinforce (default: 1)")
+    parser.add_argument("--baseline", default=BASELINES[0], help=f"of reinforce: {one_of(BASELINES)} (default: {BASELINES[0]})")
+    parser.add_argument("--noise-seed", type=int, default=0, help="which noise reinforce draws (default: 0)")
+    for name, (default, text) in CONSTANTS.items():
+        flag = name.replace("_", "-")
+        parser.add_argument(f"--{flag}", type=float, default=default, help=f"{text} (default: {default:g})")
+
+
+def count(text: str) -> int:
+    """A whole number, also as 1e6 or 1_000_000."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value < 1 or not value.is_integer():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text) if text.isdecimal() else int(value)
+
+
+def problem_of(options: argparse.Namespace, objective: Any, arithmetic: Any) -> "Problem":  # noqa: ANN401 — Problem checks both names
+    """The problem that the options describe."""
+    from targetrl_core.problem import Problem
+
+    names = (*CONSTANTS, "optimizer", "steps", "samples", "baseline", "noise_seed")
+    fields: dict[str, Any] = {name: getattr(options, name) for name in names}
+    return Problem(objective=objective, arithmetic=arithmetic, **fields)
