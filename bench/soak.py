@@ -26,6 +26,9 @@ BOUND_KIB = 192.0
 WARM_UP = 1 / 3
 """Share of the trainings after which allocators, threads and caches hold what they will; only the rest is looked at."""
 
+LOOKS = 100
+"""About how often is looked: to look takes longer than to train."""
+
 CONFIDENCE = 0.95
 
 POLICIES, STEPS = 3, 5
@@ -96,7 +99,7 @@ def held() -> Held:
         TRIM(0)
     process = psutil.Process()
     caches = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]  # noqa: SLF001 — it has no other name
-    ours = [one for one in caches if one.__module__.startswith("targetrl_core")]
+    ours = [one for one in caches if str(one.__module__).startswith("targetrl_core")]
     return Held(
         memory_kib=process.memory_info().rss / 1024,
         files=process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
@@ -111,11 +114,14 @@ def soak(
 ) -> dict[int, Held]:
     """Train by turns, ``least`` times or until all had as many turns; returns what was held after how many trainings."""
     seen: dict[int, Held] = {}
-    for number in range(-(-least // len(tasks))):
+    rounds = -(-least // len(tasks))
+    every = max(1, rounds // LOOKS)
+    for number in range(1, rounds + 1):
         for task in tasks:
             task(number)
         tell(len(tasks))
-        seen[(number + 1) * len(tasks)] = look()
+        if number % every == 0:
+            seen[number * len(tasks)] = look()
     return seen
 
 
@@ -124,11 +130,10 @@ def growth(seen: dict[int, Held]) -> Growth:
     begin = WARM_UP * max(seen)
     late = {count: one for count, one in seen.items() if count > begin}
     slope, half = _line([count / 1000 for count in late], [one.memory_kib for one in late.values()])
-    first, last = next(iter(late.values()))._asdict(), list(late.values())[-1]._asdict()
+    first, *_, last = (one._asdict() for one in late.values())
     names = {"files": "open files", "threads": "threads", "cached": "values in caches", "kernels": "built kernels"}
-    return Growth(
-        slope, half, [f"{said} grew from {first[name]} to {last[name]}" for name, said in names.items() if last[name] > first[name]]
-    )
+    others = [f"{said} grew from {first[name]} to {last[name]}" for name, said in names.items() if last[name] > first[name]]
+    return Growth(slope, half, others)
 
 
 def _line(x: list[float], y: list[float]) -> tuple[float, float]:
@@ -143,13 +148,13 @@ def _line(x: list[float], y: list[float]) -> tuple[float, float]:
 def main(least: int, tell: Callable[[int], object]) -> tuple[list[str], bool]:
     """Soak, and say what came of it; and whether nothing grew beyond its bound."""
     begun, tasks = time.perf_counter(), trainings()
-    seen = soak(tasks, least, tell=tell)
+    seen = soak(tasks, least, look=held, tell=tell)
     found, last = growth(seen), seen[max(seen)]
+    counts = f"{last.files} open files, {last.threads} threads, {last.cached} values in caches, {last.kernels} built kernels"
     said = [
         f"{max(seen):,} trainings of {len(tasks)} kinds in {time.perf_counter() - begun:.0f} s; of those after the first third:",
         f"resident memory grew by {found.memory_kib:+.1f} ± {found.half_kib:.1f} KiB per 1,000 trainings; the bound is {BOUND_KIB:.0f} KiB",
-        f"in the end: {last.memory_kib / 1024:.0f} MiB resident, {last.files} open files, {last.threads} threads, "
-        f"{last.cached} values in caches, {last.kernels} built kernels",
+        f"in the end: {last.memory_kib / 1024:.0f} MiB resident, {counts}",
         *(found.others or ["nothing else grew"]),
     ]
     return said, found.memory_kib <= BOUND_KIB and not found.others

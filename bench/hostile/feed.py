@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.hostile.readers import READERS, GOOD_FILE, Reader, real_evidence
+from bench.hostile.readers import GOOD_FILE, READERS, Reader, real_evidence
 from bench.hostile.safe import why_no_message, why_unsafe
 from bench.hostile.spoil import Place, places, spoiled
 from targetrl_core.errors import UsageError
