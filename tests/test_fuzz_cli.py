@@ -27,6 +27,7 @@ from bench.hostile.values import TEXTS
 from bench.report import page
 from bench.timing.environment import THREAD_VARIABLES, Watch
 from bench.trajectories import record
+from bench.verdicts.sides import ROOT, snapshot
 from targetrl_core import UsageError, cli, report, streaming, training, verification
 from targetrl_core.fused import cache
 from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
@@ -36,7 +37,7 @@ from targetrl_core.variants import BUILT_IN
 
 NUMBERS = (
     "0", "1", "-1", "2", "1e3", "1e6", "1e15", "1e16", "1e400", "nan", "inf", "-inf", "0.5", "1_000", "٣", "0x10", "9" * 5000, "-0",
-    "18446744073709551615", "18446744073709551616", "-9223372036854775809", "4294967295", "4294967296", "1.0", " 1", "+1", "1e308", "1e-320",
+    "18446744073709551615", "18446744073709551616", "-9223372036854775809", "4294967295", "4294967296", "1.0", " 1", "+1", "1e308",
 )  # fmt: skip
 NAMES = (*DEVICES, *OBJECTIVES, *ARITHMETICS, *(variant.name for variant in BUILT_IN), "auto", "cuda:1", "cpu:5", "cuda:-1", "meta", "sgd")
 PATHS = (
@@ -162,6 +163,16 @@ def test_any_command_line_of_targetrl(arguments: list[str]) -> None:
 def test_any_command_line_of_bench(arguments: list[str]) -> None:
     """`python -m bench` does what it is told, or refuses in one line."""
     check(of_bench.main, ("bench: ", "python -m bench"), arguments)
+
+
+@pytest.mark.parametrize("commit", ["--output=out", "-h", "--upload-pack=touch out", "HEAD --output=out", "", "\x1b[31m", "HEAD:README.md"])
+def test_no_commit_is_an_option(commit: str, tmp_path: Path) -> None:
+    """What is no commit is refused in one line, and git takes it for nothing else."""
+    with pytest.raises(UsageError, match="it must be a commit, a branch or a tag that git knows here") as caught:
+        snapshot(commit, tmp_path / "base")
+    assert str(caught.value).isprintable()
+    assert not list(tmp_path.rglob("*out*"))
+    assert not (ROOT / "out").exists()
 
 
 VARIABLES = ("TARGETRL_CACHE_DIR", "XDG_CACHE_HOME", "HOME", "CXX", "CFLAGS", "CXXFLAGS", "COLUMNS", *THREAD_VARIABLES)
