@@ -6,6 +6,7 @@ python -m bench soak
 import functools
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from math import sqrt
@@ -102,7 +103,7 @@ def held() -> Held:
     ours = [one for one in caches if str(one.__module__).startswith("targetrl_core")]
     return Held(
         memory_kib=process.memory_info().rss / 1024,
-        files=process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
+        files=process.num_handles() if sys.platform == "win32" else process.num_fds(),
         threads=process.num_threads(),
         cached=sum(one.cache_info().currsize for one in ours),
         kernels=len(list(cache.folder().iterdir())) if compiler.why_no_compiler() is None else 0,

@@ -29,7 +29,9 @@ from bench.timing.environment import THREAD_VARIABLES, Watch
 from bench.trajectories import record
 from bench.verdicts.sides import ROOT, snapshot
 from targetrl_core import UsageError, cli, report, streaming, training, verification
+from targetrl_core.commands.parser import Parser
 from targetrl_core.fused import cache
+from targetrl_core.history import History
 from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.population import Population, check_seeds
@@ -70,7 +72,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.chdir(folder)
         patch.setattr(Population, "initialise", classmethod(few))
         patch.setattr(training, "_prepared", lambda *_: lambda population, _: population)
-        patch.setattr(training.History, "empty", lambda *_: SimpleNamespace(outputs=torch.ones(1, 1), logits=torch.ones(1, 1)))
+        patch.setattr(History, "empty", lambda *_: SimpleNamespace(outputs=torch.ones(1, 1), logits=torch.ones(1, 1)))
         patch.setattr(streaming, "_summaries", summaries)
         patch.setattr(report, "listing_lines", lambda _: ["a line"])
         patch.setattr(report, "verify_line", lambda _: "a line")
@@ -116,7 +118,7 @@ def options_of(commands: Any) -> dict[str, list[str]]:  # noqa: ANN401 — the c
     """What each command takes."""
     found = {}
     for command in commands:
-        parser = cli.Parser()
+        parser = Parser()
         command.add_arguments(parser)
         found[command.__name__.rpartition(".")[2]] = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
     return found

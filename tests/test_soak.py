@@ -10,6 +10,7 @@ import pytest
 from bench import soak
 from bench.__main__ import main
 from bench.soak import BOUND_KIB, Growth, Held
+from targetrl_core.variants import BUILT_IN
 
 STEADY = Held(memory_kib=1e5, files=9, threads=4, cached=7, kernels=3)
 
@@ -79,7 +80,7 @@ def test_what_a_process_holds_is_seen(leak: Callable[[int], object], name: str) 
 
 def test_real_trainings_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainings that need no torch.compile, after a few rounds, hold no more files, threads, values and kernels than before."""
-    monkeypatch.setattr(soak, "BUILT_IN", [variant for variant in soak.BUILT_IN if "compiled" not in variant.name])
+    monkeypatch.setattr(soak, "BUILT_IN", [variant for variant in BUILT_IN if "compiled" not in variant.name])
     tasks = soak.trainings()
     assert len(tasks) >= 6
     assert not soak.growth(soak.soak(tasks, 8 * len(tasks))).others

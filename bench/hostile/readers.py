@@ -53,7 +53,7 @@ class Reader(NamedTuple):
 
 def real_evidence() -> dict[str, Any]:
     """A committed evidence file, shortened: every question, few rounds, some rows without a number."""
-    content = _real("")
+    content: dict[str, Any] = _real("")
     content["benchmarks"] = content["benchmarks"][::5]
     for one in content["benchmarks"]:
         one["stats"]["data"] = one["stats"]["data"][:3]
