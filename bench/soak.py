@@ -103,11 +103,18 @@ def held() -> Held:
     ours = [one for one in caches if str(one.__module__).startswith("targetrl_core")]
     return Held(
         memory_kib=process.memory_info().rss / 1024,
-        files=process.num_handles() if sys.platform == "win32" else process.num_fds(),
+        files=_open_files(process),
         threads=process.num_threads(),
         cached=sum(one.cache_info().currsize for one in ours),
         kernels=len(list(cache.folder().iterdir())) if compiler.why_no_compiler() is None else 0,
     )
+
+
+def _open_files(process: psutil.Process) -> int:
+    """What counts them: sockets and pipes too."""
+    if sys.platform == "win32":
+        return int(process.num_handles())
+    return process.num_fds()
 
 
 def soak(
