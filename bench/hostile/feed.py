@@ -81,11 +81,11 @@ def feed(  # noqa: PLR0913 — all but one are keywords
         tell: is told after each.
     """
     counts = {reader.name: Count() for reader in readers}
-    turns = [(reader, *_known(reader)) for reader in readers for _ in range(reader.turns)]
-    with _folders(readers) as folders:
+    turns = [(reader, *known_of(reader)) for reader in readers for _ in range(reader.turns)]
+    with folders(readers) as of_reader:
         for number in range(first, first + files):
             reader, known, at = turns[number % len(turns)]
-            path = folders[reader.name] / reader.file
+            path = of_reader[reader.name] / reader.file
             path.write_bytes(spoiled(known, at, random.Random(f"{seed} {number}")))  # noqa: S311 — no secret
             begun = time.perf_counter()
             found = feed_one(reader, path)
@@ -111,13 +111,14 @@ def feed_one(reader: Reader, path: Path) -> Fed:
     return Fed(refused=False)
 
 
-def _known(reader: Reader) -> tuple[bytes, list[Place]]:
+def known_of(reader: Reader) -> tuple[bytes, list[Place]]:
+    """A good file, and the places that may be changed in it."""
     content = reader.known()
     return json.dumps(content).encode(), [place for place in places(content) if not reader.roots or place[0] in reader.roots]
 
 
 @contextmanager
-def _folders(readers: Sequence[Reader]) -> Iterator[dict[str, Path]]:
+def folders(readers: Sequence[Reader]) -> Iterator[dict[str, Path]]:
     """A folder for each reader, with a good evidence file in it to compare with; gone in the end."""
     with tempfile.TemporaryDirectory(prefix="targetrl-hostile-") as name:
         found = {reader.name: Path(name) / str(number) for number, reader in enumerate(readers)}
