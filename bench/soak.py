@@ -99,7 +99,7 @@ def held() -> Held:
     if TRIM is not None:
         TRIM(0)
     process = psutil.Process()
-    caches = [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]  # noqa: SLF001 — it has no other name
+    caches = [one for one in gc.get_objects() if type(one) is functools._lru_cache_wrapper]  # noqa: SLF001 — it has no other name
     ours = [one for one in caches if str(one.__module__).startswith("targetrl_core")]
     return Held(
         memory_kib=process.memory_info().rss / 1024,

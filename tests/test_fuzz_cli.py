@@ -58,6 +58,8 @@ PATHS = (
 )
 FLAGS = ("--", "-", "---", "-h", "--help", "--version")
 WORDS = tuple(text for text in (*TEXTS, *NUMBERS, *NAMES, *PATHS, *FLAGS, "a" * 300) if "\0" not in text)
+FITTING = ("1", "2", "1e3", "0.5", *NAMES, *NAMES, "good-cpu.json", ".")
+FILES = (("good-cpu.json",), ("good-cpu.json", "other-cpu.json"), ("--mixed-commits",), (".",))
 WORD = st.sampled_from(WORDS) | st.text(st.characters(exclude_characters="\0"), max_size=20)
 
 
@@ -125,15 +127,16 @@ def options_of(commands: Any) -> dict[str, list[str]]:  # noqa: ANN401 — the c
 
 
 def lines_of(options: dict[str, list[str]]) -> st.SearchStrategy[list[str]]:
-    """Command lines: mostly a command there is, with options that it has and others, values that fit and others."""
+    """Command lines: mostly a command there is, with options that it has and values that may fit, and now and then anything."""
 
     def of(command: str) -> st.SearchStrategy[list[str]]:
-        flag = st.sampled_from([*options.get(command, []), "--results", "--nothing"])
+        flag = st.sampled_from([*options.get(command, []), "--nothing"])
+        fitting, any_word = st.tuples(flag, st.sampled_from(FITTING)), st.tuples(flag, WORD)
         joined = st.builds(lambda name, value: (f"{name}={value}",), flag, WORD)
-        part = st.one_of(st.tuples(flag, WORD), joined, st.tuples(WORD), st.tuples(flag))
-        return st.lists(part, max_size=6).map(lambda parts: [command, *(word for one in parts for word in one)])
+        part = st.one_of(fitting, fitting, st.sampled_from(FILES), any_word, joined, st.tuples(WORD), st.tuples(flag))
+        return st.lists(part, max_size=5).map(lambda parts: [command, *(word for one in parts for word in one)])
 
-    return st.one_of(st.sampled_from(sorted(options)), st.sampled_from(sorted(options)), WORD).flatmap(of)
+    return st.sampled_from([*sorted(options) * (100 // len(options)), *WORDS[::8]]).flatmap(of)
 
 
 def check(main: Callable[[Sequence[str]], int], name: str | tuple[str, ...], arguments: list[str]) -> None:
