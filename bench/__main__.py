@@ -5,6 +5,7 @@ import sys
 
 from bench.commands import Command, ab, bounds, compare, docs, missing, peers, recommend, report, schema, trajectories
 from bench.evidence.untrusted import plain
+from targetrl_core import __version__
 from targetrl_core.errors import UsageError
 
 COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, schema)
@@ -13,6 +14,7 @@ COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, 
 def main() -> int:
     """Run a command; 0 fine, 1 the thing checked failed, 2 wrong usage, unreadable input or a package that is missing, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"targetrl {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True)
     for command in COMMANDS:
         said = command.__doc__ or ""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.evidence.files import RESULTS, check_writable
+from bench.evidence.files import RESULTS
 from bench.evidence.fingerprint import check_label
 from bench.evidence.session import Session, strip_device
 from bench.report import folder
@@ -18,6 +18,7 @@ from bench.timing.pools import Pools
 from targetrl_core import UsageError, available_devices
 from targetrl_core.devices import find_device, why_absent
 from targetrl_core.errors import one_of
+from targetrl_core.files import check_writable
 from targetrl_core.names import DEVICES
 
 SESSION = pytest.StashKey[Session]()

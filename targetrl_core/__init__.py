@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from targetrl_core.population import Population
     from targetrl_core.problem import Problem
     from targetrl_core.streaming import Summary, stream
+    from targetrl_core.sweeps import sweep
     from targetrl_core.training import Run, train
     from targetrl_core.variants import VARIANTS, Variant
     from targetrl_core.verification import Report, verify
@@ -34,6 +35,7 @@ _HOMES = {
     "Variant": "variants",
     "available_devices": "devices",
     "stream": "streaming",
+    "sweep": "sweeps",
     "train": "training",
     "verify": "verification",
 }
@@ -49,6 +51,7 @@ __all__ = [
     "Variant",
     "available_devices",
     "stream",
+    "sweep",
     "train",
     "verify",
 ]

@@ -10,22 +10,16 @@ from torch import Tensor
 
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
-from targetrl_core.history import History
-from targetrl_core.outcomes import Outcomes, Thresholds, first_steps, outputs_of, thresholds
+from targetrl_core.finishing import chunk_of, finishing
+from targetrl_core.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.problem import Problem
-from targetrl_core.training import choose, prepared, require
+from targetrl_core.training import choose, require
 from targetrl_core.variants import Variant, find_variant
 from targetrl_core.variants.variant import Finished, Seeded
 
 BINS = 100
 """Bins of the histogram of outputs, equal ones from 0 to 1."""
-
-CPU_CHUNK, GPU_CHUNK = 1 << 17, 1 << 25
-"""Policies of a chunk: what fits the caches of a CPU; what fills a GPU."""
-
-HISTORY_CHUNK = 1 << 24
-"""Policy-steps of a chunk where a variant has to record all outputs to tell the first step at target: 128 MiB."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,8 @@ def stream(  # noqa: PLR0913 — all but two are keywords
         raise UsageError(f"chunk is {chunk}; it must be at least 1")
     chosen = choose(problem, place, n) if variant == "auto" else find_variant(variant) if isinstance(variant, str) else variant
     require(chosen, problem, place, n)
-    return _summaries(_Task(problem, chosen, place, seed), n, chunk or _chunk(problem, chosen, place))
+    size = chunk or chunk_of(problem, place, recorded=chosen.prepare_seeded is None)
+    return _summaries(_Task(problem, chosen, place, seed), n, size)
 
 
 class _Task(NamedTuple):
@@ -99,12 +94,6 @@ class _Task(NamedTuple):
     variant: Variant
     device: torch.device
     seed: int
-
-
-def _chunk(problem: Problem, variant: Variant, device: torch.device) -> int:
-    if variant.prepare_seeded is None:
-        return max(1, HISTORY_CHUNK // problem.steps)
-    return CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
 
 
 def _summaries(task: _Task, n: int, chunk: int) -> Iterator[Summary]:
@@ -132,19 +121,8 @@ def _ready(task: _Task, start: int, stop: int) -> Seeded:
     problem = task.problem if task.problem.policies is None else task.problem.take(slice(start, stop))
     if task.variant.prepare_seeded is not None:
         return task.variant.prepare_seeded(problem, task.device, stop - start)
-    return _recorded(task.variant, problem, task.device, stop - start)
-
-
-def _recorded(variant: Variant, problem: Problem, device: torch.device, n: int) -> Seeded:
-    """A variant that knows no seeds: the population is made for it, and its history tells the first steps."""
-    run = prepared(variant, problem, device, n)
-
-    def train(seed: int) -> Finished:
-        history = History.empty(problem.steps, n, device)
-        population = run(Population.initialise(n, seed).to(device), history)
-        return Finished(population, first_steps(problem, history).to(device), outputs_of(problem, population).to(device))
-
-    return train
+    finish = finishing(task.variant, problem, task.device, stop - start)
+    return lambda seed: finish(Population.initialise(stop - start, seed))
 
 
 class _Counts(NamedTuple):
