@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from bench.commands import Command, ab, bounds, compare, docs, missing, peers, recommend, report, schema, trajectories
 from bench.evidence.untrusted import plain
@@ -11,7 +12,7 @@ from targetrl_core.errors import UsageError
 COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, schema)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 fine, 1 the thing checked failed, 2 wrong usage, unreadable input or a package that is missing, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--version", action="version", version=f"targetrl {__version__}")
@@ -20,8 +21,9 @@ def main() -> int:
         said = command.__doc__ or ""
         one = commands.add_parser(command.__name__.rpartition(".")[2], help=said, description=said)
         command.add_arguments(one)
+        one.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the result")
         one.set_defaults(run=command.run)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
     except UsageError as error:

@@ -26,5 +26,5 @@ def run(options: argparse.Namespace) -> int:
     find_device(options.device)
     check_label(options.label)
     check_writable(options.results)
-    print(f"wrote {record.main(options.results, options.device, options.label)}")
+    print(f"wrote {record.main(options.results, options.device, options.label, quiet=options.quiet)}")
     return 0

@@ -1,6 +1,7 @@
 """Axes: what a sweep varies, and the values that it takes."""
 
 import math
+import reprlib
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -50,9 +51,9 @@ def listed(name: str, values: Sequence[float] | NDArray[Any]) -> Axis:
         kept = found.astype(kind)
         exact = found.dtype != np.bool_ and (kind is np.float64 or bool((kept == found).all()))
     except (TypeError, ValueError, OverflowError) as error:
-        raise UsageError(f"{name} is {values!r}; it must be {_kind(name)}s in a row") from error
+        raise UsageError(f"{name} is {_short(values)}; it must be {_kind(name)}s in a row") from error
     if found.ndim != 1 or len(found) == 0 or not exact:
-        raise UsageError(f"{name} is {values!r}; it must be at least one {_kind(name)}, in a row")
+        raise UsageError(f"{name} is {_short(values)}; it must be at least one {_kind(name)}, in a row")
     return Axis(name, kept)
 
 
@@ -108,6 +109,11 @@ def _seeds(start: float, stop: float, count: int) -> Axis:
 def _check_name(name: str) -> None:
     if name not in AXES:
         raise UsageError(f"axis is {name!r}; it must be one of {one_of(AXES)}")
+
+
+def _short(values: object) -> str:
+    """Any value on one line."""
+    return " ".join(reprlib.repr(values).split())
 
 
 def _kind(name: str) -> str:
