@@ -66,7 +66,7 @@ def test_a_population_as_json(capsys: Captured) -> None:
 def test_a_number_that_is_none_is_null(capsys: Captured) -> None:
     """JSON knows no NaN: a program reads null."""
     assert main(["train", "--optimizer", "sgd", "--lr", "1e38", "--k", "1e38", "--steps", "9", "--json", "--variant", "batched"]) == 0
-    said = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
+    said = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert None in [step["loss"] for step in said["steps"]]
 
 
@@ -132,8 +132,8 @@ def test_what_diverged_is_red_on_a_terminal(monkeypatch: pytest.MonkeyPatch, cap
 def test_colours(
     stream: Callable[[], io.StringIO],
     environment: dict[str, str],
-    coloured: bool,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001
+    coloured: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They are for terminals that have them, and for those who do not decline them."""
     monkeypatch.delenv("NO_COLOR", raising=False)
