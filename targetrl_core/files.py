@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
     new = Path(name)
     try:
         yield new
-        with new.open("rb") as file:
+        with new.open("r+b") as file:
             os.fsync(file.fileno())
         new.chmod(PERMISSIONS)
         new.replace(path)
