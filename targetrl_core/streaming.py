@@ -47,7 +47,7 @@ class Plan(NamedTuple):
         return Summary.nothing(self.problem, self.variant.name, str(self.device))
 
     def train(self, span: range, before: Summary | None = None) -> Iterator[Summary]:
-        """Train policies ``span.start`` … ``span.stop − 1``, those of ``before`` aside, which come first; after each chunk, of all so far."""
+        """Train policies ``span.start`` … ``span.stop − 1``, of which ``before`` has had the first; after each chunk, all so far."""
         total = before or self.nothing()
         ready: tuple[int, Seeded] | None = None
         for start in range(span.start + total.policies, span.stop, self.chunk):
@@ -115,6 +115,13 @@ def stream(  # noqa: PLR0913 — all but two are keywords
     return asked.train(range(n) if span is None else span)
 
 
+def require_equal(where: str, found: dict[str, Fact], wanted: dict[str, Fact]) -> None:
+    """Raise UsageError, naming the first key and both values, where two runs are not one."""
+    for key in [*wanted, *found]:
+        if found.get(key) != wanted.get(key):
+            raise UsageError(f"{where}{key} is {found.get(key, 'missing')}, and this run's is {wanted.get(key, 'missing')}")
+
+
 def _chunk(problem: Problem, variant: Variant, device: torch.device) -> int:
     if variant.prepare_seeded is not None:
         return CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
@@ -156,13 +163,13 @@ def _summary(plan: Plan, finished: Finished, start: int) -> Summary:
     at_target = (outputs >= limits.low) & (outputs <= limits.high)
     collapsed = (outputs <= limits.collapsed) & ~at_target
     saturated = (outputs >= limits.saturated) & ~at_target
-    found = torch.stack([at_target.sum(), collapsed.sum(), saturated.sum()]).tolist()
+    at_target_n, collapsed_n, saturated_n = torch.stack([at_target.sum(), collapsed.sum(), saturated.sum()]).tolist()
     return Summary(
         problem=problem,
         variant=plan.variant.name,
         device=str(plan.device),
         policies=n,
-        outcomes=Outcomes(*found, n - sum(found)),
+        outcomes=Outcomes(at_target_n, collapsed_n, saturated_n, n - at_target_n - collapsed_n - saturated_n),
         histogram=torch.bincount((outputs * BINS).to(torch.int32).clamp_(max=BINS - 1), minlength=BINS).cpu(),
         first_steps=torch.bincount(finished.first_steps.to(torch.int32), minlength=problem.steps + 1).cpu(),
         checksum=int(_checksum(finished.population, start).sum()) % 2**64,

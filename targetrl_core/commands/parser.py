@@ -23,6 +23,9 @@ CONSTANTS = {
 }
 """The constants that may differ from policy to policy: name → default and help."""
 
+MOST_SECONDS = 1e6
+"""Longest time that is asked for, some eleven days: what waits takes no longer ones."""
+
 
 class Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
@@ -53,6 +56,17 @@ def count(text: str) -> int:
     if value < 1 or not value.is_integer():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text) if text.isdecimal() else int(value)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {MOST_SECONDS:g}")
+    return value
 
 
 def problem_of(options: argparse.Namespace, objective: Any, arithmetic: Any) -> "Problem":  # noqa: ANN401 — Problem checks both names

@@ -1,12 +1,20 @@
 """Train policies; by default the listing's run and its output."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from targetrl_core.commands import FINE, INTERRUPTED
-from targetrl_core.commands.parser import add_constants, count, problem_of
-from targetrl_core.errors import one_of
+from targetrl_core.commands.parser import add_constants, count, problem_of, seconds
+from targetrl_core.errors import UsageError, one_of
 from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
+
+if TYPE_CHECKING:
+    from targetrl_core.sharding.everywhere import Asked
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +24,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--population", type=count, default=1, metavar="N", help="policies to train; every step of a single one is printed (default: 1)"
     )
     parser.add_argument("--variant", help="way to execute the step (default: eager for one policy, the fastest here for more)")
-    parser.add_argument("--device", default="cpu", help=f"{one_of(DEVICES)} (default: cpu)")
+    parser.add_argument("--device", default="cpu", help=f"{one_of(DEVICES)} (default: cpu); for a population cuda is all GPUs of the host")
     parser.add_argument("--objective", default=OBJECTIVES[0], help=f"{one_of(OBJECTIVES)} (default: {OBJECTIVES[0]})")
     parser.add_argument("--arithmetic", default=ARITHMETICS[0], help=f"{one_of(ARITHMETICS)} (default: {ARITHMETICS[0]})")
     add_constants(parser)
+    _add_long_runs(parser.add_argument_group("long runs", "of a population, also on many hosts: docs/hosts.md"))
+
+
+def _add_long_runs(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--checkpoint", type=Path, metavar="DIR", help="keep in an empty folder what has become of the policies so far")
+    group.add_argument("--resume", action="store_true", help="go on from what is in --checkpoint, if anything is")
+    group.add_argument("--checkpoint-every", type=seconds, default=30.0, metavar="SECONDS", help="time between checkpoints (default: 30)")
+    group.add_argument(
+        "--patience", type=seconds, default=300.0, metavar="SECONDS", help="how long a rank may take for a chunk (default: 300)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print every step of one policy, or what became of many."""
+    if options.resume and options.checkpoint is None:
+        raise UsageError("--resume is given; it needs --checkpoint DIR, the folder to go on from")
+    if options.checkpoint is not None and options.population == 1:
+        raise UsageError(f"--checkpoint is {options.checkpoint}; it is for a population, and --population is 1")
     return _stream(options) if options.population > 1 else _train(options)
 
 
@@ -40,25 +62,59 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _stream(options: argparse.Namespace) -> int:
-    """Train a population of any size; interrupted, say what became of those that were trained."""
+    """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
+    from targetrl_core.report import summary_lines
+    from targetrl_core.sharding.everywhere import train_everywhere
+    from targetrl_core.sharding.world import this_world
+
+    world = this_world()
+    with _told_to_end(), _bar(options.population, shown=world.rank == 0) as told:
+        summary, whole = train_everywhere(_asked(options), world, told)
+    if world.rank != 0:
+        return FINE if whole else INTERRUPTED
+    if not whole:
+        mine = "" if world.size == 1 else " in rank 0"
+        how = f"; go on with --checkpoint {options.checkpoint} --resume" if options.checkpoint else ""
+        print(f"targetrl: interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}", file=sys.stderr)
+    for line in summary_lines(summary) if summary.policies else ():
+        print(line)
+    return FINE if whole else INTERRUPTED
+
+
+def _asked(options: argparse.Namespace) -> "Asked":
+    from targetrl_core.checkpoint.resuming import Kept
+    from targetrl_core.sharding.everywhere import Asked
+
+    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every) if options.checkpoint else None
+    return Asked(
+        problem=problem_of(options, options.objective, options.arithmetic),
+        n=options.population,
+        seed=options.seed,
+        variant=options.variant or "auto",
+        device=options.device,
+        kept=kept,
+        patience_seconds=options.patience,
+    )
+
+
+@contextmanager
+def _bar(policies: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar, where someone watches."""
     from tqdm import tqdm
 
-    from targetrl_core import stream
-    from targetrl_core.report import summary_lines
+    with tqdm(total=policies, unit=" policies", unit_scale=True, disable=None if shown else True, leave=False) as bar:
 
-    problem = problem_of(options, options.objective, options.arithmetic)
-    summaries = stream(problem, options.population, seed=options.seed, variant=options.variant or "auto", device=options.device)
-    summary = None
-    # Only where someone watches: disable=None.
-    bar = tqdm(total=options.population, unit=" policies", unit_scale=True, disable=None, leave=False)
+        def told(trained: int) -> None:
+            bar.update(trained - bar.n)
+
+        yield told
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Being told to end (SIGTERM) is being interrupted: what has been trained is kept."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for summary in summaries:
-            bar.update(summary.policies - bar.n)
-    except KeyboardInterrupt:
-        bar.close()
-        done = 0 if summary is None else summary.policies
-        print(f"targetrl: interrupted after {done:,} of {options.population:,} policies", file=sys.stderr)
-    bar.close()
-    for line in [] if summary is None else summary_lines(summary):
-        print(line)
-    return FINE if summary is not None and summary.policies == options.population else INTERRUPTED
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
