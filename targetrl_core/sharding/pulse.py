@@ -112,7 +112,8 @@ class Pulse:
 
     def _reason(self, now: float) -> str | None:
         """Why the job has to end."""
-        size, place = self.world.size, f"rank 0 of {self.world.size}, or what it meets the others at, {self.world.host}:{self.world.port},"
+        size = self.world.size
+        place = f"rank 0 of {size}, or the meeting place {self.world.host}:{self.world.port},"
         if self._gone:
             return f"{place} is gone"
         if now - self._answered > LOST_SECONDS:
