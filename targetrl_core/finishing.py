@@ -15,11 +15,15 @@ CPU_CHUNK, GPU_CHUNK = 1 << 17, 1 << 25
 HISTORY_CHUNK = 1 << 24
 """Policy-steps of a chunk where a variant has to record all outputs to tell the first step at target: 128 MiB."""
 
+ALIGNED = 1024
+"""Chunks and shards begin at multiples of it: where a processor's vectors end, PyTorch takes other functions than within them."""
+
 
 def chunk_of(problem: Problem, device: torch.device, *, recorded: bool) -> int:
     """How many policies are trained at a time."""
     if recorded:
-        return max(1, HISTORY_CHUNK // problem.steps)
+        most = max(1, HISTORY_CHUNK // problem.steps)
+        return most - most % ALIGNED or most
     return CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
 
 

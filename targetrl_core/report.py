@@ -14,7 +14,7 @@ from targetrl_core.devices import device_name, why_absent
 from targetrl_core.names import DEVICES
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.problem import Problem, value_of
-from targetrl_core.streaming import Summary
+from targetrl_core.summary import Summary
 from targetrl_core.training import Run
 from targetrl_core.variants import VARIANTS
 from targetrl_core.variants.listing import TINY_OUTPUT, noise_of_policy

@@ -9,7 +9,7 @@ import torch
 
 from targetrl_core.problem import CONSTANTS, Problem
 from targetrl_core.report import listing, places
-from targetrl_core.streaming import Summary
+from targetrl_core.summary import Summary
 from targetrl_core.training import Run
 from targetrl_core.verification import Report
 

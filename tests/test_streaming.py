@@ -12,7 +12,7 @@ from targetrl_core import Population, Problem, Summary, UsageError, stream, stre
 from targetrl_core.cli import main
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
 from targetrl_core.outcomes import first_steps
-from targetrl_core.streaming import BINS
+from targetrl_core.summary import BINS
 
 
 def whole(problem: Problem, n: int, **options: Any) -> Summary:  # noqa: ANN401

@@ -24,6 +24,9 @@ CONSTANTS = {
 }
 """The constants that may differ from policy to policy: name → default and help."""
 
+MOST_SECONDS = 1e6
+"""Longest time that is asked for, some eleven days: what waits takes no longer ones."""
+
 
 NO_FLAGS: Mapping[str, str] = {}
 
@@ -36,10 +39,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(WRONG_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def add_place(parser: argparse.ArgumentParser, variant: str = "the fastest that can run here") -> None:
-    """How and where one problem is trained, and its objective and arithmetic."""
+def add_place(parser: argparse.ArgumentParser, variant: str = "the fastest that can run here", device: str = "") -> None:
+    """How and where one problem is trained, its objective and its arithmetic; ``device`` is added to that option's help."""
     parser.add_argument("--variant", help=f"way to execute the step (default: {variant})")
-    parser.add_argument("--device", default="cpu", help=f"{one_of(DEVICES)} (default: cpu)")
+    parser.add_argument("--device", default="cpu", help=f"{one_of(DEVICES)} (default: cpu){device}")
     parser.add_argument("--objective", default=OBJECTIVES[0], help=f"{one_of(OBJECTIVES)} (default: {OBJECTIVES[0]})")
     parser.add_argument("--arithmetic", default=ARITHMETICS[0], help=f"{one_of(ARITHMETICS)} (default: {ARITHMETICS[0]})")
 
@@ -81,6 +84,17 @@ def count(text: str) -> int:
     if value < 1 or not value.is_integer():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text) if text.isdecimal() else int(value)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {MOST_SECONDS:g}")
+    return value
 
 
 def problem_of(options: argparse.Namespace, objective: Any, arithmetic: Any) -> "Problem":  # noqa: ANN401 — Problem checks both names

@@ -1,16 +1,21 @@
 """Train policies; by default the listing's run and its output."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from targetrl_core.commands import FINE, INTERRUPTED
-from targetrl_core.commands.parser import add_constants, add_output, add_place, count, problem_of
+from targetrl_core.commands.parser import add_constants, add_output, add_place, count, problem_of, seconds
+from targetrl_core.errors import UsageError
 
 if TYPE_CHECKING:
     from targetrl_core.problem import Problem
-    from targetrl_core.streaming import Summary
+    from targetrl_core.sharding.everywhere import Asked
+    from targetrl_core.summary import Summary
     from targetrl_core.training import Run
 
 
@@ -20,16 +25,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--population", type=count, default=1, metavar="N", help="policies to train; every step of a single one is printed (default: 1)"
     )
-    add_place(parser, variant="eager for one policy, the fastest here for more")
+    add_place(parser, variant="eager for one policy, the fastest here for more", device="; for a population cuda is all GPUs of the host")
     add_constants(parser)
+    _add_long_runs(parser.add_argument_group("long runs", "of a population, also on many hosts: docs/hosts.md"))
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="draw the learning curves, .png: output and reward, or the outputs of a population"
     )
     add_output(parser)
 
 
+def _add_long_runs(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--checkpoint", type=Path, metavar="DIR", help="keep in an empty folder what has become of the policies so far")
+    group.add_argument("--resume", action="store_true", help="go on from what is in --checkpoint, if anything is")
+    group.add_argument("--checkpoint-every", type=seconds, default=30.0, metavar="SECONDS", help="time between checkpoints (default: 30)")
+    group.add_argument(
+        "--patience", type=seconds, default=300.0, metavar="SECONDS", help="how long a rank may take for a chunk (default: 300)"
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Train, and print every step of one policy, or what became of many."""
+    if options.resume and options.checkpoint is None:
+        raise UsageError("--resume is given; it needs --checkpoint DIR, the folder to go on from")
+    if options.checkpoint is not None and options.population == 1:
+        raise UsageError(f"--checkpoint is {options.checkpoint}; it is for a population, and --population is 1")
     problem = problem_of(options, options.objective, options.arithmetic)
     if options.plot is not None:
         _check_plot(options)
@@ -50,38 +69,71 @@ def _train(problem: "Problem", options: argparse.Namespace) -> int:
 
 
 def _stream(problem: "Problem", options: argparse.Namespace) -> int:
-    """Train a population of any size; interrupted, say what became of those that were trained."""
+    """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
+    from targetrl_core.sharding.everywhere import train_everywhere
+    from targetrl_core.sharding.world import this_world
+
+    world = this_world()
+    with _told_to_end(), _bar(options.population, quiet=options.quiet or world.rank != 0) as told:
+        summary, whole = train_everywhere(_asked(problem, options), world, told)
+    if world.rank != 0:
+        return FINE if whole else INTERRUPTED
+    if not whole:
+        mine = "" if world.size == 1 else " in rank 0"
+        how = f"; go on with --checkpoint {options.checkpoint} --resume" if options.checkpoint else ""
+        print(f"targetrl: interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}", file=sys.stderr)
+    if summary.policies:
+        _say(summary, options)
+    if whole and options.plot is not None:
+        _plot(_recorded(problem, summary.variant, options), options)
+    return FINE if whole else INTERRUPTED
+
+
+def _say(summary: "Summary", options: argparse.Namespace) -> None:
     from targetrl_core import report_json
     from targetrl_core.report import summary_lines
 
-    summary = _last(problem, options)
-    if summary is None:
-        return INTERRUPTED
     for line in [report_json.text(report_json.summary(summary))] if options.json else summary_lines(summary):
         print(line)
-    if summary.policies < options.population:
-        return INTERRUPTED
-    if options.plot is not None:
-        _plot(_recorded(problem, summary.variant, options), options)
-    return FINE
 
 
-def _last(problem: "Problem", options: argparse.Namespace) -> "Summary | None":
-    """The summary of all that were trained, None where nothing was."""
-    from targetrl_core import stream
+def _asked(problem: "Problem", options: argparse.Namespace) -> "Asked":
+    from targetrl_core.checkpoint.resuming import Kept
+    from targetrl_core.sharding.everywhere import Asked
+
+    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every) if options.checkpoint else None
+    return Asked(
+        problem=problem,
+        n=options.population,
+        seed=options.seed,
+        variant=options.variant or "auto",
+        device=options.device,
+        kept=kept,
+        patience_seconds=options.patience,
+    )
+
+
+@contextmanager
+def _bar(policies: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar, which is told how many have been trained so far."""
     from targetrl_core.progress import progress
 
-    summaries = stream(problem, options.population, seed=options.seed, variant=options.variant or "auto", device=options.device)
-    summary = None
-    with progress(options.population, "policies", quiet=options.quiet) as bar:
-        try:
-            for summary in summaries:
-                bar.update(summary.policies - bar.n)
-        except KeyboardInterrupt:
-            bar.close()
-            done = 0 if summary is None else summary.policies
-            print(f"targetrl: interrupted after {done:,} of {options.population:,} policies", file=sys.stderr)
-    return summary
+    with progress(policies, "policies", quiet=quiet) as bar:
+
+        def told(trained: int) -> None:
+            bar.update(trained - bar.n)
+
+        yield told
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Being told to end (SIGTERM) is being interrupted: what has been trained is kept."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _recorded(problem: "Problem", variant: str, options: argparse.Namespace) -> "Run":
