@@ -79,5 +79,6 @@ def labelled(found: Swept) -> "Dataset":
     names = [axis.name for axis in grid.axes]
     arrays = {name: (names, getattr(found, name).reshape(grid.shape), meaning) for name, meaning in MEANINGS.items()}
     problem = {name: getattr(grid.problem, name) for name in ("objective", "optimizer", "arithmetic", "steps", *CONSTANTS)}
-    said = {name: value for name, value in problem.items() if name not in names}
+    start = {name: value for name, value in grid.start._asdict().items() if value is not None}
+    said = {name: value for name, value in (problem | start).items() if name not in names}
     return Dataset(arrays, {axis.name: axis.values for axis in grid.axes}, said | {"variant": found.variant, "device": found.device})
