@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--label", default=None, help="name of this machine in the results (default: made from its processor)")
     group.addoption("--results", default=None, metavar="DIR", help="where evidence and tables are written (default: results/)")
     group.addoption("--peers", action="store_true", help="time the peers too: numpy, numba and jax (pip install '.[peers]')")
+    group.addoption("--sharding", action="store_true", help="time ranks that train together too: half a minute")
     group.addoption("--quick", action="store_true", help="a few rows in under 40 s; never written to results/")
 
 
@@ -119,6 +120,12 @@ def gate(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, device: to
     """What a row is timed through."""
     session = request.config.stash[SESSION]
     return Gate(benchmark, device, pools, session.clock, QUICK_SECONDS if session.quick else SECONDS)
+
+
+@pytest.fixture
+def why_no_ranks(request: pytest.FixtureRequest) -> str | None:
+    """Why ranks are not timed in this run, if they are not."""
+    return None if request.config.getoption("--sharding") else "ranks are timed with --sharding"
 
 
 @pytest.fixture(scope="session")

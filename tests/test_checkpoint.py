@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -45,11 +47,10 @@ def uninterrupted() -> Summary:
 
 def run(place: Path, chunks: int = CHUNKS, *, resume: bool = True, asked: Plan | None = None) -> Summary:
     """Train some chunks with a checkpoint after each."""
-    stream = resumed(asked or small(), range(small().n), Kept(place, resume, 0.0))
-    summary = next(stream)
-    for _ in range(chunks):
-        summary = next(stream, summary)
-    stream.close()
+    with closing(resumed(asked or small(), range(small().n), Kept(place, resume, 0.0))) as stream:
+        summary = next(stream)
+        for _ in range(chunks):
+            summary = next(stream, summary)
     return summary
 
 
@@ -76,7 +77,7 @@ def break_step(monkeypatch: pytest.MonkeyPatch, at: int, ending: Callable[[], Ba
 
     monkeypatch.setattr(os, "fsync", broken("fsync", os.fsync))
     monkeypatch.setattr(Path, "replace", broken("replace", Path.replace))
-    monkeypatch.setattr(folder.tempfile, "mkstemp", broken("mkstemp", folder.tempfile.mkstemp))
+    monkeypatch.setattr(tempfile, "mkstemp", broken("mkstemp", tempfile.mkstemp))
     if ending is Killed:  # the dead tidy nothing up
         monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
     return taken

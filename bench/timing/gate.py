@@ -82,7 +82,7 @@ class Gate:
         try:
             self._require_clock()
             yield found
-            facts = Facts(**msgspec.structs.asdict(cell), threads=torch.get_num_threads(), **found)
+            facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | found))
         except BaseException as error:
             withdraw(self.benchmark)
             if isinstance(error, NotIdenticalError):

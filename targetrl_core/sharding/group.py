@@ -44,11 +44,11 @@ class Group:
 
     def total(self, summary: Summary) -> Summary:
         """The sum of all ranks' summaries, once all have come to this; the one reduction."""
-        self.pulse.working = False
+        working, self.pulse.working = self.pulse.working, False
         self._wait_for_all()
         words = _words(summary).to(self.device if self.device.type == "cuda" else "cpu")
         dist.all_reduce(words)
-        self.pulse.working = True
+        self.pulse.working = working
         return _summary(words.tolist(), summary, f"{self.world.size} × {self.device.type}")
 
     def _wait_for_all(self) -> None:
@@ -110,11 +110,12 @@ def _own_device(world: World, name: str) -> torch.device:
     if place.type == "cuda":
         torch.cuda.set_device(place)
     elif os.environ.get("OMP_NUM_THREADS", "1") == "1":  # torchrun sets 1 where nothing is set
-        torch.set_num_threads(max(1, _cores() // world.local_size))
+        torch.set_num_threads(max(1, cores() // world.local_size))
     return place
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Of this host, those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
