@@ -76,8 +76,9 @@ def _stream(options: argparse.Namespace) -> int:
         mine = "" if world.size == 1 else " in rank 0"
         how = f"; go on with --checkpoint {options.checkpoint} --resume" if options.checkpoint else ""
         print(f"targetrl: interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}", file=sys.stderr)
-    for line in summary_lines(summary) if summary.policies else ():
-        print(line)
+    if whole or (world.size == 1 and summary.policies):  # a part of one slice says nothing of the population
+        for line in summary_lines(summary):
+            print(line)
     return FINE if whole else INTERRUPTED
 
 

@@ -1,6 +1,7 @@
 """A group: the ranks of a world that have met, have one plan, and add up what became of their policies."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,7 +128,7 @@ def _store(world: World, *, host: bool = True) -> Store:
     wait = timedelta(seconds=JOIN_SECONDS)
     try:
         store = dist.TCPStore(  # type: ignore[attr-defined] # torch has it, its types do not tell
-            world.host, world.port, None, is_master=hosts, timeout=wait, wait_for_workers=False
+            world.host, world.port, None, hosts, wait, wait_for_workers=False, use_libuv=sys.platform != "win32"
         )
     except RuntimeError as error:
         place = f"{world.host}:{world.port}"

@@ -1,6 +1,8 @@
 """The shards of this process: a plan and a slice for each of its devices."""
 
 from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -36,7 +38,11 @@ class Shard(NamedTuple):
 
 def train_shards(shards: list[Shard], kept: Kept | None) -> Generator[Summary, None, None]:
     """Train the shards of a process side by side; after each chunk of any, the sum of all."""
-    return together([shard.train(kept) for shard in shards])
+    device = shards[0].plan.device
+    name = str(device) if len(shards) == 1 else f"{len(shards)} × {device.type}"
+    with closing(together([shard.train(kept) for shard in shards])) as summaries:
+        for summary in summaries:
+            yield replace(summary, device=name)
 
 
 def local_devices(name: str) -> list[torch.device]:
