@@ -147,11 +147,11 @@ def test_ranks_belong_to_their_question(tmp_path: Path) -> None:
         content["benchmarks"] = [row("fused", 1000, [1.0] * 9, **facts)]
         path = tmp_path / "some-cpu.json"
         path.write_text(json.dumps(content))
-        with pytest.raises(UsageError, match="ranks is .*, which cannot be for the question"):
+        with pytest.raises(UsageError, match=r"ranks is .*, which cannot be for the question"):
             read(path)
 
 
-def test_kills_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_kills_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that were over before their kill are drawn again; of the others it is told how many ended as they have to."""
     said = iter(["whole\nsum 7\n"] * 2 + ["whole\nsum 7\n", "whole\nsum 8\n"])
     killed = iter([True, False, True])
