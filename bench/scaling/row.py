@@ -9,7 +9,7 @@ from bench.scaling.messages import Task
 from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of, raise_unless_empty
 from targetrl_core import Problem, Variant, stream
 from targetrl_core.convergence import Identity, check
-from targetrl_core.sharding.group import cores
+from targetrl_core.devices import cores
 from targetrl_core.training import choose, prepared
 
 EXAMINED = 10_000

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
-from targetrl_core.devices import find_device
+from targetrl_core.devices import cores, find_device
 from targetrl_core.errors import UsageError
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.sharding import pulse
@@ -115,15 +115,8 @@ def _own_device(world: World, name: str) -> torch.device:
     return place
 
 
-def cores() -> int:
-    """Of this host, those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _store(world: World, *, host: bool = True) -> Store:
     """A connection to where the ranks meet: in torchrun itself or, where something else has started them, in rank 0."""
-    if not dist.is_available():
-        raise UsageError(f"WORLD_SIZE is {world.size}; it must be 1: torch {torch.__version__} is built without torch.distributed")
     hosts = host and world.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     wait = timedelta(seconds=JOIN_SECONDS)
     try:
