@@ -4,13 +4,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.commands import Command, ab, bounds, compare, docs, missing, peers, recommend, report, schema, trajectories
+from bench.commands import Command, ab, bounds, compare, docs, kills, missing, peers, recommend, report, scaling, schema, trajectories
 from bench.evidence.untrusted import plain
 from targetrl_core import __version__
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, schema)
+COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, scaling, kills, schema)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -45,11 +47,10 @@ def uninterrupted() -> Summary:
 
 def run(place: Path, chunks: int = CHUNKS, *, resume: bool = True, asked: Plan | None = None) -> Summary:
     """Train some chunks with a checkpoint after each."""
-    stream = resumed(asked or small(), range(small().n), Kept(place, resume, 0.0))
-    summary = next(stream)
-    for _ in range(chunks):
-        summary = next(stream, summary)
-    stream.close()
+    with closing(resumed(asked or small(), range(small().n), Kept(place, resume, 0.0))) as stream:
+        summary = next(stream)
+        for _ in range(chunks):
+            summary = next(stream, summary)
     return summary
 
 
@@ -76,7 +77,7 @@ def break_step(monkeypatch: pytest.MonkeyPatch, at: int, ending: Callable[[], Ba
 
     monkeypatch.setattr(os, "fsync", broken("fsync", os.fsync))
     monkeypatch.setattr(Path, "replace", broken("replace", Path.replace))
-    monkeypatch.setattr(folder.tempfile, "mkstemp", broken("mkstemp", folder.tempfile.mkstemp))
+    monkeypatch.setattr(tempfile, "mkstemp", broken("mkstemp", tempfile.mkstemp))
     if ending is Killed:  # the dead tidy nothing up
         monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
     return taken
@@ -259,6 +260,30 @@ def test_killed_for_real_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtur
             time.sleep(delay)
             killed.send_signal(signal.SIGKILL)
         assert killed.returncode == -signal.SIGKILL
+    assert main([*train, "--checkpoint", str(tmp_path), "--resume"]) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_told_to_end_it_keeps_what_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After SIGTERM, `targetrl train` keeps what has been trained since the last checkpoint, and says how to go on."""
+    train = ["train", "--population", "5000", "--steps", "20"]
+    assert main(train) == 0
+    expected = capsys.readouterr().out
+    whole = Plan.train
+
+    def told(asked: Plan, span: range, before: Summary | None = None) -> Iterator[Summary]:
+        summaries = whole(asked._replace(chunk=1000), span, before)
+        yield next(summaries)
+        yield next(summaries)
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield next(summaries)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plan, "train", told)
+        assert main([*train, "--checkpoint", str(tmp_path)]) == 130
+    assert json.loads(newest(tmp_path).read_text().splitlines()[1])["trained"] == 2000
+    said = capsys.readouterr().err
+    assert said == f"targetrl: interrupted after 2,000 of 5,000 policies; go on with --checkpoint {tmp_path} --resume\n"
     assert main([*train, "--checkpoint", str(tmp_path), "--resume"]) == 0
     assert capsys.readouterr().out == expected
 

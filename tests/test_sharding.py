@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
-from torch import distributed as dist
+from torch.distributed import HashStore  # type: ignore[attr-defined] # torch has it, its types do not tell
 
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.checkpoint import content
@@ -78,7 +79,7 @@ def test_what_one_device_raises_ends_all() -> None:
     """An error of one stream is raised, and the others are closed and waited for."""
     closed: list[bool] = []
 
-    def endless() -> Generator[Summary]:
+    def endless() -> Generator[Summary, None, None]:
         try:
             while True:
                 yield plan(PROBLEM, 5).nothing()
@@ -86,7 +87,7 @@ def test_what_one_device_raises_ends_all() -> None:
         finally:
             closed.append(True)
 
-    def broken() -> Generator[Summary]:
+    def broken() -> Generator[Summary, None, None]:
         yield plan(PROBLEM, 5).nothing()
         raise UsageError("no more")
 
@@ -136,7 +137,7 @@ def test_a_wrong_variable_is_named(name: str, value: str | None, message: str, m
 
 def heard(ended: dict[int, tuple[float, float, bool]]) -> Pulse:
     """The pulse of rank 0 of 3, which has heard of each rank's last beat and progress then."""
-    found = Pulse(World(rank=0, size=3, host="here", port=1), dist.HashStore(), patience_seconds=60.0)
+    found = Pulse(World(rank=0, size=3, host="here", port=1), HashStore(), patience_seconds=60.0)
     found._heard = {rank: pulse._Heard(1, 1, working, beat, trained) for rank, (beat, trained, working) in ended.items()}  # noqa: SLF001
     found._answered = 100.0  # noqa: SLF001
     return found
@@ -160,10 +161,10 @@ def test_a_lost_rank_is_named(ranks: dict[int, tuple[float, float, bool]], now: 
 
 def test_ranks_of_two_plans_do_not_train() -> None:
     """A rank whose command line differs is refused by the key and both values, before anything is trained."""
-    store = dist.HashStore()
+    store = HashStore()
     world = World(rank=1, size=2)
     group = Group(world, torch.device("cpu"), store, Pulse(world, store))
-    store.set("plan/0", content.msgspec.json.encode(plan(PROBLEM, 5).facts()).decode())
+    store.set("plan/0", msgspec.json.encode(plan(PROBLEM, 5).facts()).decode())
     with pytest.raises(UsageError, match=r"rank 0's lr is 0\.1, and this run's is 0\.2"):
         group.agree(plan(PROBLEM.replace(lr=0.2), 5))
 

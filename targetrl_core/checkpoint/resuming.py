@@ -1,7 +1,7 @@
 """The stream that begins where its newest checkpoint ends, and leaves checkpoints behind."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Kept(NamedTuple):
     every_seconds: float
 
 
-def resumed(plan: Plan, span: range, kept: Kept, shard: int = 0, shards: int = 1) -> Iterator[Summary]:
+def resumed(plan: Plan, span: range, kept: Kept, shard: int = 0, shards: int = 1) -> Generator[Summary, None, None]:
     """Train a span from its newest checkpoint on: first the summary of what has been trained before, then, after each chunk, of all so far.
 
     However it ends, by its own or not, the last summary is kept if there is a way to; killed, it loses what has been trained since the

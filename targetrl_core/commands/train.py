@@ -82,7 +82,7 @@ def _stream(problem: "Problem", options: argparse.Namespace) -> int:
         mine = "" if world.size == 1 else " in rank 0"
         how = f"; go on with --checkpoint {options.checkpoint} --resume" if options.checkpoint else ""
         print(f"targetrl: interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}", file=sys.stderr)
-    if summary.policies:
+    if whole or (world.size == 1 and summary.policies):  # a part of one slice says nothing of the population
         _say(summary, options)
     if whole and options.plot is not None:
         _plot(_recorded(problem, summary.variant, options), options)

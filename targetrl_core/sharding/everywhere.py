@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 
 from targetrl_core.checkpoint.resuming import Kept
+from targetrl_core.errors import UsageError
 from targetrl_core.problem import Problem
-from targetrl_core.sharding.group import joined
 from targetrl_core.sharding.shards import Shard, local_devices, train_shards
 from targetrl_core.sharding.world import World
 from targetrl_core.streaming import plan
@@ -48,6 +48,10 @@ def train_everywhere(asked: Asked, world: World, told: Told) -> tuple[Summary, b
 
 
 def _with_others(asked: Asked, world: World, told: Told) -> tuple[Summary, bool]:
+    if not torch.distributed.is_available():
+        raise UsageError(f"WORLD_SIZE is {world.size}; it must be 1: torch {torch.__version__} is built without torch.distributed")
+    from targetrl_core.sharding.group import joined  # needs torch.distributed, which one process does not
+
     with joined(world, asked.device, asked.patience_seconds) as group:
         shard = asked.shard(group.device, world.rank, world.size)
         group.agree(shard.plan)

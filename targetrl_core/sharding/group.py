@@ -1,6 +1,7 @@
 """A group: the ranks of a world that have met, have one plan, and add up what became of their policies."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch import distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
-from targetrl_core.devices import find_device
+from targetrl_core.devices import cores, find_device
 from targetrl_core.errors import UsageError
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.sharding import pulse
@@ -44,11 +45,11 @@ class Group:
 
     def total(self, summary: Summary) -> Summary:
         """The sum of all ranks' summaries, once all have come to this; the one reduction."""
-        self.pulse.working = False
+        working, self.pulse.working = self.pulse.working, False
         self._wait_for_all()
         words = _words(summary).to(self.device if self.device.type == "cuda" else "cpu")
         dist.all_reduce(words)
-        self.pulse.working = True
+        self.pulse.working = working
         return _summary(words.tolist(), summary, f"{self.world.size} × {self.device.type}")
 
     def _wait_for_all(self) -> None:
@@ -110,23 +111,17 @@ def _own_device(world: World, name: str) -> torch.device:
     if place.type == "cuda":
         torch.cuda.set_device(place)
     elif os.environ.get("OMP_NUM_THREADS", "1") == "1":  # torchrun sets 1 where nothing is set
-        torch.set_num_threads(max(1, _cores() // world.local_size))
+        torch.set_num_threads(max(1, cores() // world.local_size))
     return place
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _store(world: World, *, host: bool = True) -> Store:
     """A connection to where the ranks meet: in torchrun itself or, where something else has started them, in rank 0."""
-    if not dist.is_available():
-        raise UsageError(f"WORLD_SIZE is {world.size}; it must be 1: torch {torch.__version__} is built without torch.distributed")
     hosts = host and world.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     wait = timedelta(seconds=JOIN_SECONDS)
     try:
         store = dist.TCPStore(  # type: ignore[attr-defined] # torch has it, its types do not tell
-            world.host, world.port, None, is_master=hosts, timeout=wait, wait_for_workers=False
+            world.host, world.port, None, hosts, wait, wait_for_workers=False, use_libuv=sys.platform != "win32"
         )
     except RuntimeError as error:
         place = f"{world.host}:{world.port}"

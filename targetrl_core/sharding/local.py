@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from targetrl_core.summary import Summary
 
-Streams: TypeAlias = Sequence[Generator[Summary]]
+Streams: TypeAlias = Sequence[Generator[Summary, None, None]]
 _Found: TypeAlias = tuple[int, Summary | BaseException | None]
 
 
-def together(streams: Streams) -> Generator[Summary]:
+def together(streams: Streams) -> Generator[Summary, None, None]:
     """Draw from streams of different policies at once; after each chunk of any, the sum of all. What one raises ends them all."""
     if len(streams) == 1:
         yield from streams[0]
@@ -31,7 +31,7 @@ def together(streams: Streams) -> Generator[Summary]:
             thread.join()
 
 
-def _draw(place: int, summaries: Generator[Summary], found: "SimpleQueue[_Found]", over: Event) -> None:
+def _draw(place: int, summaries: Generator[Summary, None, None], found: "SimpleQueue[_Found]", over: Event) -> None:
     try:
         with closing(summaries):
             for summary in summaries:

@@ -139,5 +139,5 @@ def _after(before: _Heard | None, text: bytes, now: float) -> _Heard:
         trained,
         bool(working),
         beat_at=before.beat_at if before and before.beat == beat else now,
-        trained_at=before.trained_at if before and before.trained == trained else now,
+        trained_at=before.trained_at if before and (before.trained, before.working) == (trained, bool(working)) else now,
     )

@@ -1,6 +1,8 @@
 """The shards of this process: a plan and a slice for each of its devices."""
 
 from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -25,7 +27,7 @@ class Shard(NamedTuple):
         """Its policies."""
         return slice_of(self.plan.n, self.number, self.of)
 
-    def train(self, kept: Kept | None) -> Generator[Summary]:
+    def train(self, kept: Kept | None) -> Generator[Summary, None, None]:
         """Train it, from its newest checkpoint on where checkpoints are kept; first the summary of what has been trained before."""
         if kept is not None:
             yield from resumed(self.plan, self.span, kept, self.number, self.of)
@@ -34,9 +36,13 @@ class Shard(NamedTuple):
         yield from self.plan.train(self.span)
 
 
-def train_shards(shards: list[Shard], kept: Kept | None) -> Generator[Summary]:
+def train_shards(shards: list[Shard], kept: Kept | None) -> Generator[Summary, None, None]:
     """Train the shards of a process side by side; after each chunk of any, the sum of all."""
-    return together([shard.train(kept) for shard in shards])
+    device = shards[0].plan.device
+    name = str(device) if len(shards) == 1 else f"{len(shards)} × {device.type}"
+    with closing(together([shard.train(kept) for shard in shards])) as summaries:
+        for summary in summaries:
+            yield replace(summary, device=name)
 
 
 def local_devices(name: str) -> list[torch.device]:

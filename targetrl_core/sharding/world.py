@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from targetrl_core.errors import UsageError
 
+LONGEST = 10
+"""Digits of a number that is read."""
+
 
 class World(NamedTuple):
     """The processes that train one population together.
@@ -58,7 +61,7 @@ def _variable(name: str, default: int | None, least: int, end: int = 2**31) -> i
     text = os.environ.get(name)
     if text is None and default is not None:
         return default
-    if text is None or not text.isascii() or not text.isdecimal() or int(text[:12]) not in range(least, end):
+    if text is None or not (text.isascii() and text.isdecimal() and len(text) <= LONGEST) or int(text) not in range(least, end):
         found = "missing" if text is None else repr(text)
         raise UsageError(f"{name} is {found}; it must be a whole number from {least} to {end - 1}, as torchrun sets it")
     return int(text)
