@@ -99,8 +99,8 @@ def _outcome_colours() -> dict[str, Any]:
 
 def _image(axes: "Axes", values: NDArray[Any], shown: Shown) -> "AxesImage":
     """Cells of equal size all over the axes, whatever their scale: an axis of a sweep is even on its own scale."""
-    place = {"origin": "lower", "extent": (0.0, 1.0, 0.0, 1.0), "transform": axes.transAxes}
-    return axes.imshow(values, aspect="auto", interpolation="nearest", **place, **shown.colours())
+    place, colours = (0.0, 1.0, 0.0, 1.0), shown.colours()
+    return axes.imshow(values, extent=place, transform=axes.transAxes, origin="lower", aspect="auto", interpolation="nearest", **colours)
 
 
 def _line(axes: "Axes", across: Axis, shown: Shown, *, log: bool) -> None:

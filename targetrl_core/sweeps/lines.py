@@ -22,8 +22,8 @@ def sweep_lines(found: Swept) -> Iterator[str]:
         yield "best cell: none, as no output is a number"
         return
     where = ", ".join(f"{name}={value:.6g}" for name, value in best["at"].items())
-    first = "never" if best["first_step"] is None else f"first before step {best['first_step']}"
-    yield f"best cell: {where}: output {best['output']:.6f}, {best['distance']:.2g} from the target; within 0.02 of it {first}"
+    first = "not within 0.02 of it at any step" if best["first_step"] is None else f"first within 0.02 of it at step {best['first_step']}"
+    yield f"best cell: {where}: output {best['output']:.6f}, {best['distance']:.2g} from the target, {first}"
 
 
 def sweep_json(found: Swept) -> dict[str, Any]:
