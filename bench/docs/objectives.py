@@ -92,9 +92,9 @@ def _sweep() -> str:
     asked = found.grid.problem
     shares = [count / found.grid.cells for count in found.outcomes]
     what = _paragraph(f"""
-        How far a target can be reached depends on the learning rate as much. One policy for each of {found.grid.cells:,} pairs of
-        both, all beginning as seed 0 does, trained for {asked.steps} steps as one population: {shares[0]:.1%} are at their target. Where
-        the rate is small the policy is on its way; where it is large it leaps from one side of the target to the other.
+        Whether a policy comes to its target depends on the learning rate as well. One for each of {found.grid.cells:,} pairs of both, all
+        beginning as seed 0 does, trained for {asked.steps} steps as one population: {shares[0]:.1%} are at target. Where the rate is
+        small a policy is still on its way; where it is large it leaps from one side of the target to the other.
     """)
     return f"""## Constants as a picture
 
