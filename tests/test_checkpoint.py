@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,6 +110,14 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         run(tmp_path)
     assert str(raised.value).startswith(f"{tmp_path}/shard-0-of-1-")
     assert "No space left on device; the checkpoint before it is whole: mend that and go on with --resume" in str(raised.value)
+
+
+@pytest.fixture
+def same_threads() -> Iterator[None]:
+    """As many threads afterwards as before."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 def newest(place: Path) -> Path:
@@ -246,12 +255,15 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     assert_whole(run(tmp_path))
 
 
-def test_killed_for_real_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("same_threads")
+def test_killed_for_real_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Three times killed by SIGKILL at whatever moment, `targetrl train --resume` ends with the checksum of an uninterrupted run."""
-    train = ["train", "--population", "5e7", "--steps", "30"]
+    train = ["train", "--population", "2e7", "--steps", "30"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the machine's other work would have one thread wait for another
+    torch.set_num_threads(1)
     assert main(train) == 0
     expected = capsys.readouterr().out
-    command = [sys.executable, "-m", "targetrl_core", *train, "--checkpoint", str(tmp_path), "--resume", "--checkpoint-every", "0"]
+    command = [sys.executable, "-m", "targetrl_core", *train, "--checkpoint", str(tmp_path), "--resume", "--checkpoint-every", "0.01"]
     for delay in (0.0, 0.13, 0.21):
         before = sorted(path.stat().st_mtime_ns for path in tmp_path.glob("*.json"))
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as killed:

@@ -178,17 +178,17 @@ def test_torchrun_starts_ranks_with_one_result() -> None:
 
 def printed(device: str) -> list[str]:
     """What the command prints of the whole population."""
-    return [line.replace(" on cpu", f" on {device}") for line in summary_lines(whole())]
+    return "\n".join(summary_lines(whole())).replace(" on cpu", f" on {device}").splitlines()
 
 
 @contextmanager
-def ranks(size: int, *arguments: str) -> Iterator[list[subprocess.Popen[str]]]:
+def ranks(module: str, size: int, *arguments: str) -> Iterator[list[subprocess.Popen[str]]]:
     """Ranks started one by one, the first of which is where they meet."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     world = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.hasty_rank", *arguments]
+    command = [sys.executable, "-m", module, *arguments]
     started = [
         subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | world | {"RANK": str(rank)}
@@ -205,7 +205,7 @@ def ranks(size: int, *arguments: str) -> Iterator[list[subprocess.Popen[str]]]:
 
 def test_three_ranks_have_the_result_of_one() -> None:
     """Outcomes, histogram, first steps and checksum are those of one process; the first rank alone prints."""
-    with ranks(3, *TRAIN) as started:
+    with ranks("targetrl_core", 3, *TRAIN) as started:
         said = [process.communicate(timeout=120) for process in started]
         assert [process.returncode for process in started] == [0, 0, 0], said
     assert said[0][0].splitlines() == printed("3 × cpu")
@@ -216,7 +216,7 @@ def test_three_ranks_have_the_result_of_one() -> None:
 def test_a_rank_that_dies_or_stops_ends_the_job(lost: int, ending: signal.Signals, tmp_path: Path) -> None:
     """The other rank ends within the stated time, by one line that names the lost one; what both had kept is whole."""
     endless = ["train", "--population", "1e14", "--checkpoint", str(tmp_path), "--checkpoint-every", "0.1"]
-    with ranks(2, *endless) as (first, second):
+    with ranks("tests.hasty_rank", 2, *endless) as (first, second):
         kept = [tmp_path / f"shard-{rank}-of-2-a.json" for rank in range(2)]
         while not all(path.exists() for path in kept):
             assert first.poll() is second.poll() is None
@@ -226,7 +226,7 @@ def test_a_rank_that_dies_or_stops_ends_the_job(lost: int, ending: signal.Signal
         (first, second)[lost].send_signal(ending)
         at = time.monotonic()
         _, said = other.communicate(timeout=60)
-        assert time.monotonic() - at < 1.5 + 2.0
+        assert time.monotonic() - at < 2.0 + 3.0
         assert other.returncode == 1
     assert said.count("\n") == 1
     assert said.startswith(f"targetrl: rank {lost} of 2")

@@ -63,11 +63,12 @@ def _train(options: argparse.Namespace) -> int:
 
 def _stream(options: argparse.Namespace) -> int:
     """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
-    from targetrl_core.report import summary_lines
-    from targetrl_core.sharding.everywhere import train_everywhere
     from targetrl_core.sharding.world import this_world
 
-    world = this_world()
+    world = this_world()  # before torch is imported
+    from targetrl_core.report import summary_lines
+    from targetrl_core.sharding.everywhere import train_everywhere
+
     with _told_to_end(), _bar(options.population, shown=world.rank == 0) as told:
         summary, whole = train_everywhere(_asked(options), world, told)
     if world.rank != 0:
