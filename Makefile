@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: bench bench-peers test browser lint types workflows docs smoke clean require
+.PHONY: bench bench-peers test mutants browser lint types workflows docs smoke clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
@@ -19,6 +19,10 @@ bench-peers: $(READY)  ## the same, beside numpy, numba and jax (installs some 6
 
 test: $(READY)  ## run the tests
 	$(BIN)/python -m pytest
+
+mutants: $(READY)  ## change the code that decides, a little at a time, and see that a test notices; takes an hour
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,mutants]'
+	$(BIN)/mutmut run && $(BIN)/mutmut results
 
 browser:  ## the browser that the page is tested in: where there is none, apt-get installs one if it can
 	@for name in $(BROWSERS); do ! command -v $$name >/dev/null || exit 0; done; test -n "$$TARGETRL_CHROMIUM" \

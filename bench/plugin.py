@@ -1,5 +1,11 @@
 """The suites' pytest plugin: options, fixtures and hooks."""
 
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +13,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.evidence import lock
 from bench.evidence.files import RESULTS, check_writable
 from bench.evidence.fingerprint import check_label
 from bench.evidence.session import Session, strip_device
@@ -15,6 +22,8 @@ from bench.report.cells import scaled
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, withdraw
 from bench.timing.pools import Pools
+from bench.timing.time_limit import SECONDS as LIMIT_SECONDS
+from bench.timing.time_limit import time_limit
 from targetrl_core import UsageError, available_devices
 from targetrl_core.devices import find_device, why_absent
 from targetrl_core.errors import one_of
@@ -31,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--device", default="all", help="cpu, cuda, mps or all: all that are here (default: all)")
     group.addoption("--label", default=None, help="name of this machine in the results (default: made from its processor)")
     group.addoption("--results", default=None, metavar="DIR", help="where evidence and tables are written (default: results/)")
+    group.addoption("--row-timeout", type=float, default=LIMIT_SECONDS, metavar="SECONDS",
+                    help=f"a row that takes longer is ended, and not measured (default: {LIMIT_SECONDS:g})")  # fmt: skip
     group.addoption("--peers", action="store_true", help="time the peers too: numpy, numba and jax (pip install '.[peers]')")
     group.addoption("--sharding", action="store_true", help="time ranks that train together too: half a minute")
     group.addoption("--quick", action="store_true", help="a few rows in under 40 s; never written to results/")
@@ -55,8 +66,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSION] = session = Session(devices, config.getoption("--label"), results, quick=quick)
     if quick and session.is_committed:
         raise pytest.UsageError(f"--results is {named}; with --quick it must be another folder than results/")
+    if not config.getoption("--row-timeout") > 0:
+        raise pytest.UsageError(f"--row-timeout is {config.getoption('--row-timeout'):g}; it must be seconds above 0")
     if results is not None and (named or config.getoption("--benchmark-only")):
         _check_results(results)
+        _lock(config, results)
+    if config.getoption("--benchmark-only"):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a run ends as by Ctrl-C, with its children
     if config.getoption("--benchmark-only") and config.option.verbose == 0:
         config.option.verbose = 1  # a line for each row as it is done: the run takes minutes
     if config.getoption("--benchmark-only") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
@@ -70,6 +86,16 @@ def _check_results(results: Path) -> None:
         folder.check(results)
     except UsageError as error:
         raise pytest.UsageError(f"--results is {results}; it cannot be used: {error}") from error
+
+
+def _lock(config: pytest.Config, results: Path) -> None:
+    """Refuse a folder that another run writes into; hold it until this one ends."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(lock.held(results))
+    except (OSError, UsageError) as error:
+        raise pytest.UsageError(f"--results is {results}; it cannot be used: {error}") from error
+    config.add_cleanup(stack.close)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -119,7 +145,23 @@ def _device(item: pytest.Item) -> torch.device:
 def gate(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, device: torch.device, pools: Pools) -> Gate:
     """What a row is timed through."""
     session = request.config.stash[SESSION]
-    return Gate(benchmark, device, pools, session.clock, QUICK_SECONDS if session.quick else SECONDS)
+    limit = partial(time_limit, request.config.getoption("--row-timeout"), _given_up(request.node))
+    return Gate(benchmark, device, pools, session.clock, QUICK_SECONDS if session.quick else SECONDS, limit)
+
+
+def _given_up(item: pytest.Item) -> Callable[[str], None]:
+    """What ends a run whose row hangs where nothing can interrupt it: what was measured before is kept."""
+
+    def end(reason: str) -> None:
+        session = item.config.stash[SESSION]
+        withdraw(item.funcargs["benchmark"])  # type: ignore[attr-defined]
+        session.give_up(item, reason)
+        item.config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
+        sys.stderr.write("".join(f"\ntargetrl: {line}" for line in [*session.lines(), *session.messages]) + "\n")
+        sys.stderr.flush()
+        os._exit(pytest.ExitCode.TESTS_FAILED)
+
+    return end
 
 
 @pytest.fixture
@@ -206,9 +248,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if ours.lost:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
     elif exitstatus == pytest.ExitCode.INTERRUPTED and session.config.getoption("--benchmark-only"):
-        left = [item.name for item in session.items if item.nodeid not in ours.finished]
-        first = f", the first of them {left[0]}" if left else ""
-        ours.messages.append(f"interrupted: nothing was written; {len(left)} rows were not measured{first}")
+        ours.messages.append(f"interrupted: nothing was written; {ours.unfinished(session)}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 
 
 class UsageError(ValueError):
-    """A value that cannot be used: names the culprit and what is allowed, in one line."""
+    """A value that cannot be used: names the culprit and what is allowed, in one line, whatever the value holds."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
+
+def one_line(text: object) -> str:
+    """Text in one line that moves no cursor and turns no direction: whatever is no printable character is a space."""
+    return "".join(character if character.isprintable() else " " for character in str(text))
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from contextlib import nullcontext
 
 import msgspec
 import pytest
@@ -38,6 +39,7 @@ CLOCK = ClockTest(resolution_seconds=1e-9, work=[1, 4], seconds=[0.004, 0.016], 
 @pytest.fixture(autouse=True)
 def _script(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "synchronized_clock", clock)
+    monkeypatch.setattr(gate, "even", lambda _clock: nullcontext())
     monkeypatch.setattr(gate, "MOST_ROUNDS", 12)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(random, "SystemRandom", lambda: random.Random(1))  # noqa: S311 — foreseen on purpose

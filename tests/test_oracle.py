@@ -1,5 +1,6 @@
 """The oracle against 50 digits, and its account of rounding against rounding itself."""
 
+import json
 from itertools import product
 
 import mpmath
@@ -10,6 +11,7 @@ from targetrl_core import Population, Problem, train
 from targetrl_core.oracle import FACTOR, reference
 from targetrl_core.population import STATE_NAMES
 from targetrl_core.spread import float32_ulp
+from tests import golden_bounds
 
 
 def by_mpmath(problem: Problem, weight: float, bias: float) -> dict[str, mpmath.mpf]:
@@ -74,3 +76,13 @@ def test_reach_covers_rounding_and_little_more() -> None:
     for name in STATE_NAMES:
         used = (getattr(trained, name).double() - found.state[name]).abs() / found.reach[name] / FACTOR
         assert 1 / 40 < float(used[~found.kinked].max()) < 1.0
+
+
+CASES = {name: (problem, population) for name, problem, population in golden_bounds.cases()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_bound_moves_only_when_it_is_moved(name: str) -> None:
+    """Path, reach, kinks and outcomes are those of golden/bounds.json, for every kind of problem: a bound that changes is seen."""
+    found, golden = golden_bounds.summary(*CASES[name]), json.loads(golden_bounds.FILE.read_text())[name]
+    assert found == pytest.approx(golden, rel=1e-5, abs=1e-9)

@@ -115,7 +115,7 @@ def test_a_folder_with_a_broken_neighbour_is_a_usage_error(tmp_path: Path) -> No
     assert run.stderr.count("\n") <= 2
 
 
-@pytest.mark.parametrize("spoiled", ["neighbours", "place"])
+@pytest.mark.parametrize("spoiled", ["neighbours", "place", "disk"])
 def test_what_was_measured_is_not_lost(spoiled: str, tmp_path: Path) -> None:
     """Where the folder is spoiled while the suite runs, the evidence is written all the same, and the run fails and says so."""
     spare, results = tmp_path / "spare", tmp_path / "results"
@@ -128,6 +128,10 @@ def test_what_was_measured_is_not_lost(spoiled: str, tmp_path: Path) -> None:
     if spoiled == "neighbours":
         assert "the tables were not written: bad-cpu.json: " in run.stdout
         assert json.loads((results / "some-cpu.json").read_text())["benchmarks"]
+    elif spoiled == "disk":
+        said = f"some-cpu.json could not be written: No space left on device; nor could it be kept in {spare}: No space left on device"
+        assert said in run.stdout
+        assert not list(results.iterdir())
     else:
         assert "some-cpu.json could not be written: Is a directory; the evidence is kept in another place" in run.stdout
         (kept,) = spare.glob("targetrl-*/some-cpu.json")
@@ -147,8 +151,9 @@ def test_progress_shows_each_row_with_its_speed(session: tuple[subprocess.Comple
     assert re.search(r"test_steady_state\[cpu-detached-native-100-batched\] [\d.]+ M policy-steps/s, bounded", session[0].stdout)
 
 
-def test_an_interrupted_run_leaves_the_old_files(tmp_path: Path) -> None:
-    """Interrupted, a run writes nothing, and says how many rows it did not measure and from which on."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_the_old_files(number: signal.Signals, tmp_path: Path) -> None:
+    """Interrupted or told to end, a run writes nothing, and says how many rows it did not measure and from which on."""
     (tmp_path / "README.md").write_text("old")
     command = [sys.executable, "-u", "-m", "pytest", "--benchmark-only", "--device=cpu", f"--results={tmp_path}", "-p", "no:cacheprovider"]
     command += ["-k", "detached-native-1-batched] or detached-native-100-"]
@@ -156,7 +161,7 @@ def test_an_interrupted_run_leaves_the_old_files(tmp_path: Path) -> None:
         assert run.stdout is not None
         for line in run.stdout:
             if "policy-steps/s" in line:
-                run.send_signal(signal.SIGINT)
+                run.send_signal(number)
                 break
         said = run.stdout.read()
     assert run.returncode == 2

@@ -276,7 +276,7 @@ def test_a_row_of_very_many_policies_records_a_part(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(verification, "CHECK_LIMIT", 500)
     watched = mock.Mock(wraps=History.empty)
     monkeypatch.setattr(History, "empty", watched)
-    benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False)
+    benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False, _timer=time.perf_counter)
     benchmark.pedantic = lambda run, setup, teardown, rounds: [teardown(*args) for args in [setup()[0]] if run(*args) is None and rounds]
     Gate(benchmark, CPU, Pools(), lambda _device, _timer: CLOCK, seconds=0.01).train("steady state", BATCHED, Problem(), 20_000)
     assert benchmark.extra_info["identity"] == "bounded"

@@ -1,12 +1,10 @@
-"""`bench ab`: the rule, two versions in one process, and what becomes of broken, cheating and interrupted runs."""
+"""`bench ab`: two versions in one process, and what becomes of broken, cheating and interrupted runs."""
 
 import json
 import math
 import os
-import random
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -15,90 +13,15 @@ from pathlib import Path
 import pytest
 
 from bench.evidence.proportion import proportion
-from bench.report.verdicts import rates_table, verdicts_section
-from bench.verdicts import rule, trials
+from bench.report.verdicts import verdicts_section
+from bench.verdicts import trials
 from bench.verdicts.messages import ProcessTimes, RowTask, Task
-from bench.verdicts.rates import rates
 from bench.verdicts.rows import Row, select
-from bench.verdicts.rule import Sample
 from bench.verdicts.run import BrokenError, Run, make_pools, run_process
 from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, snapshot
-from bench.verdicts.trials import Trial
 from targetrl_core import UsageError
 
 TINY = Row("detached", "native", 100, "batched", steps=2)
-
-
-def sample(shift: float, spread: float = 0.003, n: int = 16, seed: int = 0, apart: float | None = None) -> Sample:
-    """What processes might say of a row whose HEAD takes ``exp(shift)`` × as long, and ``exp(apart)`` × in processes of its own."""
-    draw = random.Random(seed).gauss  # noqa: S311 — no secret
-    other = shift if apart is None else apart
-    return Sample(
-        paired=[shift + draw(0, spread) for _ in range(n)],
-        base=[draw(0, 0.01) for _ in range(n // 2)],
-        head=[other + draw(0, 0.01) for _ in range(n // 2)],
-    )
-
-
-def test_a_trimmed_mean_and_its_error() -> None:
-    """Of the numbers 1 to 8 one is cut at each end, and its place is taken by its neighbour where the error is made."""
-    found = rule.trimmed([8, 1, 2, 3, 4, 5, 6, 7])
-    assert found.mean == 4.5
-    assert found.freedom == 5
-    assert found.error == pytest.approx(statistics.stdev([2, 2, 3, 4, 5, 6, 7, 7]) * math.sqrt(7 / 30))
-
-
-def test_one_wild_process_does_not_decide() -> None:
-    """A process that was disturbed beyond all measure changes no verdict."""
-    row = sample(0.0)
-    row.paired[3] = 3.0
-    assert rule.look({"row": row}, 16)["row"].verdict == "SAME"
-
-
-@pytest.mark.parametrize(("shift", "verdict"), [(0.05, "SLOWER"), (-0.05, "FASTER")])
-def test_a_clear_change_is_decided_at_the_first_look(shift: float, verdict: str) -> None:
-    """Five per cent among ratios that spread by 0.3 % need no second look, and the interval holds them."""
-    decided = rule.look({"row": sample(shift, n=8)}, 8)["row"]
-    assert (decided.verdict, decided.processes) == (verdict, 8)
-    assert decided.ratio is not None
-    assert decided.ratio.low < math.exp(shift) < decided.ratio.high
-
-
-def test_what_is_not_decided_waits_for_the_last_look() -> None:
-    """No change is no verdict at the first look, and SAME at the last; where ratios spread too far it is UNCLEAR."""
-    assert rule.look({"row": sample(0.0, n=8)}, 8) == {}
-    last = rule.look({"still": sample(0.0), "wild": sample(0.0, spread=0.1)}, 16)
-    assert {name: one.verdict for name, one in last.items()} == {"still": "SAME", "wild": "UNCLEAR"}
-
-
-def test_what_slows_the_whole_process_is_not_the_same() -> None:
-    """Where both sides take as long side by side, but HEAD takes 10 % more in processes of its own, the verdict is UNCLEAR, and says so."""
-    decided = rule.look({"row": sample(0.0, apart=0.1)}, 16)["row"]
-    assert decided.verdict == "UNCLEAR"
-    assert "the whole process" in decided.note
-
-
-def test_processes_apart_decide_where_both_cannot_be_in_one() -> None:
-    """Ten per cent are seen by processes apart, and two are not called the same."""
-    decided = rule.look_apart({"slow": sample(0.0, apart=0.1), "near": sample(0.0, apart=0.02)})
-    assert {name: one.verdict for name, one in decided.items()} == {"slow": "SLOWER", "near": "UNCLEAR"}
-
-
-def test_holm_gives_the_smallest_chance_the_strictest_bound() -> None:
-    """Chances are held against α/3, α/2 and α in turn, and the first that fails ends it."""
-    assert rule.holm({"a": 0.001, "b": 0.004, "c": 0.9}, 0.009) == {"a", "b"}
-    assert rule.holm({"a": 0.0031, "b": 0.0032, "c": 0.0033}, 0.009) == set()
-
-
-def test_false_alarms_stay_below_what_is_promised() -> None:
-    """Of 3,000 runs of three rows, each at the least change that counts, at most 1 % call any row SLOWER or FASTER."""
-    alarms = 0
-    for run in range(3000):
-        rows = {str(k): sample(rule.LEAST_CHANGE, spread=0.004, seed=3 * run + k) for k in range(3)}
-        early = rule.look({name: Sample(row.paired[:8], row.base, row.head) for name, row in rows.items()}, 8)
-        late = rule.look({name: row for name, row in rows.items() if name not in early}, 16) if len(early) < 3 else {}
-        alarms += any(one.verdict in ("SLOWER", "FASTER") for one in (early | late).values())
-    assert alarms / 3000 <= 0.01
 
 
 def test_rows_are_selected_as_pytest_selects() -> None:
@@ -253,21 +176,6 @@ def children(pid: int) -> list[int]:
     import psutil
 
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-
-
-def trial(planted: float, group: int, row: str) -> Trial:
-    """A trial of the self-test, as it might come out."""
-    found = sample(math.log1p(planted), seed=group)
-    return Trial(group=group, row=row, planted=planted, paired=found.paired, base=found.base, head=found.head)
-
-
-def test_rates_are_counted_over_trials() -> None:
-    """Trials without a slowdown have no alarm, those of 5 % are all found, and the table says so with exact intervals."""
-    made = [trial(planted, group + 100 * (planted > 0), row) for planted in (0.0, 0.05) for group in range(10) for row in "abc"]
-    nothing, slow = rates(made)
-    assert (nothing.slower.found, nothing.faster.found, nothing.slower.of) == (0, 0, 30)
-    assert (slow.slower.found, slow.early.found) == (30, 30)
-    assert "0 of 30: 0.0% [0.0%, 11.6%]" in rates_table(made)
 
 
 def test_a_share_has_an_exact_interval() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from bench.evidence.files import RESULTS, write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
-from bench.evidence.reasons import reason_of
+from bench.evidence.reasons import Kind, one_line, reason_of
 from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
 from bench.limit import measure
 from bench.peers.requirements import versions
@@ -62,9 +62,26 @@ class Session:
 
     def note_absence(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep why a row is missing: withheld, as it is not identical, or not measured, whether it was skipped or failed."""
+        self._note(item, *reason_of(error))
+
+    def _note(self, item: pytest.Item, kind: Kind, reason: str) -> None:
         device, name = without_device(item.name, self.devices)
-        kind, reason = reason_of(error)
         self.absences.setdefault(device, []).append(Absence(name=name, kind=kind, reason=reason, cell=_cell(item)))
+
+    def give_up(self, item: pytest.Item, reason: str) -> None:
+        """End with a row that hangs: what was measured before it is written, if not to results/, which holds whole runs alone."""
+        self._note(item, "not measured", reason)
+        self.messages.append(f"{item.name} ended the run: {reason}; {self.unfinished(item.session)}")
+        if self.is_committed:
+            self.results = Path(tempfile.mkdtemp(prefix="targetrl-"))
+        self.partial = True
+        self.save(item.config)
+
+    def unfinished(self, session: pytest.Session) -> str:
+        """How many rows have not been looked at, and the first of them."""
+        left = [item.name for item in session.items if item.nodeid not in self.finished]
+        first = f", the first of them {left[0]}" if left else ""
+        return f"{len(left)} rows were not measured{first}"
 
     def lines(self) -> list[str]:
         """A line for each withheld row; those not measured are counted."""
@@ -89,7 +106,13 @@ class Session:
         for device in self.devices:
             rows = [row for row in timed if row.params.get("device") == torch.device(device)]
             label = self.label or default_label(machine, device)
-            self._keep(self.results / f"{label}-{device}.json", self._content(label, config, device, rows, machine, commit))
+            try:
+                content = self._content(label, config, device, rows, machine, commit)
+            except Exception as error:  # noqa: BLE001 — whatever is wrong with one device, the files of the others are written
+                self.lost = True
+                self.messages.append(f"{device}: no file could be made of its rows: {type(error).__name__}: {one_line(str(error))}")
+            else:
+                self._keep(self.results / f"{label}-{device}.json", content)
         if self.lost:
             return
         try:
@@ -104,10 +127,17 @@ class Session:
             write_atomically(path, text)
         except OSError as error:
             self.lost = True
-            self.messages.append(f"{path} could not be written: {error.strerror}; the evidence is kept in another place")
-            path = Path(tempfile.mkdtemp(prefix="targetrl-")) / path.name
+            self.messages.append(f"{path} could not be written: {error.strerror}; {self._elsewhere(path.name, text)}")
+        else:
+            self.messages.append(f"wrote {path}")
+
+    def _elsewhere(self, name: str, text: str) -> str:
+        try:
+            path = Path(tempfile.mkdtemp(prefix="targetrl-")) / name
             write_atomically(path, text)
-        self.messages.append(f"wrote {path}")
+        except OSError as error:
+            return f"nor could it be kept in {tempfile.gettempdir()}: {error.strerror}"
+        return f"the evidence is kept in another place: wrote {path}"
 
     def _content(  # noqa: PLR0913 — what a file is made of
         self, label: str, config: pytest.Config, device: str, rows: list[Any], machine: dict[str, Any], commit: dict[str, Any]
@@ -139,7 +169,10 @@ def _limits(device: torch.device, rows: list[Any]) -> dict[str, Any]:
     # The noise of reinforce is integer work, which is not counted: a limit without it would be none.
     counted = [row.extra_info for row in rows if row.extra_info.get("steps") and row.extra_info["objective"] != "reinforce"]
     kinds = {tuple(facts[name] for name in measure.KIND) for facts in counted}
-    return {"limits": measure.measure(device), "work": [measure.count(kind) for kind in sorted(kinds)]}
+    try:
+        return {"limits": measure.measure(device), "work": [measure.count(kind) for kind in sorted(kinds)]}
+    except RuntimeError as error:  # the device has gone since its rows were timed
+        return {"no_limits": f"{type(error).__name__}: {one_line(str(error))}"}
 
 
 def _packages(config: pytest.Config) -> dict[str, str]:

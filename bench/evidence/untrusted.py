@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from targetrl_core.errors import UsageError
+from targetrl_core.errors import UsageError, one_line
 
 Decoded = TypeVar("Decoded")
 
@@ -26,11 +26,11 @@ REGULAR_ONLY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBL
 
 
 def plain(text: object, longest: int | None = None) -> str:
-    """Text in one line that moves no cursor and turns no direction: whatever is no printable character is a space.
+    """Text in one line, as ``one_line`` makes it.
 
     Of what is longer than ``longest`` the middle is left out: a message ends with the path of the field.
     """
-    shown = "".join(character if character.isprintable() else " " for character in str(text))
+    shown = one_line(text)
     if longest is None or len(shown) <= longest:
         return shown
     return f"{shown[: longest // 2]} … {shown[-(longest // 2) :]}"

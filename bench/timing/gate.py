@@ -1,8 +1,9 @@
 """The gate: no identity, no number. It times a variant, and withholds the row unless every timed run converged identically."""
 
 import math
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.evidence.schema import Cell, ClockTest, Facts, Question
+from bench.timing.course import even
 from bench.timing.launches import launches_per_step
 from bench.timing.memory import row_growth, why_too_large
 from bench.timing.pools import Pool, Pools, Slice
@@ -34,7 +36,8 @@ class NotIdenticalError(Exception):
 class Gate:
     """What a row is timed through: pytest-benchmark's fixture, the device, the session's pools and the state of its clock.
 
-    ``seconds`` is about how long a row is timed; ``clock`` tests a clock on the device once a session.
+    ``seconds`` is about how long a row is timed; ``clock`` tests a clock on the device once a session; within ``limit()`` a row runs, so
+    that one that hangs is ended.
     """
 
     benchmark: BenchmarkFixture
@@ -42,6 +45,7 @@ class Gate:
     pools: Pools
     clock: Callable[[torch.device, Clock], ClockTest]
     seconds: float
+    limit: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def train(self, question: Question, variant: Variant, problem: Problem, n: int) -> None:
         """Time ``variant`` on slices of a certified pool, from a fresh population on the device to the trained one there.
@@ -81,10 +85,12 @@ class Gate:
         found: dict[str, Any] = {}
         try:
             self._require_clock()
-            yield found
+            with self.limit(), self._even_course():
+                yield found
             facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | found))
         except BaseException as error:
             withdraw(self.benchmark)
+            traceback.clear_frames(error.__traceback__)  # pytest keeps the error, and with it what its frames hold: later rows need it
             if isinstance(error, NotIdenticalError):
                 pytest.fail(f"withheld: {error}", pytrace=False)
             raise
@@ -92,10 +98,17 @@ class Gate:
 
     def _require_clock(self) -> None:
         if self.benchmark.enabled:
-            timer = self.benchmark._timer  # noqa: SLF001 — it has no public name
-            failures = self.clock(self.device, timer).failures
+            failures = self.clock(self.device, self._timer).failures
             if failures:
                 raise NotIdenticalError(f"the clock failed its test: {'; '.join(failures)}")
+
+    def _even_course(self) -> AbstractContextManager[None]:
+        return even(self._timer) if self.benchmark.enabled else nullcontext()
+
+    @property
+    def _timer(self) -> Clock:
+        timer: Clock = self.benchmark._timer  # noqa: SLF001 — it has no public name
+        return timer
 
     def _warmed(self, pool: Pool, train: Train) -> tuple[Slice, float]:
         """Train a slice and check it, before anything is timed; the slice, and about how long a call takes."""

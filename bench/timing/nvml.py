@@ -49,5 +49,5 @@ def _answer(question: Callable[[Any], Answer]) -> Answer | None:
             return question(pynvml)
         finally:
             pynvml.nvmlShutdown()
-    except pynvml.NVMLError:
+    except (pynvml.NVMLError, RuntimeError):  # PyTorch's own, where the GPU has gone
         return None

@@ -2,7 +2,6 @@
 
 import ctypes
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 import torch
 
 from targetrl_core.errors import UsageError
+from targetrl_core.fused import cache as kept
 from targetrl_core.fused.kernel import SOURCES
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -49,32 +49,22 @@ def library(source: str, macros: Mapping[str, str], flags: tuple[str, ...] | Non
         flags: for which processor; by default for this one.
 
     Raises:
-        UsageError: the compiler failed, with the first line of its complaint, or the cache's folder cannot be written.
+        UsageError: the compiler failed, with the first line of its complaint, or the cache's folder cannot be written or is not private.
     """
     target = processor_flags() if flags is None else flags
-    defined = tuple(f"-D{name}={value}" for name, value in macros.items())
-    path = cache_folder() / f"{Path(source).stem}-{_key(source, (*target, *defined))}.so"
-    if not path.exists():
-        try:
-            _build(source, (*target, *defined), path)
-        except OSError as error:
-            raise UsageError(f"{path.parent}: {error.strerror}; name a folder that can be written with TARGETRL_CACHE_DIR") from error
-    return ctypes.CDLL(str(path))
+    options = (*target, *(f"-D{name}={value}" for name, value in macros.items()))
+    name = f"{Path(source).stem}-{_key(source, options)}"
+    folder = kept.folder()
+    try:
+        return ctypes.CDLL(str(kept.find(name) or _build(source, options, name)))
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError(f"{folder}: {why}; name a folder that can be written, and run from, with TARGETRL_CACHE_DIR") from error
 
 
 def processor_flags() -> tuple[str, ...]:
     """What makes the compiler use all that this processor has."""
     return ("-march=native",) if platform.machine().lower() in {"x86_64", "amd64"} else ("-mcpu=native",)
-
-
-def cache_folder() -> Path:
-    """Where built kernels are kept: TARGETRL_CACHE_DIR, or the user's folder for caches."""
-    named = os.environ.get("TARGETRL_CACHE_DIR")
-    if named:
-        return Path(named)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "targetrl"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "targetrl"
 
 
 @cache
@@ -128,11 +118,10 @@ def _loaded_openmp() -> list[Path]:
     return sorted(mapped)[:1]
 
 
-def _build(source: str, options: tuple[str, ...], path: Path) -> None:
-    """Build into a file of its own and move it where it belongs, so that no process meets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        built = Path(folder) / path.name
+def _build(source: str, options: tuple[str, ...], name: str) -> Path:
+    """Build into a folder of its own, inside the private one, and keep what comes of it."""
+    with tempfile.TemporaryDirectory(dir=kept.folder()) as folder:
+        built = Path(folder) / f"{name}.so"
         command = [
             str(compiler()),
             *FLAGS,
@@ -150,4 +139,4 @@ def _build(source: str, options: tuple[str, ...], path: Path) -> None:
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
             raise UsageError(f"{Path(command[0]).name} could not build {source}: {errors[0]}")
-        built.replace(path)
+        return kept.keep(built, name)

@@ -1,0 +1,77 @@
+"""What the oracle says of some hundred policies of each kind, in a few numbers each: `python -m tests.golden_bounds` writes them anew."""
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from targetrl_core import Population, Problem, train
+from targetrl_core.convergence import expect
+from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+
+FILE = Path(__file__).parent / "golden" / "bounds.json"
+
+
+def cases() -> Iterator[tuple[str, Problem, Population]]:
+    """Every objective and optimiser, with and without x = 1, and what else changes the oracle's account."""
+    population = Population.initialise(200, seed=41)
+    for objective, optimizer, x in product(OBJECTIVES, OPTIMIZERS, (1.0, -1.7)):
+        lr = 0.1 if optimizer == "adam" else 0.3
+        yield f"{objective}, {optimizer}, x = {x}", Problem(objective=objective, optimizer=optimizer, x=x, lr=lr, steps=12), population
+    spread = torch.linspace(0.0, 1.0, 200)
+    own = {
+        "lr": 0.03 + 0.1 * spread,
+        "beta1": 0.7 + 0.2 * spread,
+        "beta2": 0.9 + 0.09 * spread,
+        "eps": 1e-8 + 1e-6 * spread,
+        "k": 3 + 4 * spread,
+    }
+    for objective in OBJECTIVES:
+        yield f"{objective}, constants of their own", Problem(objective=objective, steps=12, **own), population  # type: ignore[arg-type]
+    yield "reinforce, five samples", Problem(objective="reinforce", samples=5, steps=6), population
+    yield "reinforce, no baseline", Problem(objective="reinforce", baseline="none", steps=6), population
+    yield "pathwise, 60 steps", Problem(objective="pathwise", steps=60), population
+    older = train(Problem(steps=9), population, variant="batched").population
+    yield "detached, going on", Problem(steps=6, x=0.5), older
+    for objective, where, output, room in (
+        ("detached", "at the kink", 0.6, 1e-5),
+        ("pathwise", "at the kink", 0.8, 1e-6),
+        ("pathwise", "at the threshold", 0.78, 1e-6),
+    ):
+        near = torch.logit(output + room * torch.linspace(-1.0, 1.0, 200, dtype=torch.float64)).float()
+        yield f"{objective}, {where}", Problem(objective=objective, steps=6), Population.fresh(near, torch.zeros(200))
+
+
+def summary(problem: Problem, population: Population) -> dict[str, Any]:
+    """Of each tensor one number that every policy has a part in, the later ones a larger part."""
+    found = expect(problem, population)
+    ref = found.reference
+    told: dict[str, Any] = {f"reach of {name}": _logarithm(tensor) for name, tensor in ref.reach.items()}
+    told |= {f"ulp of {name}": _logarithm(tensor) for name, tensor in ref.ulp.items()}
+    told |= {f"state of {name}": _weighted(tensor) for name, tensor in ref.state.items()}
+    told |= {"logit": _weighted(ref.logit), "reach of logit": _logarithm(ref.logit_reach)}
+    names = ("first_step", "first_unsure", "kinked")
+    told |= {name: _weighted(getattr(ref, name)) for name in names}
+    return told | {"unsure": _weighted(found.unsure), "outcome": _weighted(found.outcome)}
+
+
+def _logarithm(tensor: Tensor) -> float:
+    return _weighted(tensor.log())
+
+
+def _weighted(tensor: Tensor) -> float:
+    weights = torch.arange(1, len(tensor) + 1, dtype=torch.float64)
+    return float((tensor.double() * weights).sum() / weights.sum())
+
+
+def current() -> dict[str, dict[str, Any]]:
+    """What the code says now."""
+    return {name: summary(problem, population) for name, problem, population in cases()}
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(current(), indent=1) + "\n", encoding="utf-8")
