@@ -27,6 +27,8 @@ from targetrl_core.cli import main
 from targetrl_core.streaming import Plan, plan
 
 CHUNKS = 5
+TOLD: list[str] = []
+"""What runs have told of damage."""
 
 
 class Killed(BaseException):
@@ -48,7 +50,7 @@ def uninterrupted() -> Summary:
 
 def run(place: Path, chunks: int = CHUNKS, *, resume: bool = True, asked: Plan | None = None) -> Summary:
     """Train some chunks with a checkpoint after each."""
-    with closing(resumed(asked or small(), range(small().n), Kept(place, resume, 0.0))) as stream:
+    with closing(resumed(asked or small(), range(small().n), Kept(place, resume, 0.0, TOLD.append))) as stream:
         summary = next(stream)
         for _ in range(chunks):
             summary = next(stream, summary)
@@ -131,7 +133,9 @@ def test_a_truncated_checkpoint_is_passed_over(left: float, tmp_path: Path) -> N
     run(tmp_path, 3)
     path = newest(tmp_path)
     path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
+    TOLD.clear()
     assert run(tmp_path, 0).policies == 2 * 256
+    assert [line.startswith(f"{path}: ") and line.endswith(": going on from the checkpoint before it") for line in TOLD] == [True]
     assert_whole(run(tmp_path))
 
 
@@ -245,7 +249,7 @@ def test_nothing_is_overwritten_without_resume(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Not a directory; --checkpoint must name a folder to write in"):
         run(tmp_path / "theirs" / "thesis.tex" / "below")
     with pytest.raises(UsageError, match=r"shard-0-of-1-a\.json is there, one of 1 shards, and this run has 2"):
-        next(resumed(small(), range(9), Kept(tmp_path / "mine", resume=True, every_seconds=0.0), 0, 2))
+        next(resumed(small(), range(9), Kept(tmp_path / "mine", resume=True, every_seconds=0.0, tell=TOLD.append), 0, 2))
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from torch.distributed import HashStore  # type: ignore[attr-defined] # torch ha
 
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.checkpoint import content
+from targetrl_core.cli import main
 from targetrl_core.report import summary_lines
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.group import Group, _summary, _words
@@ -156,6 +157,28 @@ def test_a_lost_rank_is_named(ranks: dict[int, tuple[float, float, bool]], now: 
     """A rank is lost when it is silent, or does not come on though it has work; one that has finished may wait."""
     found = heard(ranks)._reason(now)  # noqa: SLF001
     assert (found or "").startswith(reason or "\n") or found is reason
+
+
+def test_who_is_cut_off_asks_nobody() -> None:
+    """Where the meeting place does not answer, a rank says so itself: asking might keep it waiting for ever."""
+    found = heard({})
+    found._answered = time.monotonic() - 2 * pulse.LOST_SECONDS  # noqa: SLF001
+    assert found.claim_end()
+    assert not found.store.check(["ended"])
+    found._answered = time.monotonic()  # noqa: SLF001
+    assert [found.claim_end(), found.claim_end()] == [True, False]
+
+
+def test_what_every_rank_finds_one_tells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of wrong usage, and of a single policy, rank 0 alone speaks."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    assert main(["train"]) == 0
+    assert main([*TRAIN, "--lr", "-1"]) == 2
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("RANK", "0")
+    assert main([*TRAIN, "--lr", "-1"]) == 2
+    assert capsys.readouterr().err.startswith("targetrl: lr is -1.0")
 
 
 def test_ranks_of_two_plans_do_not_train() -> None:

@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,8 @@ class Folder:
 
     turns: list[Path]
 
-    def newest(self, plan: Plan, span: range) -> Summary | None:
-        """The checkpoint that is furthest; one damaged file is passed over, and overwritten next.
+    def newest(self, plan: Plan, span: range, tell: Callable[[str], None]) -> Summary | None:
+        """The checkpoint that is furthest; one damaged file is passed over, which is told in a line, and overwritten next.
 
         Raises:
             UsageError: there are checkpoints, and none can be read; or one is of another run.
@@ -43,6 +43,8 @@ class Folder:
                 found[path] = summary
         if damaged and not found:
             raise UsageError(f"{damaged[0]}; no older one is whole: begin again in an empty folder")
+        for error in damaged:
+            tell(f"{error}: going on from the checkpoint before it")
         self.turns.sort(key=lambda path: found[path].policies if path in found else -1)
         return found[self.turns[-1]] if found else None
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from targetrl_core.commands import FINE, INTERRUPTED
+from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE
 from targetrl_core.commands.parser import add_constants, count, problem_of, seconds
 from targetrl_core.errors import UsageError, one_of
 from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
@@ -50,6 +50,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from targetrl_core.sharding.world import this_world
+
+    if this_world().rank != 0:  # there is nothing to share
+        return FINE
     from targetrl_core import Population, train
     from targetrl_core.report import listing_lines
 
@@ -69,8 +73,14 @@ def _stream(options: argparse.Namespace) -> int:
     from targetrl_core.report import summary_lines
     from targetrl_core.sharding.everywhere import train_everywhere
 
+    try:
+        asked = _asked(options)
+    except UsageError:  # which every rank finds
+        if world.rank == 0:
+            raise
+        return WRONG_USAGE
     with _told_to_end(), _bar(options.population, shown=world.rank == 0) as told:
-        summary, whole = train_everywhere(_asked(options), world, told)
+        summary, whole = train_everywhere(asked, world, told)
     if world.rank != 0:
         return FINE if whole else INTERRUPTED
     if not whole:
@@ -87,7 +97,7 @@ def _asked(options: argparse.Namespace) -> "Asked":
     from targetrl_core.checkpoint.resuming import Kept
     from targetrl_core.sharding.everywhere import Asked
 
-    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every) if options.checkpoint else None
+    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every, _note) if options.checkpoint else None
     return Asked(
         problem=problem_of(options, options.objective, options.arithmetic),
         n=options.population,
@@ -97,6 +107,10 @@ def _asked(options: argparse.Namespace) -> "Asked":
         kept=kept,
         patience_seconds=options.patience,
     )
+
+
+def _note(line: str) -> None:
+    print(f"targetrl: {line}", file=sys.stderr)
 
 
 @contextmanager
