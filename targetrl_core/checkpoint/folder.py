@@ -43,8 +43,8 @@ class Folder:
                 found[path] = summary
         if damaged and not found:
             raise UsageError(f"{damaged[0]}; no older one is whole: begin again in an empty folder")
-        for error in damaged:
-            tell(f"{error}: going on from the checkpoint before it")
+        for one in damaged:
+            tell(f"{one}: going on from the checkpoint before it")
         self.turns.sort(key=lambda path: found[path].policies if path in found else -1)
         return found[self.turns[-1]] if found else None
 
