@@ -2,24 +2,20 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from bench.commands import Command, ab, bounds, compare, docs, kills, missing, peers, recommend, report, scaling, schema, trajectories
 from bench.evidence.untrusted import plain
+from targetrl_core import __version__
+from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
 COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, scaling, kills, schema)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 fine, 1 the thing checked failed, 2 wrong usage, unreadable input or a package that is missing, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    commands = parser.add_subparsers(metavar="command", required=True)
-    for command in COMMANDS:
-        said = command.__doc__ or ""
-        one = commands.add_parser(command.__name__.rpartition(".")[2], help=said, description=said)
-        command.add_arguments(one)
-        one.set_defaults(run=command.run)
-    options = parser.parse_args()
+    options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except UsageError as error:
@@ -32,6 +28,19 @@ def main() -> int:
     except ModuleNotFoundError as error:
         print(f"bench: the package {error.name} is missing: install what pyproject.toml names", file=sys.stderr)
     return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"targetrl {__version__}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    for command in COMMANDS:
+        said = command.__doc__ or ""
+        one = commands.add_parser(command.__name__.rpartition(".")[2], help=said, description=said)
+        command.add_arguments(one)
+        one.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the result")
+        one.set_defaults(run=command.run)
+    return parser
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.evidence import lock
-from bench.evidence.files import RESULTS, check_writable
+from bench.evidence.files import RESULTS
 from bench.evidence.fingerprint import check_label
 from bench.evidence.session import Session, strip_device
 from bench.report import folder
@@ -27,6 +27,7 @@ from bench.timing.time_limit import time_limit
 from targetrl_core import UsageError, available_devices
 from targetrl_core.devices import find_device, why_absent
 from targetrl_core.errors import one_of
+from targetrl_core.files import check_writable
 from targetrl_core.names import DEVICES
 
 SESSION = pytest.StashKey[Session]()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from targetrl_core.problem import Problem
     from targetrl_core.streaming import stream
     from targetrl_core.summary import Summary
+    from targetrl_core.sweeps import sweep
     from targetrl_core.training import Run, train
     from targetrl_core.variants import VARIANTS, Variant
     from targetrl_core.verification import Report, verify
@@ -35,6 +36,7 @@ _HOMES = {
     "Variant": "variants",
     "available_devices": "devices",
     "stream": "streaming",
+    "sweep": "sweeps",
     "train": "training",
     "verify": "verification",
 }
@@ -50,6 +52,7 @@ __all__ = [
     "Variant",
     "available_devices",
     "stream",
+    "sweep",
     "train",
     "verify",
 ]

@@ -11,23 +11,14 @@ from torch import Tensor
 
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
-from targetrl_core.history import History
-from targetrl_core.outcomes import Outcomes, Thresholds, first_steps, outputs_of, thresholds
+from targetrl_core.finishing import chunk_of, finishing
+from targetrl_core.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.problem import Problem
 from targetrl_core.summary import BINS, Summary
-from targetrl_core.training import choose, prepared, require
+from targetrl_core.training import choose, require
 from targetrl_core.variants import Variant, find_variant
 from targetrl_core.variants.variant import Finished, Seeded
-
-CPU_CHUNK, GPU_CHUNK = 1 << 17, 1 << 25
-"""Policies of a chunk: what fits the caches of a CPU; what fills a GPU."""
-
-HISTORY_CHUNK = 1 << 24
-"""Policy-steps of a chunk where a variant has to record all outputs to tell the first step at target: 128 MiB."""
-
-ALIGNED = 1024
-"""Chunks and shards begin at multiples of it: where a processor's vectors end, PyTorch takes other functions than within them."""
 
 Fact = int | float | str
 
@@ -80,7 +71,8 @@ def plan(  # noqa: PLR0913 — those of stream
         raise UsageError(f"chunk is {chunk}; it must be at least 1")
     chosen = choose(problem, place, n) if variant == "auto" else find_variant(variant) if isinstance(variant, str) else variant
     require(chosen, problem, place, n)
-    return Plan(problem, n, chosen, place, seed, chunk or _chunk(problem, chosen, place))
+    size = chunk or chunk_of(problem, place, recorded=chosen.prepare_seeded is None)
+    return Plan(problem, n, chosen, place, seed, size)
 
 
 def stream(  # noqa: PLR0913 — all but two are keywords
@@ -122,13 +114,6 @@ def require_equal(where: str, found: dict[str, Fact], wanted: dict[str, Fact]) -
             raise UsageError(f"{where}{key} is {found.get(key, 'missing')}, and this run's is {wanted.get(key, 'missing')}")
 
 
-def _chunk(problem: Problem, variant: Variant, device: torch.device) -> int:
-    if variant.prepare_seeded is not None:
-        return CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
-    most = max(1, HISTORY_CHUNK // problem.steps)
-    return most - most % ALIGNED or most
-
-
 def _fact(value: object) -> Fact:
     if isinstance(value, Tensor):
         return f"sha256 {sha256(value.numpy().astype('<f8').tobytes()).hexdigest()}"
@@ -140,19 +125,8 @@ def _ready(plan: Plan, start: int, stop: int) -> Seeded:
     problem = plan.problem if plan.problem.policies is None else plan.problem.take(slice(start, stop))
     if plan.variant.prepare_seeded is not None:
         return plan.variant.prepare_seeded(problem, plan.device, stop - start)
-    return _recorded(plan.variant, problem, plan.device, stop - start)
-
-
-def _recorded(variant: Variant, problem: Problem, device: torch.device, n: int) -> Seeded:
-    """A variant that knows no seeds: the population is made for it, and its history tells the first steps."""
-    run = prepared(variant, problem, device, n)
-
-    def train(seed: int) -> Finished:
-        history = History.empty(problem.steps, n, device)
-        population = run(Population.initialise(n, seed).to(device), history)
-        return Finished(population, first_steps(problem, history).to(device), outputs_of(problem, population).to(device))
-
-    return train
+    finish = finishing(plan.variant, problem, plan.device, stop - start)
+    return lambda seed: finish(Population.initialise(stop - start, seed))
 
 
 def _summary(plan: Plan, finished: Finished, start: int) -> Summary:

@@ -19,6 +19,7 @@ from torch.distributed import HashStore  # type: ignore[attr-defined] # torch ha
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.checkpoint import content
 from targetrl_core.cli import main
+from targetrl_core.finishing import ALIGNED
 from targetrl_core.report import summary_lines
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.group import Group, _summary, _words
@@ -27,7 +28,7 @@ from targetrl_core.sharding.pulse import Pulse
 from targetrl_core.sharding.shards import Shard, train_shards
 from targetrl_core.sharding.slices import slice_of
 from targetrl_core.sharding.world import World, this_world
-from targetrl_core.streaming import ALIGNED, plan
+from targetrl_core.streaming import plan
 
 ROOT = Path(__file__).parent.parent
 N = 300_000

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from targetrl_core.checkpoint.content import DamagedError, encode, read
 from targetrl_core.errors import UsageError
+from targetrl_core.files import replacing
 from targetrl_core.streaming import Plan
 from targetrl_core.summary import Summary
 
@@ -101,16 +101,8 @@ def _check(folder: Path, shard: int, shards: int, *, resume: bool) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file beside its place and move it there, each step on the disk before the next one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as new:
+        new.write_bytes(content)
     if hasattr(os, "O_DIRECTORY"):  # elsewhere a folder cannot be opened
         place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,6 +1,6 @@
 """Which policies a shard trains: contiguous slices, as equal as can be."""
 
-from targetrl_core.streaming import ALIGNED
+from targetrl_core.finishing import ALIGNED
 
 
 def slice_of(n: int, shard: int, shards: int) -> range:
