@@ -1,6 +1,7 @@
 """Whether a checkpointed run that is killed at a random moment goes on to the result of an uninterrupted one: counted over many kills."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import NamedTuple
 from targetrl_core.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+"""Threads that wait for each other beside other work would make the moments of kills and checkpoints what that work makes of them."""
+
 RANDOM = random.SystemRandom()
 
 
@@ -74,7 +78,7 @@ def _command(population: int, place: Path) -> Sequence[str]:
 
 
 def _run(population: int, place: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(_command(population, place), cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 — our own
+    return subprocess.run(_command(population, place), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)  # noqa: S603 — our own
 
 
 def _finished(population: int, place: Path) -> str:
@@ -86,7 +90,7 @@ def _finished(population: int, place: Path) -> str:
 
 def _killed(population: int, place: Path, at_seconds: float) -> bool:
     """Start a run and kill it; False where it was over before."""
-    with subprocess.Popen(_command(population, place), cwd=ROOT, stdout=subprocess.DEVNULL) as process:  # noqa: S603 — likewise
+    with subprocess.Popen(_command(population, place), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:  # noqa: S603 — likewise
         try:
             process.wait(at_seconds)
         except subprocess.TimeoutExpired:

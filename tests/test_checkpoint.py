@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,8 @@ from targetrl_core.cli import main
 from targetrl_core.streaming import Plan, plan
 
 CHUNKS = 5
+TOLD: list[str] = []
+"""What runs have told of damage."""
 
 
 class Killed(BaseException):
@@ -47,7 +50,7 @@ def uninterrupted() -> Summary:
 
 def run(place: Path, chunks: int = CHUNKS, *, resume: bool = True, asked: Plan | None = None) -> Summary:
     """Train some chunks with a checkpoint after each."""
-    with closing(resumed(asked or small(), range(small().n), Kept(place, resume, 0.0))) as stream:
+    with closing(resumed(asked or small(), range(small().n), Kept(place, resume, 0.0, TOLD.append))) as stream:
         summary = next(stream)
         for _ in range(chunks):
             summary = next(stream, summary)
@@ -111,6 +114,14 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "No space left on device; the checkpoint before it is whole: mend that and go on with --resume" in str(raised.value)
 
 
+@pytest.fixture
+def same_threads() -> Iterator[None]:
+    """As many threads afterwards as before."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
 def newest(place: Path) -> Path:
     """The file of the furthest checkpoint."""
     return max(place.glob("*.json"), key=lambda path: json.loads(path.read_text().splitlines()[1])["trained"])
@@ -122,7 +133,9 @@ def test_a_truncated_checkpoint_is_passed_over(left: float, tmp_path: Path) -> N
     run(tmp_path, 3)
     path = newest(tmp_path)
     path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
+    TOLD.clear()
     assert run(tmp_path, 0).policies == 2 * 256
+    assert [line.startswith(f"{path}: ") and line.endswith(": going on from the checkpoint before it") for line in TOLD] == [True]
     assert_whole(run(tmp_path))
 
 
@@ -236,7 +249,7 @@ def test_nothing_is_overwritten_without_resume(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Not a directory; --checkpoint must name a folder to write in"):
         run(tmp_path / "theirs" / "thesis.tex" / "below")
     with pytest.raises(UsageError, match=r"shard-0-of-1-a\.json is there, one of 1 shards, and this run has 2"):
-        next(resumed(small(), range(9), Kept(tmp_path / "mine", resume=True, every_seconds=0.0), 0, 2))
+        next(resumed(small(), range(9), Kept(tmp_path / "mine", resume=True, every_seconds=0.0, tell=TOLD.append), 0, 2))
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
@@ -246,12 +259,15 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     assert_whole(run(tmp_path))
 
 
-def test_killed_for_real_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("same_threads")
+def test_killed_for_real_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Three times killed by SIGKILL at whatever moment, `targetrl train --resume` ends with the checksum of an uninterrupted run."""
-    train = ["train", "--population", "5e7", "--steps", "30"]
+    train = ["train", "--population", "2e7", "--steps", "30"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the machine's other work would have one thread wait for another
+    torch.set_num_threads(1)
     assert main(train) == 0
     expected = capsys.readouterr().out
-    command = [sys.executable, "-m", "targetrl_core", *train, "--checkpoint", str(tmp_path), "--resume", "--checkpoint-every", "0"]
+    command = [sys.executable, "-m", "targetrl_core", *train, "--checkpoint", str(tmp_path), "--resume", "--checkpoint-every", "0.01"]
     for delay in (0.0, 0.13, 0.21):
         before = sorted(path.stat().st_mtime_ns for path in tmp_path.glob("*.json"))
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as killed:

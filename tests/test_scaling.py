@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from bench.scaling.job import Round
 from bench.scaling.messages import Answer, Task
 from bench.scaling.ratio import Scaling
 from targetrl_core import UsageError
+from targetrl_core.devices import cores
 from tests.some_evidence import evidence, row
 from tests.test_suite import run_pytest
 
@@ -104,21 +106,21 @@ def test_larger_worlds_on_paper() -> None:
     assert "Assumed: every rank has a core of its own" in shown
 
 
-def test_ranks_are_rows_of_the_suite(tmp_path: Path) -> None:
-    """With --sharding, ranks are timed and have the checksum of one process; what there are no cores for says so."""
-    ran = run_pytest(
-        "bench/test_sharding.py", "--benchmark-only", "--sharding", "--device=cpu", "--label=some", f"--results={tmp_path}",
-        "-k", "1000000-2] or 1000000-8]", CUDA_VISIBLE_DEVICES="",
-    )  # fmt: skip
+def test_ranks_are_rows_of_the_suite() -> None:
+    """With --sharding, ranks train and have the checksum of one process; what there are no cores for says so."""
+    ran = run_pytest("bench", "--benchmark-disable", "--sharding", "--device=cpu", "-rs", "-k", "1000000-2] or 1000000-8]")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    content = json.loads((tmp_path / "some-cpu.json").read_text())
-    facts = {row["extra_info"]["ranks"]: row["extra_info"] for row in content["benchmarks"]}
-    reasons = {one["cell"]["ranks"]: one["reason"] for one in content["targetrl"]["absent"]}
-    for ranks in (2, 8):
-        if ranks in facts:
-            assert (facts[ranks]["question"], facts[ranks]["identity"], facts[ranks]["threads"]) == ("sharding", "bounded", 1)
-        else:
-            assert reasons[ranks].endswith(" cores are here, and a rank takes one")
+    reason = f"not measured: {cores()} cores are here, and a rank takes one"
+    assert sum(map(int, re.findall(r"(\d) (?:passed|skipped)", ran.stdout.splitlines()[-1]))) == 2
+    assert (reason in ran.stdout) == (cores() < 8)
+
+
+def test_ranks_wait_until_they_are_asked_for() -> None:
+    """Without --sharding their rows say how they are timed."""
+    ran = run_pytest("bench/test_sharding.py", "--benchmark-disable", "--device=cpu", "-rs")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "SKIPPED [8] bench/timing/gate.py" in ran.stdout
+    assert "not measured: ranks are timed with --sharding" in ran.stdout
 
 
 def test_the_table_tells_efficiency(tmp_path: Path) -> None:

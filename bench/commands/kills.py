@@ -10,7 +10,7 @@ MOST = 10**6
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many, and of what runs."""
     parser.add_argument("--kills", type=int, default=100, help="runs that are killed (default: 100, some eight minutes)")
-    parser.add_argument("--policies", type=float, default=5e7, metavar="N", help="policies of a run (default: 5e7)")
+    parser.add_argument("--policies", type=float, default=2e7, metavar="N", help="policies of a run (default: 2e7)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -42,6 +42,7 @@ def _group(world: World, device: str) -> Iterator[Group | None]:
     with joined(world, device, PATIENCE_SECONDS) as group:
         group.pulse.working = False  # nobody knows when the next round is
         yield group
+        group.leave()
 
 
 def _shard(task: Task, world: World, device: torch.device) -> Shard:

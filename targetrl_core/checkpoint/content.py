@@ -13,7 +13,7 @@ import msgspec
 import torch
 from msgspec import Meta, Struct
 
-from targetrl_core.errors import UsageError
+from targetrl_core.errors import UsageError, one_line
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.streaming import Fact, Plan, require_equal
 from targetrl_core.summary import BINS, Summary
@@ -23,6 +23,9 @@ VERSION = 1
 
 BYTES, BYTES_PER_COUNT = 1 << 16, 21
 """Most bytes of a file beside its first steps, and of one count: 20 digits and a comma."""
+
+LONGEST = 200
+"""Characters that are quoted of what is wrong with a file."""
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Decoded = TypeVar("Decoded")
@@ -121,11 +124,7 @@ def _decoded(path: Path, line: bytes, kind: type[Decoded]) -> Decoded:
     try:
         return msgspec.json.decode(line, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DamagedError(f"{path}: {_one_line(error)}; it is damaged or no checkpoint") from error
-
-
-def _one_line(error: Exception) -> str:
-    return "".join(character if character.isprintable() else " " for character in str(error))[:200]
+        raise DamagedError(f"{path}: {one_line(error)[:LONGEST]}; it is damaged or no checkpoint") from error
 
 
 def _summary(path: Path, plan: Plan, body: Body) -> Summary:

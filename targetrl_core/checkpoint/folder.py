@@ -2,8 +2,7 @@
 
 import os
 import re
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from targetrl_core.checkpoint.content import DamagedError, encode, read
 from targetrl_core.errors import UsageError
+from targetrl_core.files import replacing
 from targetrl_core.streaming import Plan
 from targetrl_core.summary import Summary
 
@@ -25,8 +25,8 @@ class Folder:
 
     turns: list[Path]
 
-    def newest(self, plan: Plan, span: range) -> Summary | None:
-        """The checkpoint that is furthest; one damaged file is passed over, and overwritten next.
+    def newest(self, plan: Plan, span: range, tell: Callable[[str], None]) -> Summary | None:
+        """The checkpoint that is furthest; one damaged file is passed over, which is told in a line, and overwritten next.
 
         Raises:
             UsageError: there are checkpoints, and none can be read; or one is of another run.
@@ -43,6 +43,8 @@ class Folder:
                 found[path] = summary
         if damaged and not found:
             raise UsageError(f"{damaged[0]}; no older one is whole: begin again in an empty folder")
+        for one in damaged:
+            tell(f"{one}: going on from the checkpoint before it")
         self.turns.sort(key=lambda path: found[path].policies if path in found else -1)
         return found[self.turns[-1]] if found else None
 
@@ -99,16 +101,8 @@ def _check(folder: Path, shard: int, shards: int, *, resume: bool) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file beside its place and move it there, each step on the disk before the next one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as new:
+        new.write_bytes(content)
     if hasattr(os, "O_DIRECTORY"):  # elsewhere a folder cannot be opened
         place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,7 +1,7 @@
 """The stream that begins where its newest checkpoint ends, and leaves checkpoints behind."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +11,12 @@ from targetrl_core.summary import Summary
 
 
 class Kept(NamedTuple):
-    """Where checkpoints are kept, whether to go on from what is there, and how many seconds pass between two."""
+    """Where checkpoints are kept, whether to go on from what is there, how many seconds pass between two, and who is told of damage."""
 
     folder: Path
     resume: bool
     every_seconds: float
+    tell: Callable[[str], None]
 
 
 def resumed(plan: Plan, span: range, kept: Kept, shard: int = 0, shards: int = 1) -> Generator[Summary, None, None]:
@@ -28,7 +29,7 @@ def resumed(plan: Plan, span: range, kept: Kept, shard: int = 0, shards: int = 1
         UsageError: (when it is drawn from) as ``folder.opened``, ``Folder.newest`` and ``Folder.save``.
     """
     with opened(kept.folder, shard, shards, resume=kept.resume) as folder:
-        before = folder.newest(plan, span)
+        before = folder.newest(plan, span, kept.tell)
         total = before or plan.nothing()
         for _ in range(1 if before else 2):  # from the first moment on there are two; and whether they can be written shows now
             folder.save(plan, span, total)

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from targetrl_core.commands import FINE, INTERRUPTED
+from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE
 from targetrl_core.commands.parser import add_constants, add_output, add_place, count, problem_of, seconds
 from targetrl_core.errors import UsageError
+from targetrl_core.sharding.world import World, this_world
 
 if TYPE_CHECKING:
     from targetrl_core.problem import Problem
@@ -49,10 +50,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--resume is given; it needs --checkpoint DIR, the folder to go on from")
     if options.checkpoint is not None and options.population == 1:
         raise UsageError(f"--checkpoint is {options.checkpoint}; it is for a population, and --population is 1")
-    problem = problem_of(options, options.objective, options.arithmetic)
-    if options.plot is not None:
-        _check_plot(options)
-    return _stream(problem, options) if options.population > 1 else _train(problem, options)
+    world = this_world()  # before torch is imported
+    try:
+        problem = problem_of(options, options.objective, options.arithmetic)
+        if options.plot is not None:
+            _check_plot(options)
+    except UsageError:  # which every rank finds, and one tells
+        if world.rank == 0:
+            raise
+        return WRONG_USAGE
+    if options.population > 1:
+        return _stream(problem, options, world)
+    return _train(problem, options) if world.rank == 0 else FINE  # one policy is not shared
 
 
 def _train(problem: "Problem", options: argparse.Namespace) -> int:
@@ -68,12 +77,10 @@ def _train(problem: "Problem", options: argparse.Namespace) -> int:
     return FINE
 
 
-def _stream(problem: "Problem", options: argparse.Namespace) -> int:
+def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> int:
     """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
     from targetrl_core.sharding.everywhere import train_everywhere
-    from targetrl_core.sharding.world import this_world
 
-    world = this_world()
     with _told_to_end(), _bar(options.population, quiet=options.quiet or world.rank != 0) as told:
         summary, whole = train_everywhere(_asked(problem, options), world, told)
     if world.rank != 0:
@@ -101,7 +108,7 @@ def _asked(problem: "Problem", options: argparse.Namespace) -> "Asked":
     from targetrl_core.checkpoint.resuming import Kept
     from targetrl_core.sharding.everywhere import Asked
 
-    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every) if options.checkpoint else None
+    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every, _note) if options.checkpoint else None
     return Asked(
         problem=problem,
         n=options.population,
@@ -111,6 +118,10 @@ def _asked(problem: "Problem", options: argparse.Namespace) -> "Asked":
         kept=kept,
         patience_seconds=options.patience,
     )
+
+
+def _note(line: str) -> None:
+    print(f"targetrl: {line}", file=sys.stderr)
 
 
 @contextmanager

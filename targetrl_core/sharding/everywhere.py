@@ -62,8 +62,9 @@ def _with_others(asked: Asked, world: World, told: Told) -> tuple[Summary, bool]
 
         summary, whole = _trained([shard], asked.kept, told_both)
         if whole:
-            return group.total(summary), True
-    return summary, False
+            summary = group.total(summary)
+            group.leave()
+    return summary, whole
 
 
 def _trained(shards: list[Shard], kept: Kept | None, told: Told) -> tuple[Summary, bool]:

@@ -62,7 +62,7 @@ class Group:
             pass
 
     def leave(self) -> None:
-        """Stop being watched; rank 0 goes last, as the others may meet in it."""
+        """Go, when all is done; rank 0 goes last, as the others may meet in it."""
         self.pulse.stop()
         self.store.set(f"left/{self.world.rank}", "")
         if self.world.rank == 0:
@@ -89,18 +89,17 @@ def joined(world: World, device: str, patience_seconds: float) -> Iterator[Group
         _init(world, place, store, patience_seconds)
         group = Group(world, place, store, beating)
         yield group
-        group.leave()
     except UsageError as error:
         if beating.claim_end():
             raise UsageError(f"{world.name}: {error}") from error
         raise SystemExit(pulse.FAILED) from error
     except KeyboardInterrupt:  # the others have been told, too
-        beating.stop()
         raise
     except BaseException:
         beating.claim_end()
         raise
     finally:
+        beating.stop()
         if dist.is_initialized():
             dist.destroy_process_group()
 

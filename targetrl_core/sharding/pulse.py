@@ -80,9 +80,11 @@ class Pulse:
     def claim_end(self) -> bool:
         """Let all ranks end; whether this one is the first to say so, and hence has to say why."""
         self.stop()
+        if self._gone or time.monotonic() - self._answered > LOST_SECONDS:  # nobody else can be asked: that might never return
+            return True
         try:
             return self.store.add("ended", 1) == 1
-        except RuntimeError:  # nobody else can be asked
+        except RuntimeError:
             return True
 
     def _repeat(self, act: Callable[[], None]) -> None:

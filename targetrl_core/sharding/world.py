@@ -43,6 +43,7 @@ def this_world() -> World:
     size = _variable("WORLD_SIZE", 1, 1)
     if size == 1:
         return World()
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # read when torch is imported: of a lost rank there is one line, and it is ours
     rank = _variable("RANK", None, 0, size)
     host = os.environ.get("MASTER_ADDR", "")
     if not host:
