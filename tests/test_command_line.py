@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
+from bench.commands import ab
+from bench.evidence.files import RESULTS
+from bench.verdicts.rates import rates
+from bench.verdicts.trials import read as read_trials
 from targetrl_core import Population, Problem, UsageError, __version__, train
 from targetrl_core.cli import COMMANDS, main
 from targetrl_core.colour import PLAIN, RED, red
@@ -228,6 +232,23 @@ def test_missing_as_json(tmp_path: Path, capsys: Captured) -> None:
     """What is not there is listed; where nothing is, the exit code is 1."""
     assert bench.main(["missing", "--results", str(tmp_path), "--json", "a-cpu", "b-cpu"]) == 1
     assert json.loads(capsys.readouterr().out) == {"expected": ["a-cpu", "b-cpu"], "missing": ["a-cpu", "b-cpu"]}
+
+
+def test_hostile_as_json(capsys: Captured) -> None:
+    """What becomes of each reader's files is counted, failures by number."""
+    assert bench.main(["hostile", "--files", "20", "--json", "--quiet"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert sum(one["files"] for one in said.values()) == 20
+    assert all(one["files"] == one["refused"] + one["shown"] for one in said.values())
+
+
+def test_rates_as_json() -> None:
+    """The self-test's counts are those of its table."""
+    trials = read_trials(next(RESULTS.glob("*-cpu-verdicts.json"))).trials
+    said = json.loads(ab.rates_json(trials, Path("a.json")))
+    assert [rate["planted"] for rate in said["rates"]] == [one.planted for one in rates(trials)]
+    assert said["rates"][0]["slower"] == rates(trials)[0].slower._asdict()
+    assert said["written"] == "a.json"
 
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -52,6 +52,7 @@ def test_the_ratio_is_that_of_pairs() -> None:
     assert found.sum_seconds == pytest.approx(0.002)
     assert "2 ranks are 1.907 [1.90" in ratio.text(found)
     assert "efficiency 95.3%" in ratio.text(found)
+    assert ratio.document(found)["ratio"]["value"] == found.ratio.value
 
 
 class Scripted:
@@ -89,6 +90,7 @@ def test_larger_worlds_on_paper() -> None:
     found = scaling()
     shares = [paper.seconds(found, 10**9, 1) / (ranks * paper.seconds(found, 10**9, ranks)) for ranks in paper.WORLDS]
     assert shares == sorted(shares, reverse=True)
+    assert [row["efficiency"] for row in paper.document(found) if row["policies"] == 10**9] == shares
     assert paper.slowest(1) == 0.0
     assert paper.slowest(2) == pytest.approx(0.5895, abs=0.01)
     calm = found._replace(several=[Round(1.0, [Answer(own_seconds=1.0, sum_seconds=0.0, own_policies=1024, checksum=7)] * 2)])

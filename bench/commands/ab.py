@@ -88,11 +88,12 @@ def _self_test(options: argparse.Namespace) -> int:
         raise UsageError(f"--sets is {options.sets}; it must be at least 1")
     with _progress("sets of 16 processes", options.sets, quiet=options.quiet) as tell:
         trials, path = selftest.main(options.results, options.device, options.sets, beside_load=options.beside_load, tell=tell)
-    print(_rates_json(trials, path) if options.json else f"{rates_table(trials)}\nwrote {path}")
+    print(rates_json(trials, path) if options.json else f"{rates_table(trials)}\nwrote {path}")
     return 0
 
 
-def _rates_json(trials: "list[Trial]", path: Path) -> str:
+def rates_json(trials: "list[Trial]", path: Path) -> str:
+    """The self-test's counts, for programs."""
     from bench.verdicts.rates import rates
 
     counted = [{name: value if name == "planted" else value._asdict() for name, value in rate._asdict().items()} for rate in rates(trials)]

@@ -1,6 +1,8 @@
 """Spoil real evidence files in every way that comes to mind, and see that each is refused by name or shown safely (takes minutes)."""
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from targetrl_core.errors import UsageError
@@ -12,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="which files (default: 0)")
     parser.add_argument("--first", type=int, default=0, metavar="I", help="number of the first file of the seed (default: 0)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="where files are put that are neither refused nor shown safely")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,6 +29,9 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(f"--{name} is {getattr(options, name)}; it must be at least {least}")
     with progress(options.files, "files", quiet=options.quiet) as bar:
         counts = feed(options.files, first=options.first, seed=options.seed, keep=options.keep, tell=bar.update)
+    if options.json:
+        print(json.dumps({name: asdict(one) for name, one in counts.items()}, indent=1))
+        return int(any(one.failed for one in counts.values()))
     lines = [(name, one.files, one.refused, one.shown, one.failed, f"{one.slowest_seconds:.3f}") for name, one in counts.items()]
     print(tabulate(lines, ("files", "fed", "refused by name", "shown safely", "failed", "slowest, s"), intfmt=","))
     for name, one in counts.items():

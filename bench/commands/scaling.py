@@ -1,6 +1,7 @@
 """Measure how many times as fast several ranks are as one, each on a thread, and say what larger worlds would be on paper."""
 
 import argparse
+import json
 
 from targetrl_core.errors import UsageError
 
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=50, help="updates of each policy (default: 50)")
     parser.add_argument("--rounds", type=int, default=10, help="pairs of rounds, one rank and several in turns (default: 10)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda where every rank has a GPU (default: cpu)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,6 +37,9 @@ def run(options: argparse.Namespace) -> int:
             found = ratio.measure(task, options.ranks, options.rounds, bar.update)
     except RankFailedError as error:
         raise UsageError(str(error)) from error
+    if options.json:
+        print(json.dumps(ratio.document(found) | {"worlds": paper.document(found)}, indent=1))
+        return 0
     print(ratio.text(found))
     print(paper.text(found))
     return 0

@@ -40,9 +40,20 @@ def table(found: Scaling) -> str:
 
 def _cells(found: Scaling, ranks: int) -> Iterable[str]:
     for n in POPULATIONS:
-        alone, together = seconds(found, n, 1), seconds(found, n, ranks)
-        started = (alone + found.start_seconds) / (ranks * (together + found.start_seconds))
-        yield f"{alone / (ranks * together):.1%} ({started:.1%})"
+        running, started = efficiency(found, n, ranks)
+        yield f"{running:.1%} ({started:.1%})"
+
+
+def efficiency(found: Scaling, n: int, ranks: int) -> tuple[float, float]:
+    """How much of as many ranks' time a population of n keeps busy: without the start of the processes, and with it."""
+    alone, together = seconds(found, n, 1), seconds(found, n, ranks)
+    return alone / (ranks * together), (alone + found.start_seconds) / (ranks * (together + found.start_seconds))
+
+
+def document(found: Scaling) -> list[dict[str, float]]:
+    """The table for programs: a row for each number of ranks and population."""
+    rows = ((ranks, n, *efficiency(found, n, ranks)) for ranks in WORLDS for n in POPULATIONS)
+    return [dict(zip(("ranks", "policies", "efficiency", "efficiency_with_start"), row, strict=True)) for row in rows]
 
 
 def assumptions(found: Scaling) -> str:

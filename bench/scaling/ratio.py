@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.evidence.records import Interval, median_interval
 from bench.scaling.job import Round, started
@@ -64,6 +64,22 @@ def measure(task: Task, ranks: int, rounds: int, tell: Callable[[], object]) -> 
         if len(results) != 1:
             raise UsageError(f"{ranks} ranks and one rank disagree: checksums {', '.join(f'{one:016x}' for one in sorted(results))}")
         return Scaling(task, ranks, alone, several, many.start_seconds)
+
+
+def document(found: Scaling) -> dict[str, Any]:
+    """What was found, for programs."""
+    low, value, high = found.ratio
+    return {
+        "task": {name: getattr(found.task, name) for name in ("policies", "steps", "objective", "arithmetic", "variant", "device")},
+        "ranks": found.ranks,
+        "alone_seconds": [round_.seconds for round_ in found.alone],
+        "several_seconds": [round_.seconds for round_ in found.several],
+        "ratio": {"value": value, "low": low, "high": high},
+        "efficiency": value / found.ranks,
+        "spread": found.spread,
+        "sum_seconds": found.sum_seconds,
+        "start_seconds": found.start_seconds,
+    }
 
 
 def text(found: Scaling) -> str:
