@@ -44,3 +44,14 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """``replacing``, for a command's own files: raises UsageError, which names the file, where it cannot be written."""
+    try:
+        with replacing(path) as new:
+            yield new
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise UsageError(f"{path} could not be written: {why}") from error

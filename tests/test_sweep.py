@@ -1,8 +1,10 @@
 """Sweeps: every cell of a grid is what one policy alone would have become."""
 
 import csv
+import errno
 import itertools
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -249,7 +251,7 @@ def test_parquet_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert said["axes"]["lr"]["values"] == np.geomspace(1e-3, 1, 6).tolist()
     assert said["best"]["distance"] == min(table["distance"].to_pylist())
     assert said["best"]["outcome"] == "at_target"
-    assert said["written"] == [str(path)]
+    assert said["files"] == [str(path)]
     assert "lr" not in said["problem"]
 
 
@@ -332,6 +334,24 @@ def _part_of_one_cell(part: Callable[..., Any]) -> Callable[..., Any]:
         return part(grid, first, stop)
 
     return only
+
+
+def test_a_full_disk_costs_the_files_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was found is printed, the file that was there is whole, and one line says which could not be written and why."""
+    from targetrl_core.sweeps import table
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "Error writing bytes to file")
+
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+    monkeypatch.setattr(table, "write_table", full)
+    assert main(["sweep", *GRID, "--data", str(path)]) == 2
+    captured = capsys.readouterr()
+    assert "best cell: " in captured.out
+    assert "wrote" not in captured.out
+    assert captured.err == f"targetrl: {path} could not be written: {os.strerror(errno.ENOSPC)}\n"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.csv", "old")]
 
 
 def test_an_interruption_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,12 +44,13 @@ def run(options: argparse.Namespace) -> int:
     grid = _grid(options)
     with progress(grid.cells, "cells", quiet=options.quiet) as bar:
         found = train_grid(grid, variant=options.variant or "auto", device=options.device, tell=bar.update)
-    written = _write(found, options)
-    if options.json:
-        print(text(sweep_json(found) | {"written": [str(path) for path in written]}))
-        return FINE
-    for line in (*sweep_lines(found), *(f"wrote {path}" for path in written)):
-        print(line)
+    files = [path for path in (options.output, options.data) if path is not None]
+    # Printed before anything is written: a full disk costs the files alone.
+    for line in [text(sweep_json(found) | {"files": [str(path) for path in files]})] if options.json else sweep_lines(found):
+        print(line, flush=True)
+    _write(found, options)
+    for path in [] if options.json else files:
+        print(f"wrote {path}")
     return FINE
 
 
@@ -75,16 +76,15 @@ def _check(options: argparse.Namespace) -> None:
         check_table("--data", options.data)
 
 
-def _write(found: "Swept", options: argparse.Namespace) -> list[Path]:
-    from targetrl_core.files import replacing
+def _write(found: "Swept", options: argparse.Namespace) -> None:
+    from targetrl_core.files import writing
     from targetrl_core.pictures.basin import picture
     from targetrl_core.sweeps.table import write_table
 
     if options.output is not None:
         drawn = picture(found, options.show)
-        with replacing(options.output) as new:
+        with writing(options.output) as new:
             new.write_bytes(drawn)
     if options.data is not None:
-        with replacing(options.data) as new:
+        with writing(options.data) as new:
             write_table(found, new, options.data.suffix)
-    return [path for path in (options.output, options.data) if path is not None]

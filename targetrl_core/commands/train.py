@@ -164,11 +164,11 @@ def _check_plot(options: argparse.Namespace) -> None:
 
 
 def _plot(found: "Run", options: argparse.Namespace) -> None:
-    from targetrl_core.files import replacing
+    from targetrl_core.files import writing
     from targetrl_core.pictures.curves import learning_curves
 
     drawn = learning_curves(found)
-    with replacing(options.plot) as new:
+    with writing(options.plot) as new:
         new.write_bytes(drawn)
     if not options.json:
         print(f"wrote {options.plot}")
