@@ -8,7 +8,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: bench bench-peers test mutants browser lint types workflows docs smoke clean require
+# The time that is written into a package: that of the commit it is built from
+EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
+# The tests of the core that need nothing of the checkout but themselves, without those that take long or are the same wherever the core lies
+OUTSIDE := arithmetic cache cli devices fused listing noise population portable problem
+
+.PHONY: bench bench-peers test mutants browser lint types workflows docs smoke package installed clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
@@ -46,6 +51,25 @@ docs: $(READY)  ## make the pages and pictures of docs/ and the tables of result
 smoke: $(READY)  ## a short timed run on the CPU, kept out of results/
 	$(BIN)/python -m pytest --benchmark-only --quick --device cpu
 
+package: $(READY)  ## make wheel and sdist, twice, and check that both are the same, whole, and nothing else
+	rm -rf dist
+	for folder in dist dist/again; do SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --no-isolation --outdir $$folder >/dev/null || exit; done
+	cd dist/again && for file in *; do cmp $$file ../$$file || exit; done
+	rm -r dist/again
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents --package targetrl_core dist/*.whl
+	$(BIN)/python -m pytest -q tests/test_package.py
+
+installed: package  ## install the wheel where nothing else is, and run the tests of the core there, away from the checkout
+	set -e; place=$$(mktemp -d); trap 'rm -rf "$$place"' EXIT; \
+	$(PYTHON) -m venv $$place/venv; \
+	$$place/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl hypothesis mpmath; \
+	cp -R pyproject.toml tests $$place; cd $$place; \
+	venv/bin/python -m pip check; \
+	venv/bin/python -c 'import pathlib, sys, targetrl_core as core; sys.exit(not pathlib.Path(core.__file__).is_relative_to(sys.prefix))'; \
+	venv/bin/targetrl --version; \
+	venv/bin/python -m pytest -q $(OUTSIDE:%=tests/test_%.py)
+
 $(READY): pyproject.toml constraints.txt | require
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
@@ -59,4 +83,4 @@ require:
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "targetrl needs a C++ compiler for torch.compile: on Debian and Ubuntu, apt install g++; on macOS, xcode-select --install" >&2; exit 2; }
 
 clean:
-	rm -rf $(VENV) screenshots .pytest_cache .ruff_cache .mypy_cache .benchmarks .hypothesis
+	rm -rf $(VENV) dist screenshots .pytest_cache .ruff_cache .mypy_cache .benchmarks .hypothesis

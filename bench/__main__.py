@@ -4,13 +4,31 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.commands import Command, ab, bounds, compare, docs, kills, missing, peers, recommend, report, scaling, schema, trajectories
+from bench.commands import (
+    Command,
+    ab,
+    bounds,
+    compare,
+    docs,
+    hostile,
+    kills,
+    missing,
+    peers,
+    recommend,
+    report,
+    scaling,
+    schema,
+    soak,
+    trajectories,
+)
 from bench.evidence.untrusted import plain
 from targetrl_core import __version__
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, scaling, kills, schema)
+COMMANDS: tuple[Command, ...] = (
+    report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, scaling, kills, hostile, soak, schema,
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

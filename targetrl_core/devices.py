@@ -43,10 +43,15 @@ def find_device(name: str | torch.device) -> torch.device:
     Raises:
         UsageError: no such device here, with the reason and what there is.
     """
+    wrong = UsageError(f"device is {name!r}; it must be one of {one_of(available_devices())}")
+    if str(name).partition(":")[0] not in DEVICES:  # torch knows more devices, and warns of some
+        raise wrong
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"device is {name!r}; it must be one of {one_of(available_devices())}") from error
+        raise wrong from error
+    if str(device) != str(name):  # it takes cuda:256 for cuda:0
+        raise wrong
     reason = why_absent(device.type)
     if reason is None and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         reason = f"there are {torch.cuda.device_count()} CUDA devices"

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 One = TypeVar("One")
 
+LARGE = 10_000
+"""Totals from here on are counted in thousands and millions."""
+
 
 def watched(those: Collection[One], unit: str, *, quiet: bool = False, what: str | None = None) -> Iterator[One]:
     """Each of ``those``, a bar moving on when the next one is asked for."""
@@ -24,5 +27,6 @@ def progress(total: int | None, unit: str, *, quiet: bool = False, what: str | N
 
     # Of None, tqdm makes a bar on a terminal and nothing elsewhere.
     disable = True if quiet else None
-    bar: tqdm[Never] = tqdm(total=total, desc=what, unit=f" {unit}", unit_scale=True, disable=disable, leave=False, dynamic_ncols=True)
+    large = total is not None and total >= LARGE
+    bar: tqdm[Never] = tqdm(total=total, desc=what, unit=f" {unit}", unit_scale=large, disable=disable, leave=False, dynamic_ncols=True)
     return bar

@@ -1,5 +1,6 @@
 """The cache of built kernels: no other user can plant a library in it, and nothing is loaded from it but what was built."""
 
+import ctypes
 import os
 import re
 import subprocess
@@ -28,7 +29,7 @@ def above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """What would be loaded, instead of loading it; and a compiler that builds the same few bytes at once."""
     found: list[bytes] = []
-    monkeypatch.setattr(compiler.ctypes, "CDLL", lambda path: found.append(Path(path).read_bytes()))
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: found.append(Path(path).read_bytes()))
     compile_nothing = subprocess.CompletedProcess([], 0, "", "")
 
     def compiled(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -36,7 +37,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
             Path(command[-1]).write_bytes(b"as built")
         return compile_nothing
 
-    monkeypatch.setattr(compiler.subprocess, "run", compiled)
+    monkeypatch.setattr(subprocess, "run", compiled)
     yield found
     compiler._compiler_version.cache_clear()  # noqa: SLF001 — it has asked the compiler that is none
     compiler._key.cache_clear()  # noqa: SLF001

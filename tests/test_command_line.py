@@ -170,7 +170,7 @@ def test_quiet(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Ca
     assert main(arguments) == 0
     shown = capsys.readouterr().out
     drawn = terminal.getvalue()
-    assert "0.00/" in drawn
+    assert "| 0/" in drawn
     assert main([*arguments, "--quiet"]) == 0
     assert terminal.getvalue() == drawn
     assert capsys.readouterr().out == shown

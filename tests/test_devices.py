@@ -17,7 +17,7 @@ def test_every_device_is_here_or_has_a_reason() -> None:
         assert (why_absent(name) is None) == (name in available_devices())
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "mps:7", "meta", "gpu", ""])
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:256", "mps:7", "meta", "mkldnn", "gpu", "cpu:", ""])
 def test_an_absent_device_is_refused_with_what_there_is(name: str) -> None:
     """Asking for what is not here names it, says why, and lists what there is."""
     with pytest.raises(UsageError) as caught:

@@ -1,15 +1,13 @@
 """Evidence files of strangers: refused in one line or shown safely, whatever stands in them."""
 
 import copy
-import csv
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,50 +15,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.comparison import columns, listing, page
-from bench.comparison.style import MARKDOWN, TERMINAL
+from bench.comparison import columns
 from bench.evidence import records, untrusted
-from bench.report import folder, front, listing_csv
+from bench.hostile.feed import feed, feed_one
+from bench.hostile.readers import GOOD_FILE, READERS, Reader, real_evidence
+from bench.hostile.spoil import places
+from bench.hostile.values import ALL, TEXTS
+from bench.report import folder
 from bench.report.machine import Machine
 from targetrl_core import UsageError
 from tests.some_evidence import evidence, row
 
 ROOT = Path(__file__).parent.parent
 
-
-def real() -> dict[str, Any]:
-    """A committed evidence file, shortened: every question, few rounds, some rows without a number."""
-    content: dict[str, Any] = json.loads((ROOT / "results" / "amd-epyc-2c-cpu.json").read_text())
-    content["benchmarks"] = content["benchmarks"][::5]
-    for one in content["benchmarks"]:
-        one["stats"]["data"] = one["stats"]["data"][:3]
-    content["targetrl"]["absent"] = content["targetrl"]["absent"][::9]
-    content["machine_info"]["cpu"].pop("flags")
-    return content
-
-
-REAL = real()
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 — any JSON value
-    """The path of every value in a JSON value, itself left out."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, below in items:
-        yield (*path, key)
-        yield from places(below, (*path, key))
-
-
-SHARP = [path for path in places(REAL) if path[0] in ("benchmarks", "targetrl")]
-
-TEXTS = (
-    "\x1b[31mred\x1b[0m", "\x9b2J", "\x00", "a\r\nb", "\u202eevil", "\u2066x\u2069", "\ufeff", "\u2028", "\u200b", "é" * 100, "x" * 5000,
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&lt;b&gt;", "--><b>", "a|b", "\\|", "\\", "`", "``` x", "`<b>`",
-    "[x](javascript:alert(1))", "![x](http://evil)", "https://evil.example", "www.evil.example", "# x", "\n# x", "=cmd|'/c calc'!A0",
-    "+1", "-1", "@x", "\t=1", " =1", "＝1", "../../etc/passwd", "/etc/passwd", "", " ", "NaN", "cpu", "{0}", "%s", "$(id)",
-)  # fmt: skip
-NUMBERS = (0, -1, 1, 2**63, 10**30, 10**400, 1e-320, 1e-12, 1e7, 1e308, -1e308, 0.5, -0.0, float("nan"), float("inf"), float("-inf"))
-OTHERS: tuple[Any, ...] = (None, True, False, [], {}, [[]], {"": 1}, {"a\x1b[31m<b>": "x"}, [None], ["<b>\x1b"], [1e-12, 1e7])
-HOSTILE = st.one_of(st.sampled_from((*TEXTS, *NUMBERS, *OTHERS)), st.text(max_size=30), st.integers(), st.floats())
+REAL = real_evidence()
+EVIDENCE = READERS[0]
+SHARP = [place for place in places(REAL) if place[0] in ("benchmarks", "targetrl")]
+HOSTILE = st.one_of(st.sampled_from(ALL), st.text(max_size=30), st.integers(), st.floats())
 
 
 def mutated(path: tuple[Any, ...], change: Callable[[Any, Any], None]) -> bytes:
@@ -78,68 +49,13 @@ def replaced(path: tuple[Any, ...], value: Any) -> bytes:  # noqa: ANN401 — an
     return mutated(path, lambda parent, key: parent.__setitem__(key, value))
 
 
-START, END = "<!-- made by python -m bench report: ", "<!-- end -->\n"
-FRONT = "".join(f"{START}{name} -->\n{END}" for name in front.BLOCKS)
-
-
-def all_texts(path: Path, real: Path) -> dict[str, str]:
-    """Everything that is made of a file: report, front page, CSV, and each output of a comparison with the real file, on either side."""
-    machine = Machine(records.read(path))
-    blocks = front.with_blocks(FRONT, machine).replace(END, "")
-    made = {
-        "report": folder.text([machine]),
-        "front": re.sub(f"(?m)^{START}\\w+ -->$", "", blocks),
-        "report csv": listing_csv.text([machine]),
-    }
-    for side, paths in (("first", [path, real]), ("second", [real, path])):
-        compared = columns.read(paths, mixed_commits=True)
-        made |= {f"markdown {side}": page.text(compared, MARKDOWN), f"terminal {side}": page.text(compared, TERMINAL)}
-        made |= {f"csv {side}": listing.as_csv(compared), f"json {side}": listing.as_json(compared)}
-    return made
-
-
 def check_safe(content: bytes, tmp_path: Path) -> bool:
     """Whether a file is shown, safely; else it has to be refused in one line."""
-    path, known = tmp_path / "bad-cpu.json", tmp_path / "real-cpu.json"
-    path.write_bytes(content)
-    if not known.exists():
-        known.write_text(json.dumps(REAL))
-    try:
-        made = all_texts(path, known)
-    except UsageError as error:
-        check_message(str(error))
-        return False
-    for name, text in made.items():
-        check_text(name, text)
-    return True
-
-
-def check_message(message: str) -> None:
-    """One line, not too long."""
-    assert message.isprintable()
-    assert len(message) < 1000
-
-
-def check_text(name: str, text: str) -> None:
-    """No control characters; of Markdown no HTML, no link of its own and whole tables; of CSV no formula; JSON that is strict."""
-    assert all(line.isprintable() for line in text.split("\n")), name
-    if "json" in name:
-        json.loads(text, parse_constant=pytest.fail)
-    elif "csv" in name:
-        lines = list(csv.reader(io.StringIO(text)))
-        assert {len(line) for line in lines} == {len(lines[0])}
-        assert not [cell for line in lines for cell in line if cell.lstrip()[:1] in ("=", "+", "-", "@", "＝") and cell.strip()]
-    elif "terminal" not in name:
-        check_markdown(text)
-
-
-def check_markdown(text: str) -> None:
-    """What is left without escaped characters has no tag, no entity and no foreign link, and all lines of a table have as many cells."""
-    bare = re.sub(r"\\.", "", text)
-    assert not re.search(r"<[A-Za-z/!?]|&[#\w]+;|://|www\.|!\[", bare)
-    assert set(re.findall(r"\]\(([^)]*)\)", bare)) <= {"results.csv", "results/README.md"}
-    for block in re.findall(r"(?:^\|.*\n)+", bare, re.MULTILINE):
-        assert len({line.count("|") for line in block.splitlines()}) == 1
+    (tmp_path / EVIDENCE.file).write_bytes(content)
+    (tmp_path / GOOD_FILE).write_text(json.dumps(REAL))
+    found = feed_one(EVIDENCE, tmp_path / EVIDENCE.file)
+    assert found.failure is None, found.failure
+    return not found.refused
 
 
 FAST = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -323,3 +239,43 @@ def test_no_escape_sequence_reaches_the_terminal(output: str, tmp_path: Path) ->
         assert ran.returncode == (2 if "none" in names[1] else 0), ran.stderr
         assert not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", ran.stdout + ran.stderr)
         assert ran.stderr.count(b"\n") == ran.returncode // 2
+
+
+def test_spoiled_files_are_refused_or_shown() -> None:
+    """Some hundred files of every kind, spoiled at random: each is refused by name or shown safely, and there are some of both."""
+    counts = feed(600, seed=1)
+    assert [one.failures for one in counts.values()] == [[]] * len(READERS)
+    assert sum(one.files for one in counts.values()) == 600
+    for one in counts.values():
+        assert one.refused + one.shown == one.files
+        assert one.refused > one.files / 10
+        assert one.shown > 0
+
+
+def crashing(_: Path) -> list[Any]:
+    """A reader that takes every file for a good one."""
+    raise KeyError("benchmarks")
+
+
+@pytest.mark.parametrize(
+    ("show", "failure"),
+    [
+        (crashing, "KeyError: 'benchmarks'"),
+        (lambda _: [("markdown", "<b>")], "shown with markup"),
+        (lambda _: [("terminal", "\x1b[2J")], "shown with a line that is not printable"),
+        (lambda _: [("csv", "a,b\n=1,2\n")], "shown with a formula"),
+        (lambda _: [("csv", "a,b\n1\n")], "shown with CSV whose lines differ"),
+        (lambda _: [("json", "[NaN]")], "shown with JSON that others cannot read"),
+        (lambda _: [("markdown", "| a | b |\n| c |\n")], "shown with a table whose lines differ"),
+        (lambda _: [("markdown", "[x](javascript:x)")], "shown with a foreign link"),
+        (lambda place: records.read(place / "another-cpu.json"), "a message that does not name the file"),
+    ],
+    ids=str,
+)
+def test_what_goes_wrong_with_a_file_is_told(show: Any, failure: str, tmp_path: Path) -> None:  # noqa: ANN401 — a lambda
+    """A reader that crashes, shows what takes effect, or does not name the file is caught, and the file is kept."""
+    bad = Reader("bad", "bad-cpu.json", real_evidence, (), show)
+    count = feed(2, readers=[bad], keep=tmp_path)["bad"]
+    assert (count.files, count.failed) == (2, 2)
+    assert count.failures[1].startswith(f"file 1: {failure}")
+    assert {path.name for path in tmp_path.iterdir()} == {"0-bad-cpu.json", "1-bad-cpu.json"}

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.evidence.untrusted import plain
+from bench.hostile.values import NUMBERS, OTHERS, TEXTS
 from bench.report import folder
 from bench.report.machine import Machine
 from bench.report.page import PACKAGES, palette, pictures, scripts, sentences, tables, writer
@@ -26,7 +27,7 @@ from bench.trajectories import evidence as trajectories
 from targetrl_core import UsageError
 from tests.some_evidence import evidence
 from tests.synthetic import everywhere, large_set
-from tests.test_hostile import NUMBERS, OTHERS, REAL, SHARP, TEXTS, replaced
+from tests.test_hostile import REAL, SHARP, replaced
 
 ROOT = Path(__file__).parent.parent
 

@@ -93,6 +93,31 @@ def test_ci_runs_what_lands_a_change() -> None:
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
+def test_every_supported_python_is_tested() -> None:
+    """The wheel is installed and tested on each Python that the package says it supports."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    job = WORKFLOWS["ci.yml"]["jobs"]["installed"]
+    assert [f"Programming Language :: Python :: {version}" for version in job["strategy"]["matrix"]["python"]] == [
+        text for text in said if ":: Python ::" in text
+    ]
+    assert step_named(job, "Install the wheel and test it") == "make installed"
+
+
+def test_what_is_released_is_built_checked_and_attested(tmp_path: Path) -> None:
+    """A job that may read alone builds and tests the files of a tag that names their version; another attests and drafts them."""
+    jobs = WORKFLOWS["release.yml"]["jobs"]
+    assert WORKFLOWS["release.yml"][True] == {"push": {"tags": ["v*"]}}  # YAML's on is true
+    assert step_named(jobs["build"], "Build, check, install and test") == "make installed"
+    assert jobs["attest"]["needs"] == "build"
+    attested = [step["with"]["subject-path"] for step in jobs["attest"]["steps"] if "attest-build-provenance" in step.get("uses", "")]
+    assert attested == ["dist/*"]
+    assert "--draft" in step_named(jobs["attest"], "Draft the release")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/targetrl-1.2.tar.gz").touch()
+    script = step_named(jobs["build"], "Compare the tag with the version")
+    assert [run_script(script, tmp_path, GITHUB_REF_NAME=tag).returncode for tag in ("v1.2", "v1.20", "v1.1")] == [0, 1, 1]
+
+
 def oldest_torch() -> str:
     """What pip is to be asked for, for the oldest torch that pyproject.toml allows."""
     needed: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
@@ -173,19 +198,21 @@ def test_actions_are_pinned() -> None:
 
 
 def test_permissions_are_the_least() -> None:
-    """Nothing is granted to a whole workflow; one job may write, and it checks nothing out and runs nothing of the project."""
-    writers = []
+    """Nothing is granted to a whole workflow; two jobs may write, and they check nothing out and run nothing of the project."""
+    writers = {}
     for name, workflow in WORKFLOWS.items():
         assert workflow["permissions"] == {}
         assert "secrets." not in (ROOT / ".github/workflows" / name).read_text()
         for job in workflow["jobs"].values():
             if set(job["permissions"].values()) != {"read"}:
-                writers.append(name)
-                assert job["permissions"] == {"actions": "read", "pull-requests": "write"}
+                writers[name] = job["permissions"]
                 assert not [step for step in job["steps"] if re.search(r"checkout|cache|python|git |make", json.dumps(step))]
             for step in job["steps"]:
                 assert "checkout" not in step.get("uses", "") or step["with"]["persist-credentials"] is False
-    assert writers == ["verdict-comment.yml"]
+    assert writers == {
+        "release.yml": {"attestations": "write", "contents": "write", "id-token": "write"},
+        "verdict-comment.yml": {"actions": "read", "pull-requests": "write"},
+    }
 
 
 COMMENT = WORKFLOWS["verdict-comment.yml"]["jobs"]["comment"]

@@ -19,11 +19,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--kills is {options.kills}; it must be a whole number from 1 to {MOST}")
     if not 2 <= options.policies <= 1e15 or options.policies != int(options.policies):  # noqa: PLR2004 — one policy is no population
         raise UsageError(f"--policies is {options.policies:g}; it must be a whole number from 2 to 1e15")
-    from tqdm import tqdm
 
     from bench import kills
+    from targetrl_core.progress import progress
 
-    with tqdm(total=options.kills, unit="kill", disable=None, leave=False) as bar:
+    with progress(options.kills, "kills", quiet=options.quiet) as bar:
         found = kills.measure(int(options.policies), options.kills, bar.update)
     print(kills.text(found))
     return int(not all(kill.resumed for kill in found.found))

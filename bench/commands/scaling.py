@@ -23,15 +23,15 @@ def run(options: argparse.Namespace) -> int:
         value = getattr(options, name)
         if not least <= value <= most or value != int(value):
             raise UsageError(f"--{name} is {value:g}; it must be a whole number from {least} to {most:g}")
-    from tqdm import tqdm
 
     from bench.scaling import paper, ratio
     from bench.scaling.job import RankFailedError
     from bench.scaling.messages import Task
+    from targetrl_core.progress import progress
 
     task = Task(policies=int(options.policies), steps=options.steps, device=options.device)
     try:
-        with tqdm(total=2 * options.rounds, unit="round", disable=None, leave=False) as bar:
+        with progress(2 * options.rounds, "rounds", quiet=options.quiet) as bar:
             found = ratio.measure(task, options.ranks, options.rounds, bar.update)
     except RankFailedError as error:
         raise UsageError(str(error)) from error

@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from bench.evidence.schema import LABEL_PATTERN, Fingerprint
+from bench.evidence.untrusted import LONGEST, plain
 from bench.timing.nvml import driver_version
 from targetrl_core import UsageError
 from targetrl_core.devices import device_name
@@ -55,13 +56,13 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, pa
 def _compiler_version() -> str | None:
     """First line that the C++ compiler says of itself."""
     try:
-        said = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 — CXX is the user's
-    except (OSError, subprocess.SubprocessError):
+        said = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, timeout=10, check=True)  # noqa: S603 — CXX is the user's
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return said.stdout.splitlines()[0]
+    return plain(said.stdout.decode(errors="replace").partition("\n")[0], LONGEST) or None
 
 
 def _compile_flags() -> str | None:
     """Environment variables that change what compilers build."""
     set_here = [f"{name}={os.environ[name]}" for name in ("CFLAGS", "CXXFLAGS") if os.environ.get(name)]
-    return " ".join(set_here) or None
+    return plain(" ".join(set_here), LONGEST) or None

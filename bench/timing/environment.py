@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from bench.evidence.schema import Environment
+from bench.evidence.untrusted import plain
 from bench.timing import nvml
 
 CPU = Path("/sys/devices/system/cpu")
@@ -54,7 +55,7 @@ class Watch:
             on_battery=_on_battery(),
             gpu_processes=nvml.other_processes() if device == "cuda" else None,
             gpu_throttled=self.gpu_throttled if device == "cuda" else None,
-            thread_settings={name: os.environ[name][:200] for name in THREAD_VARIABLES if name in os.environ},
+            thread_settings={name: plain(os.environ[name][:200]) for name in THREAD_VARIABLES if name in os.environ},
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from targetrl_core.commands import WRONG_USAGE
-from targetrl_core.errors import one_of
+from targetrl_core.errors import one_line, one_of
 from targetrl_core.names import ARITHMETICS, BASELINES, DEVICES, OBJECTIVES, OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2 and one line that points to --help."""
-        self.exit(WRONG_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(WRONG_USAGE, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
 
 
 def add_place(parser: argparse.ArgumentParser, variant: str = "the fastest that can run here", device: str = "") -> None:

@@ -60,7 +60,7 @@ def _above() -> Path:
         home = Path.home()
     except RuntimeError as error:
         raise UsageError(f"no home folder is known to keep built kernels in; {_WAY_OUT}") from error
-    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "targetrl"
+    return home.absolute() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "targetrl"
 
 
 def _why_not_private(path: Path) -> str | None:

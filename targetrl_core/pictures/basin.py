@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from targetrl_core.outcomes import AT_TARGET, Outcomes
-from targetrl_core.pictures.canvas import BLUE, GREEN, GREY, VERMILLION, YELLOW, new_figure, png
+from targetrl_core.pictures.canvas import BLUE, GREEN, GREY, VERMILLION, new_figure, png
 from targetrl_core.sweeps.axes import Axis
 from targetrl_core.sweeps.run import Swept
 
@@ -27,7 +27,7 @@ INCHES = (5.2, 4.4)
 DISTANCES = (1e-4, 1.0)
 """Distances that the colours span, the same in every picture, so that pictures compare."""
 
-OUTCOME_COLOURS = dict(zip(Outcomes._fields, (GREEN, BLUE, VERMILLION, YELLOW), strict=True))
+OUTCOME_COLOURS = dict(zip(Outcomes._fields, (GREEN, BLUE, VERMILLION, GREY), strict=True))
 MOST_TICKS = 12
 
 

@@ -13,7 +13,7 @@ from targetrl_core.files import check_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, VERMILLION, GREEN, YELLOW, GREY = "#0072b2", "#d55e00", "#009e73", "#f0e442", "#bbbbbb"
+BLUE, VERMILLION, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#bbbbbb"
 """Of Okabe and Ito's palette, which colour-blind readers can tell apart, and a grey."""
 
 

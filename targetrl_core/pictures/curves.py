@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MOST = 1 << 24
 """Most policy-steps whose outputs are kept for a picture: 128 MiB, as each is with its logit."""
 
-BANDS = ((0.05, 0.95), (0.25, 0.75))
-"""Quantiles between which a band is drawn, the median a line."""
+BANDS = ((0.05, 0.95, 0.2), (0.25, 0.75, 0.4))
+"""Quantiles between which a band is drawn, and how opaque it is; the median is a line."""
 
 WIDTH, HEIGHT, DPI = 7.2, 4.2, 150
 
@@ -55,9 +55,9 @@ def _many(problem: Problem, outputs: NDArray[np.float32]) -> bytes:
     steps = np.arange(len(outputs))
     with new_figure(WIDTH, HEIGHT) as figure:
         axes = figure.subplots()
-        for low, high in BANDS:
+        for low, high, opacity in BANDS:
             between = np.quantile(outputs, (low, high), axis=1)
-            axes.fill_between(steps, *between, color=BLUE, alpha=0.25, linewidth=0, label=f"{low:.0%} to {high:.0%} of the policies")
+            axes.fill_between(steps, *between, color=BLUE, alpha=opacity, linewidth=0, label=f"{low:.0%} to {high:.0%} of the policies")
         axes.plot(steps, np.median(outputs, axis=1), color=BLUE, label="median")
         _target(axes, problem)
         axes.set(title=f"{_title(problem)}, {outputs.shape[1]:,} policies", xlabel="step", ylabel="output", ylim=(-0.02, 1.02))
