@@ -23,8 +23,8 @@ bench-peers: $(READY)  ## the same, beside numpy, numba and jax (installs some 6
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python -m pytest --benchmark-only --peers
 
-test: $(READY)  ## run the tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## run the tests, a few files at a time
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 mutants: $(READY)  ## change the code that decides, a little at a time, and see that a test notices; takes an hour
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,mutants]'

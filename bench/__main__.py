@@ -4,12 +4,31 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.commands import Command, ab, bounds, compare, docs, hostile, missing, peers, recommend, report, schema, soak, trajectories
+from bench.commands import (
+    Command,
+    ab,
+    bounds,
+    compare,
+    docs,
+    hostile,
+    kills,
+    missing,
+    peers,
+    recommend,
+    report,
+    scaling,
+    schema,
+    soak,
+    trajectories,
+)
 from bench.evidence.untrusted import plain
+from targetrl_core import __version__
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, schema, hostile, soak)
+COMMANDS: tuple[Command, ...] = (
+    report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, scaling, kills, hostile, soak, schema,
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,11 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"targetrl {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True)
     for command in COMMANDS:
         said = command.__doc__ or ""
         one = commands.add_parser(command.__name__.rpartition(".")[2], help=said, description=said)
         command.add_arguments(one)
+        one.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the result")
         one.set_defaults(run=command.run)
     return parser
 

@@ -18,6 +18,7 @@ from targetrl_core import Population, Problem
 from targetrl_core.names import OBJECTIVES
 from targetrl_core.oracle import Reference, reference
 from targetrl_core.probe import probe
+from targetrl_core.progress import watched
 from targetrl_core.variants import BUILT_IN
 
 STEPS = {10: 50_000, 50: 200_000, 100: 50_000, 300: 20_000, 1000: 5_000}
@@ -33,13 +34,13 @@ ONE_BY_ONE = 10_000
 """Most policy-steps for the variants that train one policy after another, of at most 50 policies."""
 
 
-def measure() -> dict[str, Any]:
+def measure(*, quiet: bool = True) -> dict[str, Any]:
     """``objective/optimizer`` → steps → tensor → largest distance and what showed it; and the share of policies at a kink.
 
     That share is of the specification's starts under the first setting of each optimiser.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for problem, n in _problems():
+    for problem, n in watched(list(_problems()), "problems", quiet=quiet):
         population = _starts(problem, n)
         expected = reference(problem, population)
         rows = found.setdefault(f"{problem.objective}/{problem.optimizer}", {}).setdefault(str(problem.steps), {})
@@ -48,7 +49,6 @@ def measure() -> dict[str, Any]:
             for tensor, distance in distances.items():
                 if distance > rows.get(tensor, {"distance": -1.0})["distance"]:
                     rows[tensor] = {"distance": round(distance, 2), "variant": name, "arithmetic": arithmetic, "problem": _text(problem)}
-        print(f"{_text(problem)}: kinked {expected.kinked.double().mean():.4%}", flush=True)
     return found
 
 
@@ -103,6 +103,6 @@ def _text(problem: Problem) -> str:
     return f"{problem.objective} {problem.optimizer} {problem.steps} steps: " + " ".join(values)
 
 
-def main(results: Path) -> None:
+def main(results: Path, *, quiet: bool = True) -> None:
     """Measure and write ``bounds.json``."""
-    write_atomically(results / "bounds.json", json.dumps(measure(), indent=1) + "\n")
+    write_atomically(results / "bounds.json", json.dumps(measure(quiet=quiet), indent=1) + "\n")

@@ -14,7 +14,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.evidence import lock
-from bench.evidence.files import RESULTS, check_writable
+from bench.evidence.files import RESULTS
 from bench.evidence.fingerprint import check_label
 from bench.evidence.session import Session, strip_device
 from bench.report import folder
@@ -27,6 +27,7 @@ from bench.timing.time_limit import time_limit
 from targetrl_core import UsageError, available_devices
 from targetrl_core.devices import find_device, why_absent
 from targetrl_core.errors import one_of
+from targetrl_core.files import check_writable
 from targetrl_core.names import DEVICES
 
 SESSION = pytest.StashKey[Session]()
@@ -43,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--row-timeout", type=float, default=LIMIT_SECONDS, metavar="SECONDS",
                     help=f"a row that takes longer is ended, and not measured (default: {LIMIT_SECONDS:g})")  # fmt: skip
     group.addoption("--peers", action="store_true", help="time the peers too: numpy, numba and jax (pip install '.[peers]')")
+    group.addoption("--sharding", action="store_true", help="time ranks that train together too: half a minute")
     group.addoption("--quick", action="store_true", help="a few rows in under 40 s; never written to results/")
 
 
@@ -161,6 +163,12 @@ def _given_up(item: pytest.Item) -> Callable[[str], None]:
         os._exit(pytest.ExitCode.TESTS_FAILED)
 
     return end
+
+
+@pytest.fixture
+def why_no_ranks(request: pytest.FixtureRequest) -> str | None:
+    """Why ranks are not timed in this run, if they are not."""
+    return None if request.config.getoption("--sharding") else "ranks are timed with --sharding"
 
 
 @pytest.fixture(scope="session")

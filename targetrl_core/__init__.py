@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from targetrl_core.errors import UsageError
     from targetrl_core.population import Population
     from targetrl_core.problem import Problem
-    from targetrl_core.streaming import Summary, stream
+    from targetrl_core.streaming import stream
+    from targetrl_core.summary import Summary
+    from targetrl_core.sweeps import sweep
     from targetrl_core.training import Run, train
     from targetrl_core.variants import VARIANTS, Variant
     from targetrl_core.verification import Report, verify
@@ -28,12 +30,13 @@ _HOMES = {
     "Problem": "problem",
     "Report": "verification",
     "Run": "training",
-    "Summary": "streaming",
+    "Summary": "summary",
     "UsageError": "errors",
     "VARIANTS": "variants",
     "Variant": "variants",
     "available_devices": "devices",
     "stream": "streaming",
+    "sweep": "sweeps",
     "train": "training",
     "verify": "verification",
 }
@@ -49,6 +52,7 @@ __all__ = [
     "Variant",
     "available_devices",
     "stream",
+    "sweep",
     "train",
     "verify",
 ]

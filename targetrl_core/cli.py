@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 from targetrl_core import __version__
-from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE, Command, devices, train, verify
+from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE, Command, devices, sweep, train, verify
+from targetrl_core.commands.completion import add_completion
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (train, devices, verify)
+COMMANDS: tuple[Command, ...] = (train, sweep, verify, devices)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     about = "Train many tiny reward-driven policies fast, and prove that they converge identically."
     parser = Parser(prog="targetrl", description=about)
     parser.add_argument("--version", action="version", version=f"targetrl {__version__}")
+    add_completion(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         said = command.__doc__ or ""

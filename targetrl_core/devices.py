@@ -1,5 +1,6 @@
 """What this machine has and why not more; what memory is free; the one clock that waits for every device."""
 
+import os
 import shutil
 import sysconfig
 import time
@@ -74,6 +75,11 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(psutil.virtual_memory().available)
+
+
+def cores() -> int:
+    """Logical cores of this host that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_name(device: torch.device) -> str | None:

@@ -179,11 +179,14 @@ def linear_start(first_seed: int, n: int) -> tuple[Tensor, Tensor]:
     block = 1 << 18  # fits the second-level cache; the 398 passes below then stay out of memory
     for begin in range(0, n, block):
         count = min(block, n - begin)
-        seeds = torch.arange(count) + ((first_seed + begin) & 0xFFFFFFFF)
-        words = _seeded_words(_wrapped(seeds))
-        weight[begin : begin + count] = _uniform(_output(words, 0))
-        bias[begin : begin + count] = _uniform(_output(words, 1))
+        weight[begin : begin + count], bias[begin : begin + count] = starts(torch.arange(count) + ((first_seed + begin) & 0xFFFFFFFF))
     return weight, bias
+
+
+def starts(seeds: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and bias of ``nn.Linear(1, 1)`` under each seed, [n] int64 of which the low 32 bits count; [n] float32 each."""
+    words = _seeded_words(_wrapped(seeds))
+    return _uniform(_output(words, 0)), _uniform(_output(words, 1))
 
 
 def _wrapped64(seed: int) -> int:

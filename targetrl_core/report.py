@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from tabulate import tabulate
@@ -11,20 +12,36 @@ from torch.nn import functional
 
 from targetrl_core.devices import device_name, why_absent
 from targetrl_core.names import DEVICES
+from targetrl_core.outcomes import Outcomes
 from targetrl_core.problem import Problem, value_of
-from targetrl_core.streaming import Summary
+from targetrl_core.summary import Summary
 from targetrl_core.training import Run
 from targetrl_core.variants import VARIANTS
 from targetrl_core.variants.listing import TINY_OUTPUT, noise_of_policy
 from targetrl_core.verification import Report
 
 
+class Listed(NamedTuple):
+    """What the listing says of one policy at one step, before its update."""
+
+    step: int
+    output: float
+    reward: float
+    loss: float
+
+
 def listing_lines(run: Run) -> Iterator[str]:
-    """What the listing prints of one policy: a line for each step, before its update."""
+    """What the listing prints of one policy: a line for each step."""
+    for step, output, reward, loss in listing(run):
+        yield f"Step {step}: output={output:.3f}, reward={reward:.3f}, loss={loss:.3f}"
+
+
+def listing(run: Run) -> Iterator[Listed]:
+    """What the listing says of one policy, step by step."""
     if run.history is None or run.logits is None:
         raise TypeError("only a recorded run has lines")
     if run.problem.objective == "reinforce":
-        yield from _reinforce_lines(run, run.history[:, 0])
+        yield from _reinforce_listing(run, run.history[:, 0])
         return
     target, k = value_of(run.problem.target, 0), value_of(run.problem.k, 0)
     for step in range(run.problem.steps):
@@ -32,10 +49,10 @@ def listing_lines(run: Run) -> Iterator[str]:
         reward = 1.0 - abs(output.item() - target) * k
         log_output = functional.logsigmoid(z) if output.item() < TINY_OUTPUT else torch.log(output)
         loss = -reward if run.problem.objective == "pathwise" else (-reward * log_output).item()
-        yield f"Step {step}: output={output.item():.3f}, reward={reward:.3f}, loss={loss:.3f}"
+        yield Listed(step, output.item(), reward, loss)
 
 
-def _reinforce_lines(run: Run, outputs: Tensor) -> Iterator[str]:
+def _reinforce_listing(run: Run, outputs: Tensor) -> Iterator[Listed]:
     """The same of `reinforce`: mean reward and loss of the actions that were drawn, from the noise that belongs to the policy."""
     problem, start = run.problem, replace(run.population.to("cpu"), age=run.population.age - run.problem.steps)
     target, k, sigma, decay = (value_of(getattr(problem, name), 0) for name in ("target", "k", "sigma", "baseline_decay"))
@@ -44,7 +61,7 @@ def _reinforce_lines(run: Run, outputs: Tensor) -> Iterator[str]:
         rewards = 1.0 - k * (output + sigma * noise - target).abs()
         log_density = Normal(output, sigma).log_prob(output + sigma * noise)
         loss, reward = -((rewards - baseline) * log_density).mean().item(), rewards.mean().item()
-        yield f"Step {step}: output={output.item():.3f}, reward={reward:.3f}, loss={loss:.3f}"
+        yield Listed(step, output.item(), reward, loss)
         if problem.keeps_baseline:
             baseline += (1.0 - decay) * (reward - baseline)
 
@@ -53,8 +70,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     """What became of a population: outcomes, outputs, first steps at target, checksum."""
     n, problem = summary.policies, summary.problem
     yield f"{n:,} policies, {problem.objective}, {problem.steps} steps, {problem.arithmetic}, {summary.variant} on {summary.device}"
-    rows = [(name.replace("_", " "), f"{count:,}", f"{count / n:.2%}") for name, count in summary.outcomes._asdict().items()]
-    yield tabulate(rows, headers=("outcome", "policies", "share"), colalign=("left", "right", "right"))
+    yield outcome_table(summary.outcomes)
     yield ""
     tenths = summary.histogram.reshape(10, -1).sum(1).tolist()
     rows = [(f"{i / 10:.1f} … {(i + 1) / 10:.1f}", f"{count:,}", "█" * round(_WIDEST * count / n)) for i, count in enumerate(tenths)]
@@ -62,6 +78,12 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield ""
     yield "first within 0.02 of the target: " + ", ".join(_first_step(summary, share) for share in (0.05, 0.5, 0.95))
     yield f"checksum of the trained weights and biases: {summary.checksum:016x}"
+
+
+def outcome_table(outcomes: Outcomes) -> str:
+    """How many policies ended where, and which share of all that is."""
+    rows = [(name.replace("_", " "), f"{count:,}", f"{count / sum(outcomes):.2%}") for name, count in outcomes._asdict().items()]
+    return tabulate(rows, headers=("outcome", "policies", "share"), colalign=("left", "right", "right"))
 
 
 _WIDEST = 40
@@ -73,20 +95,35 @@ def _first_step(summary: Summary, share: float) -> str:
     return f"{share:.0%} " + ("never" if step is None else f"by step {step}")
 
 
+class Place(NamedTuple):
+    """A device, or a variant on it: what it is called, and why it cannot be used, or None."""
+
+    device: str
+    variant: str | None
+    name: str | None
+    reason: str | None
+
+
+def places() -> Iterator[Place]:
+    """Every device, and every variant on those that are here."""
+    for name in DEVICES:
+        absent = why_absent(name)
+        yield Place(name, None, None if absent else device_name(torch.device(name)), absent)
+        for variant in () if absent else VARIANTS:
+            yield Place(name, variant.name, None, variant.unsupported(Problem(), torch.device(name), 1))
+
+
 def device_lines() -> Iterator[str]:
     """Every device and every variant on it: available, or why not."""
     yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
-    rows = []
-    for name in DEVICES:
-        reason = why_absent(name)
-        if reason is not None:
-            rows.append((name, "", f"not available: {reason}"))
-            continue
-        device = torch.device(name)
-        rows.append((name, "", device_name(device) or "available"))
-        for variant in VARIANTS:
-            cannot = variant.unsupported(Problem(), device, 1)
-            rows.append(("", variant.name, "available" if cannot is None else f"not available: {cannot}"))
+    rows = [
+        (
+            "" if place.variant else place.device,
+            place.variant or "",
+            (place.name or "available") if place.reason is None else f"not available: {place.reason}",
+        )
+        for place in places()
+    ]
     yield tabulate(rows, headers=("device", "variant", "status"), tablefmt="simple")
 
 

@@ -1,63 +1,78 @@
 """stream: train a population of any size from its seeds, a chunk at a time, and keep what can be said of it in constant memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import fields
 from functools import lru_cache
-from typing import NamedTuple, Self
+from hashlib import sha256
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
-from targetrl_core.history import History
-from targetrl_core.outcomes import Outcomes, Thresholds, first_steps, outputs_of, thresholds
+from targetrl_core.finishing import chunk_of, finishing
+from targetrl_core.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.problem import Problem
-from targetrl_core.training import choose, prepared, require
+from targetrl_core.summary import BINS, Summary
+from targetrl_core.training import choose, require
 from targetrl_core.variants import Variant, find_variant
 from targetrl_core.variants.variant import Finished, Seeded
 
-BINS = 100
-"""Bins of the histogram of outputs, equal ones from 0 to 1."""
-
-CPU_CHUNK, GPU_CHUNK = 1 << 17, 1 << 25
-"""Policies of a chunk: what fits the caches of a CPU; what fills a GPU."""
-
-HISTORY_CHUNK = 1 << 24
-"""Policy-steps of a chunk where a variant has to record all outputs to tell the first step at target: 128 MiB."""
+Fact = int | float | str
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What became of the policies trained so far.
-
-    Attributes:
-        problem: what they were trained on.
-        variant: name of the variant that trained them.
-        device: where.
-        policies: how many they are.
-        outcomes: where they ended.
-        histogram: outputs after the last update, counted in ``BINS`` equal bins from 0 to 1, [BINS] int64.
-        first_steps: how many policies first came within 0.02 of the target before update t, [steps + 1] int64; the last
-            entry counts those that never did.
-        checksum: of index and bits of every policy's trained weight and bias; the same for any chunks, threads and, in
-            portable arithmetic, any variant and device.
-    """
+class Plan(NamedTuple):
+    """A population that is to be trained: checked, and its variant chosen."""
 
     problem: Problem
-    variant: str
-    device: str
-    policies: int
-    outcomes: Outcomes
-    histogram: Tensor
-    first_steps: Tensor
-    checksum: int
+    n: int
+    variant: Variant
+    device: torch.device
+    seed: int
+    chunk: int
 
-    def first_step_quantile(self, share: float) -> int | None:
-        """The step before which ``share`` of the policies had first come to the target; None where fewer ever did."""
-        reached = self.first_steps[:-1].cumsum(0) >= share * self.policies
-        return int(reached.to(torch.int8).argmax()) if bool(reached.any()) else None
+    def nothing(self) -> Summary:
+        """The summary of a population of which no policy has been trained."""
+        return Summary.nothing(self.problem, self.variant.name, str(self.device))
+
+    def train(self, span: range, before: Summary | None = None) -> Iterator[Summary]:
+        """Train policies ``span.start`` … ``span.stop − 1``, of which ``before`` has had the first; after each chunk, all so far."""
+        total = before or self.nothing()
+        ready: tuple[int, Seeded] | None = None
+        for start in range(span.start + total.policies, span.stop, self.chunk):
+            stop = min(start + self.chunk, span.stop)
+            if ready is None or ready[0] != stop - start or self.problem.policies is not None:
+                ready = (stop - start, _ready(self, start, stop))
+            total = total.plus(_summary(self, ready[1](self.seed + start), start))
+            yield total
+
+    def facts(self) -> dict[str, Fact]:
+        """What the result depends on, by name; constants given per policy by their digest. Equal facts, equal bits."""
+        problem = {field.name: _fact(getattr(self.problem, field.name)) for field in fields(self.problem)}
+        return {"population": self.n, "seed": self.seed, "variant": self.variant.name, "device": self.device.type, **problem}
+
+
+def plan(  # noqa: PLR0913 — those of stream
+    problem: Problem,
+    n: int,
+    *,
+    seed: int = 0,
+    variant: str | Variant = "auto",
+    device: str | torch.device = "cpu",
+    chunk: int | None = None,
+) -> Plan:
+    """What ``stream`` trains, checked; arguments and errors are those of ``stream``."""
+    place = find_device(device)
+    check_seeds(n, seed)
+    problem.check_policies(n)
+    if chunk is not None and chunk < 1:
+        raise UsageError(f"chunk is {chunk}; it must be at least 1")
+    chosen = choose(problem, place, n) if variant == "auto" else find_variant(variant) if isinstance(variant, str) else variant
+    require(chosen, problem, place, n)
+    size = chunk or chunk_of(problem, place, recorded=chosen.prepare_seeded is None)
+    return Plan(problem, n, chosen, place, seed, size)
 
 
 def stream(  # noqa: PLR0913 — all but two are keywords
@@ -68,6 +83,7 @@ def stream(  # noqa: PLR0913 — all but two are keywords
     variant: str | Variant = "auto",
     device: str | torch.device = "cpu",
     chunk: int | None = None,
+    span: range | None = None,
 ) -> Iterator[Summary]:
     """Train policies ``seed`` … ``seed + n − 1`` a chunk at a time; after each, say what became of all so far.
 
@@ -80,102 +96,57 @@ def stream(  # noqa: PLR0913 — all but two are keywords
         variant: a name in ``VARIANTS``, a variant of your own, or ``auto``: the fastest that can run here.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         chunk: policies that are trained at a time; by default what suits the device.
+        span: train these of the n policies only; summaries of spans that together are all add up to that of the population.
 
     Raises:
         UsageError: (a ValueError) as ``train`` does.
     """
-    place = find_device(device)
-    check_seeds(n, seed)
-    problem.check_policies(n)
-    if chunk is not None and chunk < 1:
-        raise UsageError(f"chunk is {chunk}; it must be at least 1")
-    chosen = choose(problem, place, n) if variant == "auto" else find_variant(variant) if isinstance(variant, str) else variant
-    require(chosen, problem, place, n)
-    return _summaries(_Task(problem, chosen, place, seed), n, chunk or _chunk(problem, chosen, place))
+    asked = plan(problem, n, seed=seed, variant=variant, device=device, chunk=chunk)
+    if span is not None and not (span.step == 1 and 0 <= span.start <= span.stop <= n):
+        raise UsageError(f"span is {span}; it must be a range of policies within 0 … {n - 1}, all of them")
+    return asked.train(range(n) if span is None else span)
 
 
-class _Task(NamedTuple):
-    problem: Problem
-    variant: Variant
-    device: torch.device
-    seed: int
+def require_equal(where: str, found: dict[str, Fact], wanted: dict[str, Fact]) -> None:
+    """Raise UsageError, naming the first key and both values, where two runs are not one."""
+    for key in [*wanted, *found]:
+        if found.get(key) != wanted.get(key):
+            raise UsageError(f"{where}{key} is {found.get(key, 'missing')}, and this run's is {wanted.get(key, 'missing')}")
 
 
-def _chunk(problem: Problem, variant: Variant, device: torch.device) -> int:
-    if variant.prepare_seeded is None:
-        return max(1, HISTORY_CHUNK // problem.steps)
-    return CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
+def _fact(value: object) -> Fact:
+    if isinstance(value, Tensor):
+        return f"sha256 {sha256(value.numpy().astype('<f8').tobytes()).hexdigest()}"
+    return value if isinstance(value, (int, float)) else str(value)
 
 
-def _summaries(task: _Task, n: int, chunk: int) -> Iterator[Summary]:
-    counts = _Counts.none(task.problem)
-    ready: tuple[int, Seeded] | None = None
-    for start in range(0, n, chunk):
-        stop = min(start + chunk, n)
-        if ready is None or ready[0] != stop - start or task.problem.policies is not None:
-            ready = (stop - start, _ready(task, start, stop))
-        counts = counts.plus(_count(task.problem, ready[1](task.seed + start), start))
-        yield Summary(
-            problem=task.problem,
-            variant=task.variant.name,
-            device=str(task.device),
-            policies=stop,
-            outcomes=Outcomes(*counts.outcomes.tolist()),
-            histogram=counts.histogram,
-            first_steps=counts.first_steps,
-            checksum=int(counts.checksum) % 2**64,
-        )
-
-
-def _ready(task: _Task, start: int, stop: int) -> Seeded:
+def _ready(plan: Plan, start: int, stop: int) -> Seeded:
     """What trains policies ``start`` … ``stop − 1``, given the first one's seed."""
-    problem = task.problem if task.problem.policies is None else task.problem.take(slice(start, stop))
-    if task.variant.prepare_seeded is not None:
-        return task.variant.prepare_seeded(problem, task.device, stop - start)
-    return _recorded(task.variant, problem, task.device, stop - start)
+    problem = plan.problem if plan.problem.policies is None else plan.problem.take(slice(start, stop))
+    if plan.variant.prepare_seeded is not None:
+        return plan.variant.prepare_seeded(problem, plan.device, stop - start)
+    finish = finishing(plan.variant, problem, plan.device, stop - start)
+    return lambda seed: finish(Population.initialise(stop - start, seed))
 
 
-def _recorded(variant: Variant, problem: Problem, device: torch.device, n: int) -> Seeded:
-    """A variant that knows no seeds: the population is made for it, and its history tells the first steps."""
-    run = prepared(variant, problem, device, n)
-
-    def train(seed: int) -> Finished:
-        history = History.empty(problem.steps, n, device)
-        population = run(Population.initialise(n, seed).to(device), history)
-        return Finished(population, first_steps(problem, history).to(device), outputs_of(problem, population).to(device))
-
-    return train
-
-
-class _Counts(NamedTuple):
-    """What is kept of a chunk: int64 tensors on the CPU, which add up."""
-
-    outcomes: Tensor
-    histogram: Tensor
-    first_steps: Tensor
-    checksum: Tensor
-
-    @classmethod
-    def none(cls, problem: Problem) -> Self:
-        return cls(*(torch.zeros(size, dtype=torch.int64) for size in (len(Outcomes._fields), BINS, problem.steps + 1, 1)))
-
-    def plus(self, other: Self) -> Self:
-        return type(self)(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
-
-def _count(problem: Problem, finished: Finished, start: int) -> _Counts:
-    outputs = finished.outputs
+def _summary(plan: Plan, finished: Finished, start: int) -> Summary:
+    """Of a chunk, whose first policy is ``start``."""
+    outputs, problem = finished.outputs, plan.problem
     n = len(outputs)
     limits = _thresholds(problem, outputs.device, start, n)
     at_target = (outputs >= limits.low) & (outputs <= limits.high)
     collapsed = (outputs <= limits.collapsed) & ~at_target
     saturated = (outputs >= limits.saturated) & ~at_target
-    found = torch.stack([at_target.sum(), collapsed.sum(), saturated.sum()]).cpu()
-    return _Counts(
-        outcomes=torch.cat((found, n - found.sum(0, keepdim=True))),
+    at_target_n, collapsed_n, saturated_n = torch.stack([at_target.sum(), collapsed.sum(), saturated.sum()]).tolist()
+    return Summary(
+        problem=problem,
+        variant=plan.variant.name,
+        device=str(plan.device),
+        policies=n,
+        outcomes=Outcomes(at_target_n, collapsed_n, saturated_n, n - at_target_n - collapsed_n - saturated_n),
         histogram=torch.bincount((outputs * BINS).to(torch.int32).clamp_(max=BINS - 1), minlength=BINS).cpu(),
         first_steps=torch.bincount(finished.first_steps.to(torch.int32), minlength=problem.steps + 1).cpu(),
-        checksum=_checksum(finished.population, start).sum(0, keepdim=True).cpu(),
+        checksum=int(_checksum(finished.population, start).sum()) % 2**64,
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.docs import objectives, pictures
+from bench.docs import basins, objectives, pictures
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -20,6 +20,11 @@ def test_pictures_show_what_the_code_computes() -> None:
         assert pictures.stamp(specification) in (DOCS / name).read_text(encoding="utf-8"), name
 
 
+def test_the_picture_of_a_sweep_shows_what_the_code_computes() -> None:
+    """It carries the digest of what the sweep finds today, and of what draws it."""
+    assert basins.stamp(basins.swept()).encode() in (DOCS / basins.PICTURE).read_bytes()
+
+
 def test_a_stale_picture_would_be_noticed() -> None:
     """One other value is another digest."""
     specification = {"data": {"values": [{"step": 0, "share": 0.5}]}}
@@ -27,7 +32,7 @@ def test_a_stale_picture_would_be_noticed() -> None:
     assert pictures.digest(specification) != pictures.digest(changed)
 
 
-@pytest.mark.parametrize("name", ["objectives.md", *objectives.PICTURES])
+@pytest.mark.parametrize("name", ["objectives.md", basins.PICTURE, *objectives.PICTURES])
 def test_the_page_links_what_is_there(name: str) -> None:
     """Every picture that the page shows exists."""
     assert (DOCS / name).exists()

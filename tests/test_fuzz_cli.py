@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import bench.__main__ as of_bench
-from bench import commands, soak
+from bench import commands, kills, soak
 from bench.commands import ab, bounds, docs, peers
 from bench.cost import here
 from bench.evidence.fingerprint import fingerprint
@@ -25,16 +25,21 @@ from bench.hostile import feed
 from bench.hostile.readers import real_evidence
 from bench.hostile.values import TEXTS
 from bench.report import page
+from bench.scaling import paper, ratio
 from bench.timing.environment import THREAD_VARIABLES, Watch
 from bench.trajectories import record
 from bench.verdicts.sides import ROOT, snapshot
-from targetrl_core import UsageError, cli, report, streaming, training, verification
+from targetrl_core import UsageError, cli, report, report_json, training, verification
+from targetrl_core.commands import sweep
 from targetrl_core.commands.parser import Parser
 from targetrl_core.fused import cache
 from targetrl_core.history import History
 from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
-from targetrl_core.outcomes import Outcomes
+from targetrl_core.pictures import curves
 from targetrl_core.population import Population, check_seeds
+from targetrl_core.sharding import everywhere
+from targetrl_core.sweeps import lines
+from targetrl_core.sweeps import run as train_grid
 from targetrl_core.variants import BUILT_IN
 
 NUMBERS = (
@@ -75,13 +80,25 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(Population, "initialise", classmethod(few))
         patch.setattr(training, "_prepared", lambda *_: lambda population, _: population)
         patch.setattr(History, "empty", lambda *_: SimpleNamespace(outputs=torch.ones(1, 1), logits=torch.ones(1, 1)))
-        patch.setattr(streaming, "_summaries", summaries)
+        patch.setattr(everywhere, "_trained", lambda shards, *_: (shards[0].plan.nothing(), True))
+        patch.setattr(curves, "learning_curves", lambda _: b"")
+        patch.setattr(train_grid, "train_grid", lambda *_, **__: None)
+        patch.setattr(lines, "sweep_lines", lambda _: ["a line"])
+        patch.setattr(lines, "sweep_json", lambda _: {})
+        patch.setattr(sweep, "_write", lambda *_: [])
+        patch.setattr(ratio, "measure", lambda *_: None)
+        patch.setattr(ratio, "text", lambda _: "a line")
+        patch.setattr(paper, "text", lambda _: "a table")
+        patch.setattr(kills, "measure", lambda *_: SimpleNamespace(found=[]))
+        patch.setattr(kills, "text", lambda _: "a line")
         patch.setattr(report, "listing_lines", lambda _: ["a line"])
+        for name in ("run", "verified"):
+            patch.setattr(report_json, name, lambda _: {})
         patch.setattr(report, "verify_line", lambda _: "a line")
         patch.setattr(verification, "certify", lambda *_: None)
-        patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=()))
+        patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), identical=True))
         for module, name in ((ab, "_compare"), (ab, "_self_test"), (bounds, "run"), (docs, "run"), (peers, "run"), (record, "main")):
-            patch.setattr(module, name, lambda *_: 0)
+            patch.setattr(module, name, lambda *_, **__: 0)
         patch.setattr(soak, "main", lambda *_: (["a line"], True))
         patch.setattr(feed, "feed", lambda *_, **__: {})
         patch.setattr(commands, "RESULTS", folder)
@@ -95,12 +112,6 @@ def few(cls: type[Population], n: int, seed: int = 0, start: int = 0) -> Populat
     """Three policies, where the seeds are those of any number."""
     check_seeds(n, seed, start)
     return cls.fresh(torch.zeros(3), torch.zeros(3))
-
-
-def summaries(task: Any, n: int, _chunk: int) -> Iterator[streaming.Summary]:  # noqa: ANN401 — a type of the module's own
-    """As if all were trained."""
-    counts = torch.zeros(streaming.BINS, dtype=torch.int64)
-    yield streaming.Summary(task.problem, task.variant.name, str(task.device), n, Outcomes(n, 0, 0, 0), counts, torch.zeros(3), 0)
 
 
 def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> tuple[int, str]:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from targetrl_core import Population, Problem, Summary, UsageError, stream, streaming, train
+from targetrl_core import Population, Problem, Summary, UsageError, stream, train
 from targetrl_core.cli import main
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
 from targetrl_core.outcomes import first_steps
-from targetrl_core.streaming import BINS
+from targetrl_core.streaming import Plan
+from targetrl_core.summary import BINS
 
 
 def whole(problem: Problem, n: int, **options: Any) -> Summary:  # noqa: ANN401
@@ -71,6 +72,8 @@ def test_every_summary_is_of_all_so_far() -> None:
     for summary in summaries:
         assert sum(summary.outcomes) == summary.policies == int(summary.histogram.sum()) == int(summary.first_steps.sum())
     assert summaries[1].checksum == whole(Problem(), 600).checksum
+    spans = whole(Problem(), 1000, span=range(600)).plus(whole(Problem(), 1000, span=range(600, 1000)))
+    assert (spans.checksum, spans.outcomes) == (summaries[-1].checksum, summaries[-1].outcomes)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,7 @@ def test_every_summary_is_of_all_so_far() -> None:
         ({"n": 0}, "n is 0; it must be an integer of at least 1"),
         ({"n": 5, "chunk": 0}, "chunk is 0; it must be at least 1"),
         ({"n": 5, "seed": 2**64 - 2}, "seed"),
+        ({"n": 5, "span": range(3, 6)}, "span is range.3, 6.; it must be a range of policies within 0 … 4"),
         ({"n": 5, "variant": "none"}, "variant is 'none'"),
         ({"n": 10**6, "variant": "eager"}, "variant eager cannot run here"),
     ],
@@ -119,14 +123,15 @@ def test_train_streams_and_says_what_it_found(capsys: pytest.CaptureFixture[str]
 
 def test_an_interrupted_run_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """After Ctrl-C, `targetrl train` prints how many policies it had trained and what became of them, and exits with 130."""
+    train = Plan.train
 
-    def interrupted(*arguments: Any, **options: Any) -> Iterator[Summary]:  # noqa: ANN401
-        summaries = stream(*arguments, **options, chunk=400)
+    def interrupted(asked: Plan, span: range) -> Iterator[Summary]:
+        summaries = train(asked._replace(chunk=400), span)
         yield next(summaries)
         yield next(summaries)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(streaming, "stream", interrupted)
+    monkeypatch.setattr(Plan, "train", interrupted)
     assert main(["train", "--population", "1e12"]) == 130
     shown = capsys.readouterr()
     assert shown.err.strip() == "targetrl: interrupted after 800 of 1,000,000,000,000 policies"

@@ -1,6 +1,7 @@
 """Say whether HEAD (by default the working tree) is slower or faster than BASE, with a verdict whose error rate is known."""
 
 import argparse
+import json
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from targetrl_core.names import DEVICES
 
 if TYPE_CHECKING:
     from bench.verdicts.run import Run
+    from bench.verdicts.trials import Trial
 
 BUDGET_SECONDS_PER_ROW = 30.0
 
@@ -64,7 +66,7 @@ def _compare(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name:
         folder = Path(name)
         base, head = snapshot(options.base, folder / "base"), snapshot(options.head, folder / "head")
-        with _progress("making populations to train") as tell:
+        with _progress("making populations to train", quiet=options.quiet) as tell:
             pools = make_pools(chosen, folder)
             asked = [RowTask(name=row.name, row=row, pool=pools[row]) for row in chosen]
             found = Run(asked, {"base": str(base.folder), "head": str(head.folder)}, options.device)
@@ -79,23 +81,31 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _self_test(options: argparse.Namespace) -> int:
+    from bench.report.verdicts import rates_table
     from bench.verdicts import selftest
 
     if options.sets < 1:
         raise UsageError(f"--sets is {options.sets}; it must be at least 1")
-    with _progress("sets of 16 processes", options.sets) as tell:
-        print(selftest.main(options.results, options.device, options.sets, beside_load=options.beside_load, tell=tell))
+    with _progress("sets of 16 processes", options.sets, quiet=options.quiet) as tell:
+        trials, path = selftest.main(options.results, options.device, options.sets, beside_load=options.beside_load, tell=tell)
+    print(_rates_json(trials, path) if options.json else f"{rates_table(trials)}\nwrote {path}")
     return 0
 
 
+def _rates_json(trials: "list[Trial]", path: Path) -> str:
+    from bench.verdicts.rates import rates
+
+    counted = [{name: value if name == "planted" else value._asdict() for name, value in rate._asdict().items()} for rate in rates(trials)]
+    return json.dumps({"rates": counted, "written": str(path)}, indent=1)
+
+
 @contextmanager
-def _progress(what: str, sets: int = 1) -> Iterator[Callable[["Run"], None]]:
+def _progress(what: str, sets: int = 1, *, quiet: bool) -> Iterator[Callable[["Run"], None]]:
     """A bar of processes, on standard error."""
-    from tqdm import tqdm
-
     from bench.verdicts.rule import LAST
+    from targetrl_core.progress import progress
 
-    with tqdm(total=sets * LAST, desc=what, unit="process", dynamic_ncols=True) as bar:
+    with progress(sets * LAST, "processes", quiet=quiet, what=what) as bar:
 
         def tell(run: "Run") -> None:
             bar.set_description(f"{len(run.open)} of {len(run.asked)} rows open")

@@ -14,5 +14,6 @@ def run(options: argparse.Namespace) -> int:
     """Measure, and write bounds.json."""
     from bench import bounds
 
-    bounds.main(options.results)
+    bounds.main(options.results, quiet=options.quiet)
+    print(f"wrote {options.results / 'bounds.json'}")
     return 0

@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Count what becomes of them; 1 where one is neither refused nor shown safely, or takes too long."""
     from tabulate import tabulate
-    from tqdm import tqdm
 
     from bench.hostile.feed import feed
+    from targetrl_core.progress import progress
 
     for name, least in (("files", 1), ("first", 0)):
         if getattr(options, name) < least:
             raise UsageError(f"--{name} is {getattr(options, name)}; it must be at least {least}")
-    with tqdm(total=options.files, unit=" files", disable=None, leave=False) as bar:
+    with progress(options.files, "files", quiet=options.quiet) as bar:
         counts = feed(options.files, first=options.first, seed=options.seed, keep=options.keep, tell=bar.update)
     lines = [(name, one.files, one.refused, one.shown, one.failed, f"{one.slowest_seconds:.3f}") for name, one in counts.items()]
     print(tabulate(lines, ("files", "fed", "refused by name", "shown safely", "failed", "slowest, s"), intfmt=","))

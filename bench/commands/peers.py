@@ -14,4 +14,4 @@ def run(options: argparse.Namespace) -> int:
     """Time them, and write the evidence of the sweep."""
     from bench.peers import sweep
 
-    return sweep.main(options.results)
+    return sweep.main(options.results, quiet=options.quiet)

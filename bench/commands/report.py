@@ -14,6 +14,6 @@ def run(options: argparse.Namespace) -> int:
     """Write, and say what was written."""
     from bench.report import folder
 
-    for line in folder.write(options.results):
+    for line in folder.write(options.results, quiet=options.quiet):
         print(line)
     return 0

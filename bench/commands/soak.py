@@ -17,11 +17,11 @@ def run(options: argparse.Namespace) -> int:
     """Train, and print what grew; 1 where something did, beyond its bound."""
     if options.trainings < LEAST:
         raise UsageError(f"--trainings is {options.trainings}; it must be at least {LEAST}")
-    from tqdm import tqdm
 
     from bench import soak
+    from targetrl_core.progress import progress
 
-    with tqdm(total=options.trainings, unit=" trainings", disable=None, leave=False) as bar:
+    with progress(options.trainings, "trainings", quiet=options.quiet) as bar:
         lines, bounded = soak.main(options.trainings, bar.update)
     print("\n".join(lines))
     return int(not bounded)

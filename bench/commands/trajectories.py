@@ -16,15 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Record, and write the evidence."""
-    from bench.evidence.files import check_writable
     from bench.evidence.fingerprint import check_label
     from bench.trajectories import record
     from targetrl_core.devices import find_device
+    from targetrl_core.files import check_writable
 
     if options.device not in DEVICES:
         raise UsageError(f"device is {options.device!r}; it must be one of {one_of(DEVICES)}")
     find_device(options.device)
     check_label(options.label)
     check_writable(options.results)
-    print(f"wrote {record.main(options.results, options.device, options.label)}")
+    print(f"wrote {record.main(options.results, options.device, options.label, quiet=options.quiet)}")
     return 0

@@ -14,7 +14,7 @@ from bench.evidence.records import Interval
 from bench.evidence.schema import Cell
 from bench.report.listing_csv import safe
 
-PLACE = ("question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache")
+PLACE = ("question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "ranks")
 RESULT = (
     "status", "reason", "seconds", "seconds_low", "seconds_high", "speed", "speed_low", "speed_high",
     "ratio", "ratio_low", "ratio_high", "identity", "max_ulp", "ambiguous", "marks",

@@ -22,7 +22,7 @@ lines in log N and log time. Nothing was measured in between. Unclear: within th
 
 UNITS = {"steady state": "policy-steps per second", "latency": "time of one step", "cold start": "time of a fresh process"}
 
-PLACE = ("variant", "objective", "optimizer", "arithmetic", "steps", "cache")
+PLACE = ("variant", "objective", "optimizer", "arithmetic", "steps", "cache", "ranks")
 """What tells rows of one table apart beside N; shown where more than one value is there."""
 
 PROBLEM = ("objective", "optimizer", "arithmetic", "steps")

@@ -40,8 +40,8 @@ class Row(NamedTuple):
 def rows(columns: Sequence[Column], question: Question) -> list[Row]:
     """The rows of a question: problems, then variants in the order of the files, then N."""
     cells = list(dict.fromkeys(cell for column in columns for cell in column.machine.cells(question)))
-    problems, variants = _places(map(problem, cells)), _places((cell.variant, cell.cache) for cell in cells)
-    cells.sort(key=lambda cell: (problems[problem(cell)], variants[cell.variant, cell.cache], cell.policies))
+    problems, variants = _places(map(problem, cells)), _places((cell.variant, cell.cache, cell.ranks) for cell in cells)
+    cells.sort(key=lambda cell: (problems[problem(cell)], variants[cell.variant, cell.cache, cell.ranks], cell.policies))
     return [_row(cell, columns) for cell in cells]
 
 

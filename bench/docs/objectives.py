@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from bench.docs import courses
+from bench.docs import basins, courses
 from bench.docs.courses import SETTINGS, Stage
 from bench.report.tables import markdown_table
 
@@ -15,7 +15,7 @@ BY_SETTING = dict[str, list[Stage]]
 def text() -> str:
     """The page."""
     found = {setting.name: courses.stages(setting.problem) for setting in SETTINGS}
-    return "\n".join([_head(), _detached(found["detached"]), _pathwise(found["pathwise"]), _reinforce(found), _again()])
+    return "\n".join([_head(), _detached(found["detached"]), _pathwise(found["pathwise"]), _reinforce(found), _sweep(), _again()])
 
 
 def _head() -> str:
@@ -85,6 +85,24 @@ def _reinforce(found: BY_SETTING) -> str:
         stays: after {courses.STAGES[-1]:,} steps {near("reinforce", courses.STAGES[-1])} are there.
     """)
     return f"## `reinforce`: the textbook estimator\n\n{what}\n{_table(mine)}"
+
+
+def _sweep() -> str:
+    found = basins.swept()
+    asked = found.grid.problem
+    shares = [count / found.grid.cells for count in found.outcomes]
+    what = _paragraph(f"""
+        Whether a policy comes to its target depends on the learning rate as well. One for each of {found.grid.cells:,} pairs of both, all
+        beginning as seed 0 does, trained for {asked.steps} steps as one population: {shares[0]:.1%} are at target. Where the rate is
+        small a policy is still on its way; where it is large it leaps from one side of the target to the other.
+    """)
+    return f"""## Constants as a picture
+
+{what}
+    {basins.command()}
+
+![Distance from the target by learning rate and target, under `{asked.objective}`]({basins.PICTURE})
+"""
 
 
 def _after(stages: Sequence[Stage], steps: int) -> Stage:

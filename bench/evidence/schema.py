@@ -29,7 +29,9 @@ Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
 
 Outcome = Literal["at_target", "collapsed", "saturated", "elsewhere"]
 StateName = Literal["weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias", "baseline"]
-Question = Literal["steady state", "again", "cold start", "latency", "growth with steps", "construction", "to device", "to host"]
+Question = Literal[
+    "steady state", "again", "cold start", "latency", "growth with steps", "sharding", "construction", "to device", "to host"
+]  # fmt: skip
 Device = Literal["cpu", "cuda", "mps"]
 
 UNTRAINED = ("construction", "to device", "to host")
@@ -40,7 +42,8 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """What a row is about: its place in the tables. Rows of two files with equal cells can be compared.
 
     ``variant`` is None and ``steps`` 0 where no policy is trained, and nowhere else. ``cache`` says for a cold start whether the
-    compiler's cache was ``empty`` or ``warm``, or None where the variant compiles nothing.
+    compiler's cache was ``empty`` or ``warm``, or None where the variant compiles nothing. ``ranks`` says how many processes trained
+    together, a thread or a GPU each, where that is the question.
     """
 
     question: Question
@@ -51,11 +54,14 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     optimizer: Word | None = None
     arithmetic: Word | None = None
     cache: Literal["empty", "warm"] | None = None
+    ranks: Annotated[int, Meta(ge=1, le=10**6)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no table has a place for; msgspec adds the path of the field."""
         if (self.question not in UNTRAINED) != (self.variant is not None and self.steps > 0):
             raise ValueError(f"variant is {self.variant!r} and steps {self.steps}, which cannot be for the question {self.question!r}")
+        if (self.question == "sharding") != (self.ranks is not None):
+            raise ValueError(f"ranks is {self.ranks!r}, which cannot be for the question {self.question!r}")
 
 
 class Phases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

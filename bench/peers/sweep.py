@@ -14,7 +14,7 @@ from targetrl_core.errors import UsageError
 SUITE = Path(__file__).parent / "sweep_suite.py"
 
 
-def main(results: Path) -> int:
+def main(results: Path, *, quiet: bool = False) -> int:
     """Time every row and write ``<label>-<device>-sweep.json`` and the tables; returns 0, or 1 where a row was withheld.
 
     Raises:
@@ -24,7 +24,8 @@ def main(results: Path) -> int:
     if absent is not None:
         raise UsageError(absent)
     with tempfile.TemporaryDirectory() as scratch:
-        code = pytest.main([str(SUITE), "--benchmark-only", "--peers", f"--results={scratch}", "-p", "no:cacheprovider"])
+        said = ["--quiet"] if quiet else []
+        code = pytest.main([str(SUITE), "--benchmark-only", "--peers", f"--results={scratch}", "-p", "no:cacheprovider", *said])
         swept = [] if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) else records.files(Path(scratch))
         for path in swept:
             write_atomically(results / f"{path.stem}-sweep.json", path.read_text(encoding="utf-8"))

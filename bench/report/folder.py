@@ -1,5 +1,6 @@
 """The files that are made of a folder of evidence: README.md, results.csv, the page, and the figures of the front page above it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.evidence import records
@@ -12,6 +13,7 @@ from bench.report.summary import fastest_everywhere
 from bench.report.verdicts import verdicts_section
 from bench.trajectories import evidence as trajectories
 from targetrl_core.errors import UsageError
+from targetrl_core.progress import progress
 
 HEAD = f"""# Results
 
@@ -58,7 +60,7 @@ def text(machines: list[Machine], results: Path | None = None) -> str:
     return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *studied])
 
 
-def write(results: Path) -> list[str]:
+def write(results: Path, *, quiet: bool = True) -> list[str]:
     """Write what is made of a folder's evidence; returns what was written, and what could not be made, a line each.
 
     Raises:
@@ -67,10 +69,23 @@ def write(results: Path) -> list[str]:
     machines = read(results)
     if not machines and not unrolling.files(results):
         raise UsageError(f"{results}: no evidence is there; it must be a folder with files <label>-<device>.json")
-    contents = {results / "README.md": text(machines, results), results / "results.csv": listing_csv.text(machines)}
+    contents: dict[Path, str] = {}
     why_no_page = page.why_not()
-    if machines and why_no_page is None:
-        contents |= _page(machines, results)
+    with progress(None, "files", quiet=quiet) as bar:
+        for path, content in _contents(machines, results, with_page=bool(machines) and why_no_page is None):
+            contents[path] = content
+            bar.update()
+    for path, content in contents.items():
+        write_atomically(path, content)
+    return [f"wrote {path}" for path in contents] + ([why_no_page] if why_no_page else [])
+
+
+def _contents(machines: list[Machine], results: Path, *, with_page: bool) -> Iterator[tuple[Path, str]]:
+    """Each file, and what is to stand in it."""
+    yield results / "README.md", text(machines, results)
+    yield results / "results.csv", listing_csv.text(machines)
+    if with_page:
+        yield from _page(machines, results)
     front_page = results.parent / "README.md"
     # Only the project's own results make its front page, not those that someone keeps in another folder beside it.
     if (
@@ -79,16 +94,14 @@ def write(results: Path) -> list[str]:
         and front_page.exists()
         and front.has_blocks(front_page.read_text(encoding="utf-8"))
     ):
-        contents[front_page] = front.with_blocks(front_page.read_text(encoding="utf-8"), machines[0])
-    for path, content in contents.items():
-        write_atomically(path, content)
-    return [f"wrote {path}" for path in contents] + ([why_no_page] if why_no_page else [])
+        yield front_page, front.with_blocks(front_page.read_text(encoding="utf-8"), machines[0])
 
 
-def _page(machines: list[Machine], results: Path) -> dict[Path, str]:
+def _page(machines: list[Machine], results: Path) -> Iterator[tuple[Path, str]]:
     """The page and its pictures. Imported here, as what makes them may not be installed."""
     from bench.report.page import pictures, writer
 
     found = trajectories.read_all(results)
-    drawn = pictures.pictures(machines[0], writer.variant_names(machines, found))
-    return {results / "index.html": writer.html(machines, found), **{results / name: svg for name, svg in drawn.items()}}
+    yield results / "index.html", writer.html(machines, found)
+    for name, svg in pictures.pictures(machines[0], writer.variant_names(machines, found)).items():
+        yield results / name, svg

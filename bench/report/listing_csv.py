@@ -12,10 +12,10 @@ from bench.report.limit import limit_of
 from bench.report.machine import Machine
 
 COLUMNS = (
-    "label", "device", "question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "status", "reason",
-    "policy_steps_per_second", "low", "high", "seconds", "rounds", "marks", "identity", "max_ulp", "ambiguous", "at_target", "collapsed",
-    "saturated", "elsewhere", "prepare_seconds", "compile_seconds", "peak_memory_bytes", "launches_per_step", "steps_to_target",
-    "limit_share", "limit_binds", "threads", "torch", "commit",
+    "label", "device", "question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "ranks", "status",
+    "reason", "policy_steps_per_second", "low", "high", "seconds", "rounds", "marks", "identity", "max_ulp", "ambiguous", "at_target",
+    "collapsed", "saturated", "elsewhere", "prepare_seconds", "compile_seconds", "peak_memory_bytes", "launches_per_step",
+    "steps_to_target", "limit_share", "limit_binds", "threads", "torch", "commit",
 )  # fmt: skip
 """``policy_steps_per_second`` are policies per second where no policy is trained."""
 

@@ -11,6 +11,7 @@ from bench.report.cells import duration, escaped, ratio, scaled, size, with_inte
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.machine import MARKS, Machine
+from bench.report.sharding import sharding_section
 from bench.report.tables import Reasons, groups, identity, markdown_table, marked, speeds, variants
 
 
@@ -29,6 +30,7 @@ def device_section(machine: Machine) -> str:
         *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
         *_memory(machine),
         *_growth(machine, reasons),
+        *sharding_section(machine, reasons),
         *_time_to_target(machine),
         *_construction(machine, reasons),
     ]

@@ -87,7 +87,7 @@ class Gate:
             self._require_clock()
             with self.limit(), self._even_course():
                 yield found
-            facts = Facts(**msgspec.structs.asdict(cell), threads=torch.get_num_threads(), **found)
+            facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | found))
         except BaseException as error:
             withdraw(self.benchmark)
             traceback.clear_frames(error.__traceback__)  # pytest keeps the error, and with it what its frames hold: later rows need it

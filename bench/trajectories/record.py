@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import torch
-from tqdm import tqdm
 
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
@@ -24,6 +23,7 @@ from targetrl_core.names import ARITHMETICS, OBJECTIVES
 from targetrl_core.oracle import reference
 from targetrl_core.outcomes import Outcomes, outcome_codes, outputs_of
 from targetrl_core.problem import value_of
+from targetrl_core.progress import watched
 from targetrl_core.training import choose
 from targetrl_core.variants.installed import packages
 from targetrl_core.verification import certify
@@ -37,12 +37,13 @@ RATES = torch.logspace(-2.0, 0.5, 26, dtype=torch.float64)
 WITHHELD = "withheld: did not converge identically; targetrl verify says how"
 
 
-def main(results: Path, device: str, label: str | None) -> Path:
+def main(results: Path, device: str, label: str | None, *, quiet: bool = True) -> Path:
     """Record everything on a device, and write it; returns the file."""
     place = torch.device(device)
     problems = [Problem(objective=objective, arithmetic=arithmetic) for arithmetic in ARITHMETICS for objective in OBJECTIVES]
-    courses = [course(problem, place) for problem in tqdm(problems, desc="trajectories", unit="problem")]
-    maps = [outcome_map(Problem(objective=objective), place) for objective in tqdm(OBJECTIVES, desc="outcome maps", unit="objective")]
+    courses = [course(problem, place) for problem in watched(problems, "problems", quiet=quiet, what="trajectories")]
+    shown = watched(OBJECTIVES, "objectives", quiet=quiet, what="outcome maps")
+    maps = [outcome_map(Problem(objective=objective), place) for objective in shown]
     found = _evidence(device, label, courses, maps)
     path = results / f"{found.label}-{device}{SUFFIX}"
     write_atomically(path, msgspec.json.format(msgspec.json.encode(found), indent=0).decode() + "\n")

@@ -9,7 +9,6 @@ import msgspec
 
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
-from bench.report.verdicts import rates_table
 from bench.verdicts.load import beside_load as load
 from bench.verdicts.messages import RowTask
 from bench.verdicts.rows import Row
@@ -31,8 +30,8 @@ AGAIN = 7
 PLANTED = (0.01, 0.02, 0.05, 0.10)
 
 
-def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Callable[[Run], None]) -> str:
-    """Measure, write the evidence, and return the table of its rates."""
+def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Callable[[Run], None]) -> tuple[list[Trial], Path]:
+    """Measure, and write the evidence; returns it, and where it is."""
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name, load() if beside_load else nullcontext():
         folder = Path(name)
@@ -51,7 +50,7 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
     found = _evidence(trials, device, beside_load=beside_load)
     path = results / f"{found.label}-{device}{'-load' if beside_load else ''}{SUFFIX}"
     write_atomically(path, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
-    return f"{rates_table(trials)}\nwrote {path}"
+    return trials, path
 
 
 def _asked(pools: dict[Row, str]) -> list[RowTask]:

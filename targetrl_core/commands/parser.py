@@ -1,11 +1,12 @@
 """The arguments that several commands take, and how wrong ones are reported."""
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from targetrl_core.commands import WRONG_USAGE
 from targetrl_core.errors import one_line, one_of
-from targetrl_core.names import BASELINES, OPTIMIZERS
+from targetrl_core.names import ARITHMETICS, BASELINES, DEVICES, OBJECTIVES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from targetrl_core.problem import Problem
@@ -23,6 +24,12 @@ CONSTANTS = {
 }
 """The constants that may differ from policy to policy: name → default and help."""
 
+MOST_SECONDS = 1e6
+"""Longest time that is asked for, some eleven days: what waits takes no longer ones."""
+
+
+NO_FLAGS: Mapping[str, str] = {}
+
 
 class Parser(argparse.ArgumentParser):
     """argparse, with errors of one line."""
@@ -32,16 +39,40 @@ class Parser(argparse.ArgumentParser):
         self.exit(WRONG_USAGE, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
 
 
-def add_constants(parser: argparse.ArgumentParser) -> None:
-    """The fields of a problem, but for its objective and arithmetic, of which a command may take several."""
+def add_place(parser: argparse.ArgumentParser, variant: str = "the fastest that can run here", device: str = "") -> None:
+    """How and where one problem is trained, its objective and its arithmetic; ``device`` is added to that option's help."""
+    parser.add_argument("--variant", help=f"way to execute the step (default: {variant})")
+    parser.add_argument("--device", default="cpu", help=f"{one_of(DEVICES)} (default: cpu){device}")
+    parser.add_argument("--objective", default=OBJECTIVES[0], help=f"{one_of(OBJECTIVES)} (default: {OBJECTIVES[0]})")
+    parser.add_argument("--arithmetic", default=ARITHMETICS[0], help=f"{one_of(ARITHMETICS)} (default: {ARITHMETICS[0]})")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """How the result is said."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the result")
+
+
+def add_constants(parser: argparse.ArgumentParser, flags: Mapping[str, str] = NO_FLAGS) -> None:
+    """The fields of a problem, but for its objective and arithmetic, of which a command may take several.
+
+    ``flags`` says what a constant is called where its own name stands for something else.
+    """
     parser.add_argument("--optimizer", default=OPTIMIZERS[0], help=f"{one_of(OPTIMIZERS)} (default: {OPTIMIZERS[0]})")
     parser.add_argument("--steps", type=count, default=50, help="updates of each policy (default: 50)")
     parser.add_argument("--samples", type=count, default=1, help="actions drawn each step under reinforce (default: 1)")
     parser.add_argument("--baseline", default=BASELINES[0], help=f"of reinforce: {one_of(BASELINES)} (default: {BASELINES[0]})")
     parser.add_argument("--noise-seed", type=int, default=0, help="which noise reinforce draws (default: 0)")
     for name, (default, text) in CONSTANTS.items():
-        flag = name.replace("_", "-")
-        parser.add_argument(f"--{flag}", type=float, default=default, help=f"{text} (default: {default:g})")
+        flag = flags.get(name, name).replace("_", "-")
+        parser.add_argument(
+            f"--{flag}",
+            dest=name,
+            metavar=flag.replace("-", "_").upper(),
+            type=float,
+            default=default,
+            help=f"{text} (default: {default:g})",
+        )
 
 
 def count(text: str) -> int:
@@ -53,6 +84,17 @@ def count(text: str) -> int:
     if value < 1 or not value.is_integer():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text) if text.isdecimal() else int(value)
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to {MOST_SECONDS:g}")
+    return value
 
 
 def problem_of(options: argparse.Namespace, objective: Any, arithmetic: Any) -> "Problem":  # noqa: ANN401 — Problem checks both names

@@ -1,12 +1,23 @@
 """Train policies; by default the listing's run and its output."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from targetrl_core.commands import FINE, INTERRUPTED
-from targetrl_core.commands.parser import add_constants, count, problem_of
-from targetrl_core.errors import one_of
-from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
+from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE
+from targetrl_core.commands.parser import add_constants, add_output, add_place, count, problem_of, seconds
+from targetrl_core.errors import UsageError
+from targetrl_core.sharding.world import World, this_world
+
+if TYPE_CHECKING:
+    from targetrl_core.problem import Problem
+    from targetrl_core.sharding.everywhere import Asked
+    from targetrl_core.summary import Summary
+    from targetrl_core.training import Run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,50 +26,149 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--population", type=count, default=1, metavar="N", help="policies to train; every step of a single one is printed (default: 1)"
     )
-    parser.add_argument("--variant", help="way to execute the step (default: eager for one policy, the fastest here for more)")
-    parser.add_argument("--device", default="cpu", help=f"{one_of(DEVICES)} (default: cpu)")
-    parser.add_argument("--objective", default=OBJECTIVES[0], help=f"{one_of(OBJECTIVES)} (default: {OBJECTIVES[0]})")
-    parser.add_argument("--arithmetic", default=ARITHMETICS[0], help=f"{one_of(ARITHMETICS)} (default: {ARITHMETICS[0]})")
+    add_place(parser, variant="eager for one policy, the fastest here for more", device="; for a population cuda is all GPUs of the host")
     add_constants(parser)
+    _add_long_runs(parser.add_argument_group("long runs", "of a population, also on many hosts: docs/hosts.md"))
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the learning curves, .png: output and reward, or the outputs of a population"
+    )
+    add_output(parser)
+
+
+def _add_long_runs(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--checkpoint", type=Path, metavar="DIR", help="keep in an empty folder what has become of the policies so far")
+    group.add_argument("--resume", action="store_true", help="go on from what is in --checkpoint, if anything is")
+    group.add_argument("--checkpoint-every", type=seconds, default=30.0, metavar="SECONDS", help="time between checkpoints (default: 30)")
+    group.add_argument(
+        "--patience", type=seconds, default=300.0, metavar="SECONDS", help="how long a rank may take for a chunk (default: 300)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print every step of one policy, or what became of many."""
-    return _stream(options) if options.population > 1 else _train(options)
+    if options.resume and options.checkpoint is None:
+        raise UsageError("--resume is given; it needs --checkpoint DIR, the folder to go on from")
+    if options.checkpoint is not None and options.population == 1:
+        raise UsageError(f"--checkpoint is {options.checkpoint}; it is for a population, and --population is 1")
+    world = this_world()  # before torch is imported
+    try:
+        problem = problem_of(options, options.objective, options.arithmetic)
+        if options.plot is not None:
+            _check_plot(options)
+    except UsageError:  # which every rank finds, and one tells
+        if world.rank == 0:
+            raise
+        return WRONG_USAGE
+    if options.population > 1:
+        return _stream(problem, options, world)
+    return _train(problem, options) if world.rank == 0 else FINE  # one policy is not shared
 
 
-def _train(options: argparse.Namespace) -> int:
-    from targetrl_core import Population, train
+def _train(problem: "Problem", options: argparse.Namespace) -> int:
+    from targetrl_core import report_json
     from targetrl_core.report import listing_lines
 
-    problem = problem_of(options, options.objective, options.arithmetic)
     variant = options.variant or ("eager" if options.arithmetic == "native" else "auto")
-    found = train(problem, Population.initialise(1, seed=options.seed), variant=variant, device=options.device, record=True)
-    for line in listing_lines(found):
+    found = _recorded(problem, variant, options)
+    for line in [report_json.text(report_json.run(found))] if options.json else listing_lines(found):
         print(line)
+    if options.plot is not None:
+        _plot(found, options)
     return FINE
 
 
-def _stream(options: argparse.Namespace) -> int:
-    """Train a population of any size; interrupted, say what became of those that were trained."""
-    from tqdm import tqdm
+def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> int:
+    """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
+    from targetrl_core.sharding.everywhere import train_everywhere
 
-    from targetrl_core import stream
+    with _told_to_end(), _bar(options.population, quiet=options.quiet or world.rank != 0) as told:
+        summary, whole = train_everywhere(_asked(problem, options), world, told)
+    if world.rank != 0:
+        return FINE if whole else INTERRUPTED
+    if not whole:
+        mine = "" if world.size == 1 else " in rank 0"
+        how = f"; go on with --checkpoint {options.checkpoint} --resume" if options.checkpoint else ""
+        print(f"targetrl: interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}", file=sys.stderr)
+    if whole or (world.size == 1 and summary.policies):  # a part of one slice says nothing of the population
+        _say(summary, options)
+    if whole and options.plot is not None:
+        _plot(_recorded(problem, summary.variant, options), options)
+    return FINE if whole else INTERRUPTED
+
+
+def _say(summary: "Summary", options: argparse.Namespace) -> None:
+    from targetrl_core import report_json
     from targetrl_core.report import summary_lines
 
-    problem = problem_of(options, options.objective, options.arithmetic)
-    summaries = stream(problem, options.population, seed=options.seed, variant=options.variant or "auto", device=options.device)
-    summary = None
-    # Only where someone watches: disable=None.
-    bar = tqdm(total=options.population, unit=" policies", unit_scale=True, disable=None, leave=False)
-    try:
-        for summary in summaries:
-            bar.update(summary.policies - bar.n)
-    except KeyboardInterrupt:
-        bar.close()
-        done = 0 if summary is None else summary.policies
-        print(f"targetrl: interrupted after {done:,} of {options.population:,} policies", file=sys.stderr)
-    bar.close()
-    for line in [] if summary is None else summary_lines(summary):
+    for line in [report_json.text(report_json.summary(summary))] if options.json else summary_lines(summary):
         print(line)
-    return FINE if summary is not None and summary.policies == options.population else INTERRUPTED
+
+
+def _asked(problem: "Problem", options: argparse.Namespace) -> "Asked":
+    from targetrl_core.checkpoint.resuming import Kept
+    from targetrl_core.sharding.everywhere import Asked
+
+    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every, _note) if options.checkpoint else None
+    return Asked(
+        problem=problem,
+        n=options.population,
+        seed=options.seed,
+        variant=options.variant or "auto",
+        device=options.device,
+        kept=kept,
+        patience_seconds=options.patience,
+    )
+
+
+def _note(line: str) -> None:
+    print(f"targetrl: {line}", file=sys.stderr)
+
+
+@contextmanager
+def _bar(policies: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar, which is told how many have been trained so far."""
+    from targetrl_core.progress import progress
+
+    with progress(policies, "policies", quiet=quiet) as bar:
+
+        def told(trained: int) -> None:
+            bar.update(trained - bar.n)
+
+        yield told
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Being told to end (SIGTERM) is being interrupted: what has been trained is kept."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _recorded(problem: "Problem", variant: str, options: argparse.Namespace) -> "Run":
+    """The run with its outputs at every step."""
+    from targetrl_core import Population, train
+
+    start = Population.initialise(options.population, seed=options.seed)
+    return train(problem, start, variant=variant, device=options.device, record=True)
+
+
+def _check_plot(options: argparse.Namespace) -> None:
+    from targetrl_core.pictures.canvas import check_picture
+    from targetrl_core.pictures.curves import check_curves
+
+    check_curves(options.population, options.steps)
+    check_picture("--plot", options.plot)
+
+
+def _plot(found: "Run", options: argparse.Namespace) -> None:
+    from targetrl_core.files import replacing
+    from targetrl_core.pictures.curves import learning_curves
+
+    drawn = learning_curves(found)
+    with replacing(options.plot) as new:
+        new.write_bytes(drawn)
+    if not options.json:
+        print(f"wrote {options.plot}")

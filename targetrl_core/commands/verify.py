@@ -2,11 +2,21 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from targetrl_core.commands import FAILED, FINE
-from targetrl_core.commands.parser import add_constants, count, problem_of
+from targetrl_core.commands.parser import add_constants, add_output, count, problem_of
 from targetrl_core.errors import one_of
 from targetrl_core.names import ARITHMETICS, OBJECTIVES
+
+if TYPE_CHECKING:
+    import torch
+
+    from targetrl_core.population import Population
+    from targetrl_core.problem import Problem
+    from targetrl_core.variants import Variant
+    from targetrl_core.verification import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,38 +28,106 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--objective", action="append", help=f"{one_of(OBJECTIVES)}; may be repeated (default: all)")
     parser.add_argument("--arithmetic", action="append", help=f"{one_of(ARITHMETICS)}; may be repeated (default: all)")
     add_constants(parser)
+    add_output(parser)
+
+
+class _Task(NamedTuple):
+    variants: "list[Variant]"
+    devices: "list[torch.device]"
+    problems: "list[Problem]"
+    population: "Population"
+
+    @property
+    def rows(self) -> int:
+        return len(self.variants) * len(self.devices) * len(self.problems)
+
+
+class _Row(NamedTuple):
+    """A variant on a device and a problem: what was found, or why it cannot run."""
+
+    variant: "Variant"
+    device: "torch.device"
+    problem: "Problem"
+    found: "Report | str"
+
+    @property
+    def diverged(self) -> list[str]:
+        """A line for each reason why it did not converge identically."""
+        where = f"targetrl: {self.variant.name} on {self.device}, {self.problem.objective}, {self.problem.arithmetic}"
+        return [] if isinstance(self.found, str) else [f"{where}: {reason}" for reason in self.found.reasons]
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a row for each; 1 where one diverges."""
-    from targetrl_core import VARIANTS, Population, available_devices, verify
-    from targetrl_core.devices import find_device
-    from targetrl_core.report import VERIFY_HEADER, verify_line, verify_not_measured
-    from targetrl_core.variants import find_variant
-    from targetrl_core.verification import certify
+    from targetrl_core import report_json
+    from targetrl_core.progress import progress
+    from targetrl_core.report import VERIFY_HEADER
 
-    variants = [find_variant(name) for name in options.variant] if options.variant else list(VARIANTS)
-    devices = [find_device(name) for name in options.device or available_devices()]
-    population = Population.initialise(options.population, seed=options.seed)
-    problems = [
-        problem_of(options, objective, arithmetic)
-        for objective in options.objective or OBJECTIVES
-        for arithmetic in options.arithmetic or ARITHMETICS
-    ]
-    print(VERIFY_HEADER)
-    diverged = []
-    for device in devices:
-        for problem in problems:
-            expectation = certify(problem, population)
-            for variant in variants:
-                reason = variant.unsupported(problem, device, population.n)
-                if reason is not None:
-                    print(verify_not_measured(variant.name, problem, device, reason), flush=True)
-                    continue
-                report = verify(problem, population, variant=variant, device=device, expectation=expectation)
-                print(verify_line(report), flush=True)
-                row = f"targetrl: {variant.name} on {device}, {problem.objective}, {problem.arithmetic}"
-                diverged += [f"{row}: {reason}" for reason in report.reasons]
+    task, rows = _task(options), []
+    if not options.json:
+        print(VERIFY_HEADER, flush=True)
+    with progress(task.rows, "rows", quiet=options.quiet) as bar:
+        for row in _rows(task):
+            rows.append(row)
+            if not options.json:
+                with bar.external_write_mode():
+                    print(_line(row), flush=True)
+            bar.update()
+    if options.json:
+        print(report_json.text({"rows": [_document(row) for row in rows]}))
+    diverged = [line for row in rows for line in row.diverged]
     for line in diverged:
         print(line, file=sys.stderr)
     return FAILED if diverged else FINE
+
+
+def _task(options: argparse.Namespace) -> _Task:
+    from targetrl_core import VARIANTS, Population, available_devices
+    from targetrl_core.devices import find_device
+    from targetrl_core.variants import find_variant
+
+    return _Task(
+        variants=[find_variant(name) for name in options.variant] if options.variant else list(VARIANTS),
+        devices=[find_device(name) for name in options.device or available_devices()],
+        population=Population.initialise(options.population, seed=options.seed),
+        problems=[
+            problem_of(options, objective, arithmetic)
+            for objective in options.objective or OBJECTIVES
+            for arithmetic in options.arithmetic or ARITHMETICS
+        ],
+    )
+
+
+def _rows(task: _Task) -> Iterator[_Row]:
+    """Verify one after another."""
+    from targetrl_core import verify
+    from targetrl_core.verification import certify
+
+    for device in task.devices:
+        for problem in task.problems:
+            expectation = certify(problem, task.population)
+            for variant in task.variants:
+                reason = variant.unsupported(problem, device, task.population.n)
+                if reason is not None:
+                    yield _Row(variant, device, problem, reason)
+                    continue
+                report = verify(problem, task.population, variant=variant, device=device, expectation=expectation)
+                yield _Row(variant, device, problem, report)
+
+
+def _line(row: _Row) -> str:
+    from targetrl_core.colour import red
+    from targetrl_core.report import verify_line, verify_not_measured
+
+    if isinstance(row.found, str):
+        return verify_not_measured(row.variant.name, row.problem, row.device, row.found)
+    line = verify_line(row.found)
+    return line if row.found.identical else red(line, sys.stdout)
+
+
+def _document(row: _Row) -> dict[str, object]:
+    from targetrl_core import report_json
+
+    if isinstance(row.found, str):
+        return report_json.not_run(row.variant.name, row.problem, row.device, row.found)
+    return report_json.verified(row.found)

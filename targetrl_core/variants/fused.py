@@ -1,6 +1,7 @@
 """`fused`: all steps of a policy in one kernel, its state in registers."""
 
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from targetrl_core.history import History
 from targetrl_core.population import Population, consecutive_seeds
 from targetrl_core.problem import Problem
 from targetrl_core.step import State, begin, correction_table, end, rule_for
-from targetrl_core.variants.variant import Finished, Seeded, Train, Variant
+from targetrl_core.variants.variant import Finished, Finishing, Seeded, Train, Variant
 
 
 def unsupported(_problem: Problem, device: torch.device, _n: int) -> str | None:
@@ -20,15 +21,39 @@ def unsupported(_problem: Problem, device: torch.device, _n: int) -> str | None:
     return why_not(device)
 
 
+class _Recording(Protocol):
+    """All steps of a population; it fills a history, or first steps at target and last outputs, where they are given, [N] each."""
+
+    def __call__(
+        self, population: Population, history: History | None, first: Tensor | None = None, last: Tensor | None = None
+    ) -> Population: ...
+
+
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     """Build and load the kernel of a fresh population; that of one trained before differs where its moments do."""
+    return _prepare(problem, device, n)
+
+
+def prepare_finishing(problem: Problem, device: torch.device, n: int) -> Finishing:
+    """The same kernel, which also tells first steps and outputs."""
+    _check_steps(problem)
+    run = _prepare(problem, device, n)
+
+    def train(population: Population) -> Finished:
+        first, outputs = torch.empty(n, device=device), torch.empty(n, device=device)
+        return Finished(run(population.map(lambda tensor: tensor.to(device, copy=True)), None, first, outputs), first, outputs)
+
+    return train
+
+
+def _prepare(problem: Problem, device: torch.device, n: int) -> _Recording:
     problem.check_policies(n)
     c, constants = problem.constants(device), constants_of(problem, device)
     per_policy = problem.policies is not None
     blank = Population.fresh(torch.zeros(1, device=device), torch.zeros(1, device=device))
     ready(kernel_of(rule_for(problem, blank, compiled=True), per_policy=per_policy), device)
 
-    def train(population: Population, history: History | None) -> Population:
+    def train(population: Population, history: History | None, first: Tensor | None = None, last: Tensor | None = None) -> Population:
         _check(problem, device, population, history)
         rule = rule_for(problem, population, compiled=True)
         state = _contiguous(begin(rule, population, c))
@@ -40,6 +65,8 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
             correction=correction_table(problem, population.age, device),
             draw=draw_of(problem, population.age),
             history=history,
+            first=first,
+            last=last,
         )
         launch(kernel_of(rule, per_policy=per_policy), task, device)
         return end(rule, population, state, problem.steps)
@@ -50,8 +77,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
     """The same kernel, which also makes the start; all it writes is kept for the next n policies."""
     problem.check_policies(n)
-    if problem.steps > STEP_LIMIT:
-        raise UsageError(f"steps is {problem.steps}; it must be at most {STEP_LIMIT} where first steps are counted, which is in float32")
+    _check_steps(problem)
     constants = constants_of(problem, device)
     population = Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device))
     rule = rule_for(problem, population, compiled=True)
@@ -80,6 +106,11 @@ def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
     return train
 
 
+def _check_steps(problem: Problem) -> None:
+    if problem.steps > STEP_LIMIT:
+        raise UsageError(f"steps is {problem.steps}; it must be at most {STEP_LIMIT} where first steps are counted, which is in float32")
+
+
 def _check(problem: Problem, device: torch.device, population: Population, history: History | None) -> None:
     """Raise ValueError where the kernel would read or write past what it is given: it knows addresses alone."""
     problem.check_policies(population.n)
@@ -98,4 +129,4 @@ def _contiguous(state: State) -> State:
     return State._make(map(contiguous, state))
 
 
-FUSED = Variant("fused", unsupported, prepare, prepare_seeded)
+FUSED = Variant("fused", unsupported, prepare, prepare_seeded, prepare_finishing)

@@ -34,6 +34,9 @@ class Finished(NamedTuple):
 Seeded = Callable[[int], Finished]
 """All steps of n policies that begin as ``Population.initialise`` makes them, given the first one's seed."""
 
+Finishing = Callable[[Population], Finished]
+"""All steps of a population on the CPU, which is left as it is."""
+
 
 class Variant(NamedTuple):
     """A way to execute the step.
@@ -43,12 +46,14 @@ class Variant(NamedTuple):
         unsupported: why the variant cannot train n policies of a problem on a device, or None where it can.
         prepare: everything that happens once: compile, capture, warm up. Returns what trains.
         prepare_seeded: likewise, for a variant that makes the start of a population itself.
+        prepare_finishing: likewise, for one that tells first steps without a history.
     """
 
     name: str
     unsupported: Callable[[Problem, torch.device, int], str | None]
     prepare: Callable[[Problem, torch.device, int], Train]
     prepare_seeded: Callable[[Problem, torch.device, int], Seeded] | None = None
+    prepare_finishing: Callable[[Problem, torch.device, int], Finishing] | None = None
 
 
 POLICY_STEP_LIMIT = 100_000

@@ -39,6 +39,7 @@ COLUMNS = (
     Column("N", "policies", number=True),
     Column("steps", "steps", number=True),
     Column("cache", "cache"),
+    Column("ranks", "ranks", number=True),
     Column("policy-steps/s", "speed", "shown", number=True),
     Column("of a call", "seconds", "time", number=True),
     Column("of the limit", "share", "percent", number=True),

@@ -38,6 +38,7 @@ def _place(machine: Machine, cell: Cell | None) -> Record:
     known = {
         "machine": machine.name, "question": cell.question, "variant": cell.variant, "objective": cell.objective,
         "arithmetic": cell.arithmetic, "policies": cell.policies, "steps": cell.steps, "cache": cell.cache,
+        "ranks": cell.ranks,
     }  # fmt: skip
     found = {name: plain(value) if isinstance(value, str) else value for name, value in known.items() if value is not None}
     return found | ({"problem": problem_name(cell)} if cell.variant is not None else {})

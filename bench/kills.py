@@ -1,0 +1,104 @@
+"""Whether a checkpointed run that is killed at a random moment goes on to the result of an uninterrupted one: counted over many kills."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from targetrl_core.errors import UsageError
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+"""Threads that wait for each other beside other work would make the moments of kills and checkpoints what that work makes of them."""
+
+RANDOM = random.SystemRandom()
+
+
+class Kill(NamedTuple):
+    """One kill: seconds after the start of the process, policies in the newest checkpoint then, and whether the next run made up for it."""
+
+    at_seconds: float
+    kept: int | None
+    resumed: bool
+
+
+class Kills(NamedTuple):
+    """All of them, and what an uninterrupted run takes and prints."""
+
+    population: int
+    seconds: float
+    expected: str
+    found: list[Kill]
+
+
+def measure(population: int, kills: int, tell: Callable[[], object]) -> Kills:
+    """Kill as many runs, each at a moment drawn from the whole life of its process, and resume each.
+
+    Raises:
+        UsageError: a run that nobody kills fails, by its own words.
+    """
+    with tempfile.TemporaryDirectory(prefix="targetrl-kills-") as name:
+        folder = Path(name)
+        _finished(population, folder / "warm")  # builds the kernel
+        begun = time.perf_counter()
+        expected = _finished(population, folder / "whole")
+        seconds = time.perf_counter() - begun
+        found: list[Kill] = []
+        while len(found) < kills:
+            place, at = folder / str(len(found)), RANDOM.uniform(0, seconds)
+            if _killed(population, place, at):
+                kept = _kept(place)
+                found.append(Kill(at, kept, _run(population, place).stdout == expected))
+                tell()
+        return Kills(population, seconds, expected, found)
+
+
+def text(kills: Kills) -> str:
+    """What was found, in lines."""
+    found = kills.found
+    kept = [kill.kept for kill in found if kill.kept]
+    resumed = sum(kill.resumed for kill in found)
+    between = f", with {min(kept):,} to {max(kept):,} of {kills.population:,} policies kept" if kept else ""
+    return (
+        f"{len(found)} kills (SIGKILL) at random moments of processes that take {kills.seconds:.2f} s: "
+        f"{len(kept)} after policies had been kept{between}\n"
+        f"{resumed} of {len(found)} resumed to the result of an uninterrupted run: {kills.expected.splitlines()[-1]}"
+    )
+
+
+def _command(population: int, place: Path) -> Sequence[str]:
+    train = (sys.executable, "-m", "targetrl_core", "train", "--population", str(population))
+    return (*train, "--checkpoint", str(place), "--resume", "--checkpoint-every", "0")
+
+
+def _run(population: int, place: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(_command(population, place), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)  # noqa: S603 — our own
+
+
+def _finished(population: int, place: Path) -> str:
+    ran = _run(population, place)
+    if ran.returncode != 0:
+        raise UsageError((ran.stderr.strip().splitlines() or ["the run ended without a word"])[-1])
+    return ran.stdout
+
+
+def _killed(population: int, place: Path, at_seconds: float) -> bool:
+    """Start a run and kill it; False where it was over before."""
+    with subprocess.Popen(_command(population, place), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:  # noqa: S603 — likewise
+        try:
+            process.wait(at_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.returncode < 0
+
+
+def _kept(place: Path) -> int | None:
+    """Policies in the furthest checkpoint; None where there is none yet."""
+    bodies = [path.read_text(encoding="utf-8").splitlines()[1] for path in place.glob("*.json")]
+    return max((int(json.loads(body)["trained"]) for body in bodies), default=None)

@@ -1,0 +1,63 @@
+"""A row of ranks that train together: their sum has to be that of one process, whose policies are examined as in any row."""
+
+import math
+
+import torch
+
+from bench.scaling.job import Job, started
+from bench.scaling.messages import Task
+from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of, raise_unless_empty
+from targetrl_core import Problem, Variant, stream
+from targetrl_core.convergence import Identity, check
+from targetrl_core.devices import cores
+from targetrl_core.training import choose, prepared
+
+EXAMINED = 10_000
+"""Policies of a pool that tell whether the variant converges identically; of all the checksum tells whether ranks do as one process."""
+
+
+def time_ranks(gate: Gate, problem: Problem, n: int, ranks: int, why_not: str | None) -> None:
+    """Time ``ranks`` processes from the word to the sum; withheld where it is not that of one process."""
+    variant = choose(problem, gate.device, n)
+    with gate.row(cell_of("sharding", variant, problem, n, ranks=ranks), why_not or _why_too_many(gate.device, ranks)) as row:
+        identity = _examined(gate, problem, variant)
+        *_, whole = stream(problem, n, variant=variant, device=gate.device)
+        task = Task(
+            policies=n,
+            steps=problem.steps,
+            objective=problem.objective,
+            arithmetic=problem.arithmetic,
+            variant=variant.name,
+            device=gate.device.type,
+        )
+        with started(ranks, task) as job:
+            found = _rounds(gate, job)
+        wrong = sorted(found - {whole.checksum})
+        raise_unless_empty(tuple(f"checksum {one:016x} of {ranks} ranks; that of one process is {whole.checksum:016x}" for one in wrong))
+        row.update(facts_of(identity), threads=task.threads)
+
+
+def _why_too_many(device: torch.device, ranks: int) -> str | None:
+    there, what = (torch.cuda.device_count(), "GPUs") if device.type == "cuda" else (cores(), "cores")
+    return f"{there} {what} are here, and a rank takes one" if ranks > there else None
+
+
+def _examined(gate: Gate, problem: Problem, variant: Variant) -> Identity:
+    policies = gate.pools.of(problem, EXAMINED).draw()
+    trained = prepared(variant, problem, gate.device, EXAMINED)(policies.population.clone().to(gate.device), None)
+    identity = check(policies.expectation, trained)
+    raise_unless_empty(identity.reasons)
+    return identity
+
+
+def _rounds(gate: Gate, job: Job) -> set[int]:
+    """Time the rounds; every checksum that a rank came to."""
+    first = job.round()
+    found = {answer.checksum for answer in first.answers}
+
+    def run() -> None:
+        found.update(answer.checksum for answer in job.round().answers)
+
+    rounds = min(max(math.ceil(gate.seconds / max(first.seconds, 1e-6)), LEAST_ROUNDS + 2), MOST_ROUNDS)
+    gate.benchmark.pedantic(run, rounds=rounds)
+    return found

@@ -1,0 +1,111 @@
+"""Where the checkpoints of a shard are: two files that take turns, so that one is whole whatever happens to the other, and a lock."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from targetrl_core.checkpoint.content import DamagedError, encode, read
+from targetrl_core.errors import UsageError
+from targetrl_core.files import replacing
+from targetrl_core.streaming import Plan
+from targetrl_core.summary import Summary
+
+NAME = re.compile(r"\.?shard-(\d+)-of-(\d+)([-.].*)?")
+"""The files of shard i of n: ``shard-0-of-1-a.json``, ``…-b.json``, ``shard-0-of-1.lock``; and one that is being written."""
+
+
+@dataclass
+class Folder:
+    """The checkpoints of one shard: the file that is overwritten next comes first."""
+
+    turns: list[Path]
+
+    def newest(self, plan: Plan, span: range, tell: Callable[[str], None]) -> Summary | None:
+        """The checkpoint that is furthest; one damaged file is passed over, which is told in a line, and overwritten next.
+
+        Raises:
+            UsageError: there are checkpoints, and none can be read; or one is of another run.
+        """
+        found: dict[Path, Summary] = {}
+        damaged: list[DamagedError] = []
+        for path in self.turns:
+            try:
+                summary = read(path, plan, span)
+            except DamagedError as error:
+                damaged.append(error)
+                continue
+            if summary is not None:
+                found[path] = summary
+        if damaged and not found:
+            raise UsageError(f"{damaged[0]}; no older one is whole: begin again in an empty folder")
+        for one in damaged:
+            tell(f"{one}: going on from the checkpoint before it")
+        self.turns.sort(key=lambda path: found[path].policies if path in found else -1)
+        return found[self.turns[-1]] if found else None
+
+    def save(self, plan: Plan, span: range, summary: Summary) -> None:
+        """Write a checkpoint over the older one. It is on the disk when this returns.
+
+        Raises:
+            UsageError: it cannot be written; the newer one is whole.
+        """
+        path = self.turns[0]
+        try:
+            _write(path, encode(plan, span, summary))
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}; the checkpoint before it is whole: mend that and go on with --resume") from error
+        self.turns.reverse()
+
+
+@contextmanager
+def opened(folder: Path, shard: int, shards: int, *, resume: bool) -> Iterator[Folder]:
+    """The checkpoints of shard ``shard`` of ``shards`` in a folder, which is made where there is none, for this process alone.
+
+    Raises:
+        UsageError: another process is at work there; the folder holds what would be lost without ``resume``, shards of another
+            number, or cannot be used.
+    """
+    name = f"shard-{shard}-of-{shards}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{name}.lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(f"{folder}: another run is at work there; wait for it, or name another folder") from error
+    except (OSError, NotImplementedError) as error:
+        raise UsageError(f"{folder}: {getattr(error, 'strerror', None) or error}; --checkpoint must name a folder to write in") from error
+    with lock:
+        _check(folder, shard, shards, resume=resume)
+        for left in folder.glob(f".{name}-*"):  # half of a file, from a process that was killed
+            left.unlink()
+        yield Folder([folder / f"{name}-{turn}.json" for turn in "ab"])
+
+
+def _check(folder: Path, shard: int, shards: int, *, resume: bool) -> None:
+    for name in sorted(path.name for path in folder.iterdir()):
+        known = NAME.fullmatch(name)
+        if known is None and not resume:
+            raise UsageError(f"{folder}: {name} is there; without --resume it must be an empty folder")
+        if known is None or name.endswith(".lock"):
+            continue
+        if int(known[2]) != shards:
+            raise UsageError(f"{folder}: {name} is there, one of {known[2]} shards, and this run has {shards}")
+        if int(known[1]) == shard and not resume and not name.startswith("."):
+            raise UsageError(f"{folder}: {name} is there; go on from it with --resume, or name an empty folder")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there, each step on the disk before the next one."""
+    with replacing(path) as new:
+        new.write_bytes(content)
+    if hasattr(os, "O_DIRECTORY"):  # elsewhere a folder cannot be opened
+        place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)

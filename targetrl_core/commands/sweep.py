@@ -1,0 +1,90 @@
+"""Train a grid of constants or starts as one population; write its picture and its table."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from targetrl_core.commands import FINE
+from targetrl_core.commands.parser import add_constants, add_output, add_place, problem_of
+from targetrl_core.errors import UsageError, one_of
+
+if TYPE_CHECKING:
+    from targetrl_core.sweeps.grid import Grid
+    from targetrl_core.sweeps.run import Swept
+
+SHOWN = ("error", "outcome", "first-step")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Axes, what every cell shares, and what is written."""
+    form = "NAME=START:STOP:COUNT[:log] or NAME=VALUE,VALUE,…"
+    parser.add_argument(
+        "--x", dest="x_axis", metavar="AXIS", required=True, help=f"what varies to the right: {form}; a constant, weight, bias or seed"
+    )
+    parser.add_argument("--y", dest="y_axis", metavar="AXIS", help="what varies upwards, likewise (default: nothing)")
+    parser.add_argument("--show", default=SHOWN[0], help=f"what the picture shows: {one_of(SHOWN)} (default: {SHOWN[0]})")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the picture, .png; a file that is there is replaced")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="a row for each cell, .csv or .parquet; likewise")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every policy (default: 0)")
+    parser.add_argument("--weight", type=float, help="weight that every policy begins with (default: its seed's)")
+    parser.add_argument("--bias", type=float, help="bias that every policy begins with (default: its seed's)")
+    add_place(parser)
+    add_constants(parser, flags={"x": "input"})
+    add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, say what was found, and write what was asked for; nothing is trained where it could not be written."""
+    _check(options)
+    from targetrl_core.progress import progress
+    from targetrl_core.report_json import text
+    from targetrl_core.sweeps.lines import sweep_json, sweep_lines
+    from targetrl_core.sweeps.run import train_grid
+
+    grid = _grid(options)
+    with progress(grid.cells, "cells", quiet=options.quiet) as bar:
+        found = train_grid(grid, variant=options.variant or "auto", device=options.device, tell=bar.update)
+    written = _write(found, options)
+    if options.json:
+        print(text(sweep_json(found) | {"written": [str(path) for path in written]}))
+        return FINE
+    for line in (*sweep_lines(found), *(f"wrote {path}" for path in written)):
+        print(line)
+    return FINE
+
+
+def _grid(options: argparse.Namespace) -> "Grid":
+    from targetrl_core.sweeps.axes import parse
+    from targetrl_core.sweeps.grid import Start, grid_of
+
+    axes = [parse(said) for said in (options.y_axis, options.x_axis) if said is not None]
+    start = Start(options.seed, options.weight, options.bias)
+    return grid_of(problem_of(options, options.objective, options.arithmetic), axes, start)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise UsageError where the picture or the table could not be made, or not be written."""
+    from targetrl_core.pictures.canvas import check_picture
+    from targetrl_core.sweeps.table import check_table
+
+    if options.show not in SHOWN:
+        raise UsageError(f"--show is {options.show!r}; it must be one of {one_of(SHOWN)}")
+    if options.output is not None:
+        check_picture("--output", options.output)
+    if options.data is not None:
+        check_table("--data", options.data)
+
+
+def _write(found: "Swept", options: argparse.Namespace) -> list[Path]:
+    from targetrl_core.files import replacing
+    from targetrl_core.pictures.basin import picture
+    from targetrl_core.sweeps.table import write_table
+
+    if options.output is not None:
+        drawn = picture(found, options.show)
+        with replacing(options.output) as new:
+            new.write_bytes(drawn)
+    if options.data is not None:
+        with replacing(options.data) as new:
+            write_table(found, new, options.data.suffix)
+    return [path for path in (options.output, options.data) if path is not None]

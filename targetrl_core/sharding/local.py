@@ -1,0 +1,56 @@
+"""Several devices in one process: a thread for each."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from functools import reduce
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import TypeAlias
+
+from targetrl_core.summary import Summary
+
+Streams: TypeAlias = Sequence[Generator[Summary, None, None]]
+_Found: TypeAlias = tuple[int, Summary | BaseException | None]
+
+
+def together(streams: Streams) -> Generator[Summary, None, None]:
+    """Draw from streams of different policies at once; after each chunk of any, the sum of all. What one raises ends them all."""
+    if len(streams) == 1:
+        yield from streams[0]
+        return
+    found: SimpleQueue[_Found] = SimpleQueue()
+    over = Event()
+    threads = [Thread(target=_draw, args=(place, summaries, found, over)) for place, summaries in enumerate(streams)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from _sums(len(streams), found)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _draw(place: int, summaries: Generator[Summary, None, None], found: "SimpleQueue[_Found]", over: Event) -> None:
+    try:
+        with closing(summaries):
+            for summary in summaries:
+                found.put((place, summary))
+                if over.is_set():
+                    break
+        found.put((place, None))
+    except BaseException as error:  # noqa: BLE001 — it is raised where the sum is made
+        found.put((place, error))
+
+
+def _sums(streams: int, found: "SimpleQueue[_Found]") -> Iterator[Summary]:
+    latest: dict[int, Summary] = {}
+    while streams:
+        place, what = found.get()
+        if isinstance(what, BaseException):
+            raise what
+        if what is None:
+            streams -= 1
+        else:
+            latest[place] = what
+            yield reduce(Summary.plus, latest.values())

@@ -1,0 +1,53 @@
+"""The shards of this process: a plan and a slice for each of its devices."""
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from targetrl_core.checkpoint.resuming import Kept, resumed
+from targetrl_core.devices import find_device
+from targetrl_core.sharding.local import together
+from targetrl_core.sharding.slices import slice_of
+from targetrl_core.streaming import Plan
+from targetrl_core.summary import Summary
+
+
+class Shard(NamedTuple):
+    """One of the slices that a population is cut into, and what trains it."""
+
+    plan: Plan
+    number: int
+    of: int
+
+    @property
+    def span(self) -> range:
+        """Its policies."""
+        return slice_of(self.plan.n, self.number, self.of)
+
+    def train(self, kept: Kept | None) -> Generator[Summary, None, None]:
+        """Train it, from its newest checkpoint on where checkpoints are kept; first the summary of what has been trained before."""
+        if kept is not None:
+            yield from resumed(self.plan, self.span, kept, self.number, self.of)
+            return
+        yield self.plan.nothing()
+        yield from self.plan.train(self.span)
+
+
+def train_shards(shards: list[Shard], kept: Kept | None) -> Generator[Summary, None, None]:
+    """Train the shards of a process side by side; after each chunk of any, the sum of all."""
+    device = shards[0].plan.device
+    name = str(device) if len(shards) == 1 else f"{len(shards)} × {device.type}"
+    with closing(together([shard.train(kept) for shard in shards])) as summaries:
+        for summary in summaries:
+            yield replace(summary, device=name)
+
+
+def local_devices(name: str) -> list[torch.device]:
+    """The devices of that name here: of ``cuda`` all GPUs, of any other name one."""
+    device = find_device(name)
+    if str(device) != "cuda":
+        return [device]
+    return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]

@@ -1,0 +1,61 @@
+"""What the command line says of a sweep: for people, and for programs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from targetrl_core.outcomes import Outcomes
+from targetrl_core.report import outcome_table
+from targetrl_core.report_json import problem
+from targetrl_core.sweeps.axes import Axis
+from targetrl_core.sweeps.run import Swept
+
+
+def sweep_lines(found: Swept) -> Iterator[str]:
+    """Axes, outcomes, and the best cell."""
+    asked = found.grid.problem
+    yield f"{found.grid.cells:,} cells: " + " by ".join(_span(axis) for axis in found.grid.axes)
+    yield f"{asked.objective}, {asked.steps} steps, {asked.arithmetic}, {found.variant} on {found.device}"
+    yield outcome_table(found.outcomes)
+    yield ""
+    best = best_cell(found)
+    if best is None:
+        yield "best cell: none, as no output is a number"
+        return
+    where = ", ".join(f"{name}={value:.6g}" for name, value in best["at"].items())
+    first = "not within 0.02 of it at any step" if best["first_step"] is None else f"first within 0.02 of it at step {best['first_step']}"
+    yield f"best cell: {where}: output {best['output']:.6f}, {best['distance']:.2g} from the target, {first}"
+
+
+def sweep_json(found: Swept) -> dict[str, Any]:
+    """The same, as a document."""
+    names = {axis.name for axis in found.grid.axes}
+    return {
+        "problem": {name: value for name, value in problem(found.grid.problem).items() if name not in names},
+        "start": {name: value for name, value in found.grid.start._asdict().items() if name not in names and value is not None},
+        "axes": {axis.name: {"scale": axis.scale, "values": axis.values.tolist()} for axis in found.grid.axes},
+        "variant": found.variant,
+        "device": found.device,
+        "cells": found.grid.cells,
+        "outcomes": found.outcomes._asdict(),
+        "best": best_cell(found),
+    }
+
+
+def best_cell(found: Swept) -> dict[str, Any] | None:
+    """The cell whose output is nearest its target, or None where no output is a number."""
+    cell = found.best
+    if cell is None:
+        return None
+    first = int(found.first_step[cell])
+    return {
+        "at": {name: values[0].item() for name, values in found.grid.values(cell, cell + 1).items()},
+        "output": float(found.output[cell]),
+        "distance": float(found.distance[cell]),
+        "outcome": Outcomes._fields[int(found.outcome[cell])],
+        "first_step": first if first < found.grid.problem.steps else None,
+    }
+
+
+def _span(axis: Axis) -> str:
+    first, last, count = axis.values[0], axis.values[-1], len(axis.values)
+    return f"{axis.name} {first:g}" + (f" … {last:g} ({count:,}, {axis.scale})" if count > 1 else "")

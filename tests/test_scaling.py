@@ -1,0 +1,195 @@
+"""Ranks, timed: the ratio and what is made of it, the rows of the suite, and the kills that are counted."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import kills
+from bench.__main__ import main
+from bench.evidence.records import read
+from bench.kills import Kill, Kills
+from bench.report import folder
+from bench.report.machine import Machine
+from bench.scaling import paper, ratio
+from bench.scaling.job import Round
+from bench.scaling.messages import Answer, Task
+from bench.scaling.ratio import Scaling
+from targetrl_core import UsageError
+from targetrl_core.devices import cores
+from tests.some_evidence import evidence, row
+from tests.test_suite import run_pytest
+
+TASK = Task(policies=2_048_000, steps=50)
+
+
+def round_of(seconds: float, ranks: int, checksum: int = 7, waited: float = 0.0) -> Round:
+    """A round in which each rank after the first is a tenth faster than the one before, and waits for the sum as much longer."""
+    own = [seconds * 0.9**rank for rank in range(ranks)]
+    policies = TASK.policies // ranks
+    return Round(seconds, [Answer(own_seconds=s, sum_seconds=waited + own[0] - s, own_policies=policies, checksum=checksum) for s in own])
+
+
+def scaling(rounds: int = 8) -> Scaling:
+    """Two ranks that are 1.9 times as fast as one, give or take."""
+    alone = [round_of(1.9 * (1 + k / 1000), 1) for k in range(rounds)]
+    return Scaling(TASK, 2, alone, [round_of(1.0, 2, waited=0.002) for _ in range(rounds)], 3.0)
+
+
+def test_the_ratio_is_that_of_pairs() -> None:
+    """The ratio is the median over neighbouring rounds, the spread that within rounds, the sum's cost that of the last to come to it."""
+    found = scaling()
+    assert found.ratio.low == pytest.approx(1.9, abs=0.01)
+    assert found.ratio.low < found.ratio.value < found.ratio.high < 1.92
+    assert found.spread == pytest.approx(-math.log(0.9) / math.sqrt(2))
+    assert found.sum_seconds == pytest.approx(0.002)
+    assert "2 ranks are 1.907 [1.90" in ratio.text(found)
+    assert "efficiency 95.3%" in ratio.text(found)
+
+
+class Scripted:
+    """A job whose rounds are written down, and who had its turn when."""
+
+    def __init__(self, ranks: int, turns: list[int], checksum: int) -> None:
+        self.ranks, self.turns, self.checksum, self.start_seconds = ranks, turns, checksum, 1.0
+
+    def round(self) -> Round:
+        """The next one."""
+        self.turns.append(self.ranks)
+        return round_of(1.0, self.ranks, self.checksum)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_rounds_are_mirrored_and_agree(wrong: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 — pytest hands it
+    """One and several take turns, each second pair the other way round; where they disagree in the checksum there is no ratio."""
+    turns: list[int] = []
+
+    @contextmanager
+    def started(ranks: int, _task: Task) -> Iterator[Scripted]:
+        yield Scripted(ranks, turns, checksum=ranks if wrong else 7)
+
+    monkeypatch.setattr(ratio, "started", started)
+    if wrong:
+        with pytest.raises(UsageError, match="3 ranks and one rank disagree: checksums 0000000000000001, 0000000000000003"):
+            ratio.measure(TASK, 3, 2, lambda: None)
+        return
+    assert ratio.measure(TASK, 3, 4, lambda: None).ratio.value == pytest.approx(1.0)
+    assert turns == [1, 3, 3, 1, 1, 3, 3, 1]
+
+
+def test_larger_worlds_on_paper() -> None:
+    """What is lost grows with the ranks and falls with the population; without spread and sums nothing but a remainder is lost."""
+    found = scaling()
+    shares = [paper.seconds(found, 10**9, 1) / (ranks * paper.seconds(found, 10**9, ranks)) for ranks in paper.WORLDS]
+    assert shares == sorted(shares, reverse=True)
+    assert paper.slowest(1) == 0.0
+    assert paper.slowest(2) == pytest.approx(0.5895, abs=0.01)
+    calm = found._replace(several=[Round(1.0, [Answer(own_seconds=1.0, sum_seconds=0.0, own_policies=1024, checksum=7)] * 2)])
+    assert paper.seconds(calm, 10**13, 1) / (64 * paper.seconds(calm, 10**13, 64)) == pytest.approx(1.0, abs=1e-4)
+    shown = paper.text(found)
+    assert [line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("| ")][1:] == [
+        "2",
+        "4",
+        "8",
+        "16",
+        "64",
+        "256",
+        "1,024",
+    ]
+    assert "Assumed: every rank has a core of its own" in shown
+
+
+def test_ranks_are_rows_of_the_suite() -> None:
+    """With --sharding, ranks train and have the checksum of one process; what there are no cores for says so."""
+    ran = run_pytest("bench", "--benchmark-disable", "--sharding", "--device=cpu", "-rs", "-k", "1000000-2] or 1000000-8]")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    reason = f"not measured: {cores()} cores are here, and a rank takes one"
+    assert sum(map(int, re.findall(r"(\d) (?:passed|skipped)", ran.stdout.splitlines()[-1]))) == 2
+    assert (reason in ran.stdout) == (cores() < 8)
+
+
+def test_ranks_wait_until_they_are_asked_for() -> None:
+    """Without --sharding their rows say how they are timed."""
+    ran = run_pytest("bench/test_sharding.py", "--benchmark-disable", "--device=cpu", "-rs")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "SKIPPED [8] bench/timing/gate.py" in ran.stdout
+    assert "not measured: ranks are timed with --sharding" in ran.stdout
+
+
+def test_the_table_tells_efficiency(tmp_path: Path) -> None:
+    """Speeds stand by ranks and N; beside those of several, their share of as many single ones, and reasons where there is none."""
+    content = evidence()
+    cell = {"question": "sharding", "policies": 1000}
+    content["benchmarks"] += [row("fused", 1000, [s] * 9, question="sharding", ranks=ranks) for ranks, s in ((1, 1.0), (2, 0.625))]
+    content["targetrl"]["absent"].append(
+        {"name": "t", "kind": "not measured", "reason": "2 cores", "cell": content["benchmarks"][-1]["extra_info"] | cell | {"ranks": 4}}
+    )
+    absent = content["targetrl"]["absent"][-1]["cell"]
+    for name in ("identity", "threads", "ulp"):
+        del absent[name]
+    path = tmp_path / "some-cpu.json"
+    path.write_text(json.dumps(content))
+    page = folder.text([Machine(read(path))]).partition("### Ranks that train together")[2]
+    assert "| 1       | 50.0 k" in page
+    assert "| 2       | 80.0 k, 80% [80%, 80%]" in page
+    assert "| 4       | – (" in page
+
+
+def test_ranks_belong_to_their_question(tmp_path: Path) -> None:
+    """A row that has ranks and is of another question, or the other way round, is refused."""
+    for facts in ({"question": "sharding"}, {"question": "steady state", "ranks": 2}):
+        content = evidence()
+        content["benchmarks"] = [row("fused", 1000, [1.0] * 9, **facts)]
+        path = tmp_path / "some-cpu.json"
+        path.write_text(json.dumps(content))
+        with pytest.raises(UsageError, match=r"ranks is .*, which cannot be for the question"):
+            read(path)
+
+
+def test_kills_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that were over before their kill are drawn again; of the others it is told how many ended as they have to."""
+    said = iter(["whole\nsum 7\n"] * 2 + ["whole\nsum 7\n", "whole\nsum 8\n"])
+    killed = iter([True, False, True])
+    monkeypatch.setattr(kills, "_run", lambda *_: subprocess.CompletedProcess([], 0, next(said), ""))
+    monkeypatch.setattr(kills, "_killed", lambda *_: next(killed))
+    monkeypatch.setattr(kills, "_kept", lambda *_: 5)
+    found = kills.measure(100, 2, lambda: None)
+    assert [kill.resumed for kill in found.found] == [True, False]
+    assert kills.text(found).endswith("1 of 2 resumed to the result of an uninterrupted run: sum 7")
+    assert "2 after policies had been kept, with 5 to 5 of 100 policies kept" in kills.text(found)
+
+
+def test_kills_that_are_not_made_up_for_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m bench kills` exits 1 where one run did not end as it has to."""
+    monkeypatch.setattr(kills, "measure", lambda population, *_: Kills(population, 1.0, "sum 7", [Kill(0.5, None, resumed=False)]))
+    monkeypatch.setattr(sys, "argv", ["bench", "kills", "--kills", "1"])
+    assert main() == 1
+    assert "0 of 1 resumed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["scaling", "--ranks", "1"], "bench: --ranks is 1; it must be a whole number from 2 to 1024"),
+        (["scaling", "--policies", "1.5"], "bench: --policies is 1.5; it must be a whole number from 1 to 1e+15"),
+        (["scaling", "--policies", "nan"], "bench: --policies is nan; it must be a whole number from 1 to 1e+15"),
+        (["kills", "--kills", "0"], "bench: --kills is 0; it must be a whole number from 1"),
+        (["kills", "--policies", "1"], "bench: --policies is 1; it must be a whole number from 2 to 1e15"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be measured ends with exit code 2 and one line."""
+    monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+    assert main() == 2
+    captured: Any = capsys.readouterr()
+    assert captured.err.startswith(message)
+    assert captured.err.count("\n") == 1
