@@ -30,7 +30,7 @@ def main() -> None:
                 return
             reader = READERS[data[0] % len(READERS)]
             path = of_reader[reader.name] / reader.file
-            path.write_bytes(data[1:])
+            path.write_bytes(reader.pack(data[1:]))
             failure = feed_one(reader, path).failure
             if failure is not None:
                 raise RuntimeError(f"{reader.name}: {failure}")
