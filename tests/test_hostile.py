@@ -270,7 +270,7 @@ def crashing(_: Path) -> list[Any]:
         (lambda _: [("markdown", "[x](javascript:x)")], "shown with a foreign link"),
         (lambda place: records.read(place / "another-cpu.json"), "a message that does not name the file"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_goes_wrong_with_a_file_is_told(show: Any, failure: str, tmp_path: Path) -> None:  # noqa: ANN401 — a lambda
     """A reader that crashes, shows what takes effect, or does not name the file is caught, and the file is kept."""
