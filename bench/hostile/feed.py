@@ -86,7 +86,7 @@ def feed(  # noqa: PLR0913 — all but one are keywords
         for number in range(first, first + files):
             reader, known, at = turns[number % len(turns)]
             path = of_reader[reader.name] / reader.file
-            path.write_bytes(spoiled(known, at, random.Random(f"{seed} {number}")))  # noqa: S311 — no secret
+            path.write_bytes(reader.pack(spoiled(known, at, random.Random(f"{seed} {number}"))))  # noqa: S311 — no secret
             begun = time.perf_counter()
             found = feed_one(reader, path)
             counts[reader.name].add(number, found, time.perf_counter() - begun)

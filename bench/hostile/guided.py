@@ -8,6 +8,8 @@ import json
 import random
 import sys
 import tempfile
+from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 
 import atheris
@@ -18,8 +20,8 @@ with atheris.instrument_imports(include=["bench.comparison", "bench.evidence", "
 from bench.hostile.spoil import places, spoiled
 
 
-def main() -> None:
-    """Fuzz until libFuzzer's options end it."""
+def main() -> int:
+    """Fuzz until libFuzzer's options end it; returns its exit code."""
     with tempfile.TemporaryDirectory(prefix="targetrl-guided-") as name, folders(READERS) as of_reader:
         corpus = Path(name)
         for number, reader in enumerate(READERS):
@@ -30,13 +32,20 @@ def main() -> None:
                 return
             reader = READERS[data[0] % len(READERS)]
             path = of_reader[reader.name] / reader.file
-            path.write_bytes(data[1:])
+            path.write_bytes(reader.pack(data[1:]))
             failure = feed_one(reader, path).failure
             if failure is not None:
                 raise RuntimeError(f"{reader.name}: {failure}")
 
-        atheris.Setup([sys.argv[0], *sys.argv[1:], str(corpus)], read, custom_mutator=_changed)
-        atheris.Fuzz()
+        fuzzing = get_context("fork").Process(target=_fuzz, args=(corpus, read))  # libFuzzer ends the process that it is in
+        fuzzing.start()
+        fuzzing.join()
+        return fuzzing.exitcode or 0
+
+
+def _fuzz(corpus: Path, read: Callable[[bytes], None]) -> None:
+    atheris.Setup([*sys.argv, str(corpus)], read, custom_mutator=_changed)
+    atheris.Fuzz()
 
 
 def _changed(data: bytes, most: int, seed: int) -> bytes:
@@ -51,4 +60,4 @@ def _changed(data: bytes, most: int, seed: int) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

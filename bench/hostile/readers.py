@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.comparison import columns, listing, page
 from bench.comparison.style import MARKDOWN, TERMINAL
@@ -20,12 +22,17 @@ from bench.report.unrolling import unrolling_section
 from bench.report.verdicts import verdicts_section
 from bench.trajectories import evidence as trajectories
 
+if TYPE_CHECKING:
+    from targetrl_core.streaming import Plan
+
 Shown = Iterable[tuple[Form, str]]
 """Texts, and the form of each."""
 
 MACHINE = "amd-epyc-2c-cpu"
 GOOD_FILE = "good-cpu.json"
 """The good file that a bad one is compared with; it lies in the same folder."""
+
+CHECKPOINT = "shard-0-of-1-a.json"
 
 START, END = "<!-- made by python -m bench report: ", "<!-- end -->\n"
 FRONT = "".join(f"{START}{name} -->\n{END}" for name in front.BLOCKS)
@@ -40,6 +47,7 @@ class Reader(NamedTuple):
         known: a real file's content, shortened.
         roots: where in it changes are made, the rest being pytest-benchmark's own; everywhere where there is none.
         show: everything that is made of the file in a folder; raises UsageError where it is refused.
+        pack: makes the file of a spoiled content, where it is more than that: with its digest put right, say.
         turns: how often it has its turn, for once that others have.
     """
 
@@ -48,6 +56,7 @@ class Reader(NamedTuple):
     known: Callable[[], Any]
     roots: tuple[str, ...]
     show: Callable[[Path], Shown]
+    pack: Callable[[bytes], bytes] = bytes
     turns: int = 1
 
 
@@ -137,10 +146,42 @@ def _show_trajectories(place: Path) -> Shown:
     yield "terminal", sentences.of_maps(found)
 
 
+def _show_checkpoint(place: Path) -> Shown:
+    from targetrl_core.checkpoint.content import read
+    from targetrl_core.report import summary_lines
+
+    plan = _plan()
+    summary = read(place / CHECKPOINT, plan, range(plan.n))
+    return [("terminal", line) for line in summary_lines(summary)] if summary is not None else []
+
+
+def _checkpoint() -> Any:  # noqa: ANN401 — any JSON value
+    from targetrl_core.checkpoint.content import encode
+
+    plan = _plan()
+    return json.loads(encode(plan, range(plan.n), next(iter(plan.train(range(plan.n))))).splitlines()[1])
+
+
+@cache
+def _plan() -> "Plan":
+    """The run whose checkpoint is read: of 1,000 policies, of which the first chunk of 400 is trained."""
+    from targetrl_core import Problem
+    from targetrl_core.streaming import plan
+
+    return plan(Problem(steps=5), 1000, variant="batched", chunk=400)
+
+
+def _with_digest(body: bytes) -> bytes:
+    """A checkpoint whose body has the digest that its head says: what an enemy can write, and damage cannot."""
+    head = {"targetrl": "checkpoint", "version": 1, "sha256": sha256(body).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + body + b"\n"
+
+
 READERS = (
     Reader("evidence", "bad-cpu.json", _few_rows, ("benchmarks", "targetrl"), _show_evidence, turns=6),
     Reader("sweep", "bad-cpu-sweep.json", _sweep, ("benchmarks", "targetrl"), lambda at: [("markdown", "\n".join(unrolling_section(at)))]),
     Reader("verdicts", "bad-cpu-verdicts.json", _trials, (), lambda at: [("markdown", "\n".join(verdicts_section(at)))]),
     Reader("trajectories", "bad-cpu-trajectories.json", _trajectories, (), _show_trajectories),
     Reader("bounds", "bounds.json", _bounds, (), lambda at: [("markdown", "\n".join(reach_section(at)))]),
+    Reader("checkpoint", CHECKPOINT, _checkpoint, (), _show_checkpoint, pack=_with_digest),
 )

@@ -27,6 +27,7 @@ BYTES, BYTES_PER_COUNT = 1 << 16, 21
 LONGEST = 200
 """Characters that are quoted of what is wrong with a file."""
 
+Quoted = Annotated[str, Meta(max_length=LONGEST)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Decoded = TypeVar("Decoded")
 
@@ -49,7 +50,7 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     ``facts`` are those of the plan. The counts are those of a ``Summary``, the checksum in hexadecimal.
     """
 
-    facts: dict[str, Fact]
+    facts: dict[Quoted, int | float | Quoted]
     start: Count
     stop: Count
     trained: Count
