@@ -75,7 +75,7 @@ def test_constants_per_policy_are_identical(arithmetic: str, own_betas: bool) ->
     if own_betas:
         constants |= {"beta1": 0.8 + 0.1 * spread, "beta2": 0.99 + 0.009 * spread, "eps": 1e-8 + 1e-7 * spread}
     population = Population.initialise(n, seed=14)
-    for objective in OBJECTIVES:
+    for objective in ("detached",) if own_betas else OBJECTIVES:  # betas of their own change what the optimiser does, and nothing else
         check_variants((*ONE_BY_ONE, *BATCHED), problem_of(objective, "adam", arithmetic, **constants), population)
 
 
