@@ -72,7 +72,10 @@ def test_portable_bits_are_compared_bit_by_bit() -> None:
     assert check(expectation, trained).level == "bitwise"
     weight = trained.weight.clone()
     weight[7] = torch.nextafter(weight[7], torch.tensor(torch.inf))
-    found = check(expectation, Population(**(trained.tensors() | {"weight": weight}), age=50))
+    changed = Population(**(trained.tensors() | {"weight": weight}), age=50)
+    found = check(expectation, changed)
+    assert passes(expectation, trained)
+    assert not passes(expectation, changed)
     assert found.level == "diverged"
     assert "weight of 1 policies has other bits: policy 7" in found.reasons[0]
 

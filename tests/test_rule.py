@@ -173,8 +173,8 @@ def test_a_check_that_says_nothing_is_noted() -> None:
 def test_a_change_of_the_whole_process_is_told_with_its_size(change: float) -> None:
     """The note gives the change in processes apart, with its sign."""
     found = rule.look({"row": Sample(even(0.0, 0.001, 16), even(0, 0.001, 8), even(change, 0.001, 8))}, 16)["row"]
-    assert found.verdict == "UNCLEAR"
-    assert found.processes == 16
+    assert (found.verdict, found.processes) == ("UNCLEAR", 16)
+    assert found.ratio == rule.trimmed(even(0.0, 0.001, 16)).interval(0.003)
     assert found.note == f"in processes apart HEAD takes {math.exp(change) - 1:+.1%}: something changes the whole process"
 
 
@@ -216,7 +216,9 @@ def test_holm_stops_at_the_first_that_fails() -> None:
 
 def test_stock_alarms_compare_medians_five_per_cent_apart() -> None:
     """One of BASE's processes against one of HEAD's: an alarm from 5 % on."""
-    one = Trial(group=0, row="a", planted=0.0, paired=[0.0] * 16, base=[0.0, 0.0, 0.0], head=[math.log(1.049), math.log(1.051), -1.0])
+    one = Trial(
+        group=0, row="a", planted=0.0, paired=[0.0] * 16, base=[2.0, 2.0, 0.0], head=[2 + math.log(1.049), 2 + math.log(1.051), -1.0]
+    )
     assert stock_alarms(one) == [False, True, False]
     assert stock_alarms(Trial(group=0, row="a", planted=0.0, paired=[0.0] * 16, base=[0.0], head=[])) == []
 
@@ -230,6 +232,13 @@ def test_rates_tell_every_verdict_by_slowdown() -> None:
     nothing, slow = rates([made(0.0, 0, 0.0), made(0.0, 1, -0.1), made(0.1, 2, 0.1), made(0.1, 3, 0.0), made(0.1, 4, 0.1)])
     assert nothing == (0.0, Count(0, 2), Count(1, 2), Count(1, 2), Count(1, 2), Count(0, 4))
     assert slow == (0.1, Count(2, 3), Count(0, 3), Count(1, 3), Count(2, 3), Count(4, 6))
+
+
+def test_rates_heed_the_check_of_processes_apart() -> None:
+    """A trial whose sides differ in processes apart alone counts as none of the three verdicts."""
+    still, other = even(0.0, 0.001, 16), even(0.1, 0.001, 8)
+    (found,) = rates([Trial(group=0, row="a", planted=0.0, paired=still, base=still[:8], head=other)])
+    assert (found.slower.found, found.faster.found, found.same.found) == (0, 0, 0)
 
 
 def test_rows_decided_at_the_first_look_free_the_others() -> None:
