@@ -28,7 +28,7 @@ test: $(READY)  ## run the tests, a few files at a time
 
 mutants: $(READY)  ## change the code that decides, a little at a time, and see that a test notices; takes an hour
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,mutants]'
-	$(BIN)/mutmut run && $(BIN)/mutmut results
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run && $(BIN)/mutmut results
 
 browser:  ## the browser that the page is tested in: where there is none, apt-get installs one if it can
 	@for name in $(BROWSERS); do ! command -v $$name >/dev/null || exit 0; done; test -n "$$TARGETRL_CHROMIUM" \

@@ -37,13 +37,14 @@ def cases() -> Iterator[tuple[str, Problem, Population]]:
     yield "pathwise, 60 steps", Problem(objective="pathwise", steps=60), population
     older = train(Problem(steps=9), population, variant="batched").population
     yield "detached, going on", Problem(steps=6, x=0.5), older
-    for objective, where, output, room in (
-        ("detached", "at the kink", 0.6, 1e-5),
-        ("pathwise", "at the kink", 0.8, 1e-6),
-        ("pathwise", "at the threshold", 0.78, 1e-6),
+    for objective, where, output, room, steps in (
+        ("detached", "at the kink", 0.6, 1e-5, 6),
+        ("detached", "one step at the kink", 0.6, 1e-6, 1),
+        ("pathwise", "at the kink", 0.8, 1e-6, 6),
+        ("pathwise", "at the threshold", 0.78, 1e-6, 6),
     ):
         near = torch.logit(output + room * torch.linspace(-1.0, 1.0, 200, dtype=torch.float64)).float()
-        yield f"{objective}, {where}", Problem(objective=objective, steps=6), Population.fresh(near, torch.zeros(200))
+        yield f"{objective}, {where}", Problem(objective=objective, steps=steps), Population.fresh(near, torch.zeros(200))
 
 
 def summary(problem: Problem, population: Population) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The identity check: outcomes, first steps, ambiguity, and what it compares."""
 
+import math
+
 import pytest
 import torch
 
@@ -12,10 +14,11 @@ from targetrl_core.convergence import (
     passes,
 )
 from targetrl_core.history import History
+from targetrl_core.oracle import FACTOR
 from targetrl_core.outcomes import Outcomes, count_outcomes, first_steps
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
-from targetrl_core.verification import certify, verify
+from targetrl_core.verification import certify, same_bits, verify
 from tests.cheats import CHEATS
 
 CPU = torch.device("cpu")
@@ -48,7 +51,59 @@ def test_each_state_tensor_is_checked_on_its_own() -> None:
         assert not found.identical
         assert len(found.reasons) == 1
         assert f"{name} of 1 policies out of bounds: policy 42, after step 50, {name}: " in found.reasons[0]
-        assert " ± " in found.reasons[0]
+        bound = float(found.reasons[0].split(" ± ")[1].split()[0])
+        assert bound == pytest.approx(FACTOR * float(expectation.reference.reach[name][42]), rel=0.1)
+
+
+def test_distances_are_told_in_ulp_and_in_shares_of_the_bound() -> None:
+    """A policy that is moved by a hundred ulp of its path is that far off, and uses the bound by as much."""
+    problem, population = Problem(), Population.initialise(100)
+    expectation = expect(problem, population)
+    right, reference = train(problem, population, variant="batched").population, expectation.reference
+    weight = reference.state["weight"].clone()
+    weight[42] += 100 * reference.ulp["weight"][42]
+    found = check(expectation, Population(**(right.tensors() | {"weight": weight.float()}), age=50))
+    assert found.ulp["weight"] == pytest.approx(100, abs=1)
+    share = 100 * float(reference.ulp["weight"][42] / reference.reach["weight"][42]) / FACTOR
+    assert found.used["weight"] == pytest.approx(share, rel=0.01)
+    assert {tensor.dtype for bounds in expectation.bounds.values() for tensor in bounds} == {torch.float32}
+
+
+def test_what_is_no_population_to_compare_is_refused_with_the_reason() -> None:
+    """Too few policies, other kinds of tensors, a state tensor that is missing: nothing is compared, and one line says why."""
+    problem, population = Problem(), Population.initialise(100)
+    whole, trained = expect(problem, population), train(problem, population, variant="batched").population
+    some = expect(problem, population, policies=torch.tensor([3, 50]))
+    noisy = expect(Problem(objective="reinforce", steps=2), population)
+    odd = Population(**(trained.tensors() | {"weight": torch.nn.Parameter(trained.weight)}), age=50)
+    for expectation, result, reason in (
+        (whole, trained.slice(0, 99), "the trained population has 99 policies where 100 are right"),
+        (some, trained.slice(0, 50), "the trained population has 50 policies where 51 are right"),
+        (whole, odd, "the trained population holds Parameter where plain tensors are right"),
+        (noisy, trained, "the trained population has no baseline"),
+    ):
+        found = check(expectation, result)
+        assert found.reasons == (reason,)
+        assert (found.level, found.policies, found.ambiguous, found.flips, sum(found.outcomes)) == ("diverged", 0, 0, 0, 0)
+        assert found.max_ulp == math.inf
+        assert not passes(expectation, result)
+    assert check(some, trained.slice(0, 51)).identical
+
+
+def test_a_slice_of_an_expectation_has_its_bits() -> None:
+    """Part of an expectation is held to the same bits as the whole."""
+    problem, population = Problem(arithmetic="portable"), Population.initialise(100)
+    whole = certify(problem, population)
+    part = whole.slice(20, 30)
+    assert whole.bits is not None
+    assert part.bits is not None
+    assert same_bits(part.bits, whole.bits.slice(20, 30))
+
+
+@pytest.mark.parametrize(("steps", "allowed"), [(50, 4), (1000, 4), (5000, 8)])
+def test_more_steps_allow_more_ambiguous_policies(steps: int, allowed: int) -> None:
+    """Of a thousand policies: the share of the next number of steps that is known, or of the last in proportion, and five deviations."""
+    assert allowed_ambiguous(Problem(steps=steps), 1000) == allowed
 
 
 def test_the_quick_check_decides_as_the_full_one() -> None:
@@ -102,6 +157,7 @@ def test_too_many_ambiguous_policies_fail() -> None:
     problem = Problem(objective="pathwise")
     found = check(expect(problem, population), train(problem, population, variant="batched").population)
     assert not found.identical
+    assert set(found.used.values()) == set(found.ulp.values()) == {0.0}
     assert found.reasons == (f"1000 of 1000 policies hang on a rounding error: at most {allowed_ambiguous(problem, 1000)} may",)
 
 
