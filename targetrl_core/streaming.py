@@ -16,8 +16,8 @@ from targetrl_core.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.problem import Problem
 from targetrl_core.summary import BINS, Summary
-from targetrl_core.training import choose, require
-from targetrl_core.variants import Variant, find_variant
+from targetrl_core.training import named, require
+from targetrl_core.variants import Variant
 from targetrl_core.variants.variant import Finished, Seeded
 
 Fact = int | float | str
@@ -69,7 +69,7 @@ def plan(  # noqa: PLR0913 — those of stream
     problem.check_policies(n)
     if chunk is not None and chunk < 1:
         raise UsageError(f"chunk is {chunk}; it must be at least 1")
-    chosen = choose(problem, place, n) if variant == "auto" else find_variant(variant) if isinstance(variant, str) else variant
+    chosen = named(variant, problem, place, n)
     require(chosen, problem, place, n)
     size = chunk or chunk_of(problem, place, recorded=chosen.prepare_seeded is None)
     return Plan(problem, n, chosen, place, seed, size)

@@ -74,7 +74,7 @@ def train(
     """
     place = find_device(device)
     problem.check_policies(population.n)
-    chosen = choose(problem, place, population.n) if variant == "auto" else find_variant(variant)
+    chosen = named(variant, problem, place, population.n)
     run = prepared(chosen, problem, place, population.n)
     history = _history(problem, population.n, place) if record else None
     # A variant may consume what it trains: it gets a copy, also where the population is on the device already.
@@ -82,6 +82,13 @@ def train(
     if history is None:
         return Run(problem, chosen.name, trained, None, None)
     return Run(problem, chosen.name, trained, history.outputs.to("cpu"), history.logits.to("cpu"))
+
+
+def named(variant: str | Variant, problem: Problem, device: torch.device, n: int) -> Variant:
+    """The variant that is meant: by its name, by ``auto``, which chooses, or by itself. Raises UsageError for a name that is unknown."""
+    if isinstance(variant, Variant):
+        return variant
+    return choose(problem, device, n) if variant == "auto" else find_variant(variant)
 
 
 def choose(problem: Problem, device: torch.device, n: int) -> Variant:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SECONDS = 300.0
-"""How long a row may take by default: ten times the longest one."""
+"""How long a row may take by default: far above the longest, which are cold starts that compile."""
 
 GRACE = 10.0
 """Seconds in which what was interrupted may end by itself."""

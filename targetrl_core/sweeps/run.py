@@ -12,8 +12,8 @@ from targetrl_core.finishing import chunk_of, finishing
 from targetrl_core.outcomes import Outcomes, count_codes, outcome_codes
 from targetrl_core.problem import as_float64
 from targetrl_core.sweeps.grid import Grid
-from targetrl_core.training import choose, require
-from targetrl_core.variants import Variant, find_variant
+from targetrl_core.training import named, require
+from targetrl_core.variants import Variant
 
 
 class Swept(NamedTuple):
@@ -68,7 +68,7 @@ def train_grid(
         UsageError: as ``train`` does.
     """
     place, (first, _) = find_device(device), grid.part(0, 1)
-    chosen = choose(first, place, grid.cells) if variant == "auto" else find_variant(variant) if isinstance(variant, str) else variant
+    chosen = named(variant, first, place, grid.cells)
     require(chosen, first, place, grid.cells)
     found = Swept(
         grid=grid,
