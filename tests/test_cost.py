@@ -7,11 +7,12 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.cost.crossing import crossings, overtakes
 from bench.cost.curves import Curve, Kind, Point, curves
-from bench.cost.line import Line, fit, misfit
+from bench.cost.line import Line, Lines, fit, misfit
 from bench.cost.model import Model, line_through, model_of, models
 from bench.cost.predict import Predictor
 from bench.evidence.records import Interval, read
@@ -74,7 +75,7 @@ def test_intervals_cover() -> None:
     for _ in range(runs):
         first, second = (model_of(kind(name), curve(line, noise=0.08, source=source)) for name, line in (("one", one), ("other", other)))
         (crossing,) = crossings([first, second])
-        known = ((first.dispatch, one.dispatch), (first.per_policy, one.per_policy), (crossing.policies, overtakes(one, other)))
+        known = ((first.dispatch, one.dispatch), (first.per_policy, one.per_policy), (crossing.policies, overtakes(one, other).item()))
         held = [count + (found.low <= true <= found.high) for count, (found, true) in zip(held, known, strict=True)]
     # Of 120 intervals, within three standard deviations of 95 %.
     assert sum(held) / (3 * runs) == pytest.approx(0.95, abs=0.06)
@@ -83,7 +84,7 @@ def test_intervals_cover() -> None:
 def test_the_same_rows_have_the_same_intervals() -> None:
     """What is drawn depends on the curve's name alone, so that tables are not stale by chance."""
     rows = curve(Line(1e-3, 1e-7), noise=0.1)
-    assert model_of(kind("x"), rows).drawn == model_of(kind("x"), rows).drawn
+    assert model_of(kind("x"), rows).dispatch == model_of(kind("x"), rows).dispatch
     assert model_of(kind("x"), rows).dispatch != model_of(kind("y"), rows).dispatch
 
 
@@ -211,4 +212,4 @@ def test_a_model_tells_what_very_many_policies_take() -> None:
     model = model_of(kind("x"), curve(Line(1e-3, 1e-7), noise=0.01))
     assert model.speed.value == pytest.approx(50 / model.per_policy.value)
     assert model.per_policy_step.value == pytest.approx(2e-9, rel=0.05)
-    assert Model(kind("x"), model.curve, Line(1.0, 0.0), (Line(1.0, 0.0),) * 40).speed.high == math.inf
+    assert Model(kind("x"), model.curve, Line(1.0, 0.0), Lines(np.ones(40), np.zeros(40))).speed.high == math.inf

@@ -309,13 +309,16 @@ def test_committed_pictures_are_drawn_from_the_committed_evidence() -> None:
         assert f"results/{name}" in (ROOT / "README.md").read_text()
 
 
-def test_a_large_page_is_soon_made_and_not_too_large(tmp_path: Path) -> None:
-    """10 devices of 500 rows make a page of less than 8 MB in less than 5 s."""
+def test_a_large_report_is_soon_made_and_not_too_large(tmp_path: Path) -> None:
+    """Of 10 devices of 500 rows, each with trajectories, tables, pictures and a page of less than 8 MB are made in less than 5 s."""
     rows = large_set(tmp_path)
     assert rows == 5000
     (known,) = trajectories.read_all(ROOT / "results")
-    begun = time.perf_counter()
-    page = writer.html(folder.read(tmp_path), everywhere(known))
-    assert time.perf_counter() - begun < 5
+    for one in everywhere(known):
+        (tmp_path / f"{one.label}-{one.device}{trajectories.SUFFIX}").write_bytes(msgspec.json.encode(one))
+    before = time.process_time()  # as other tests may run beside this one
+    folder.write(tmp_path)
+    assert time.process_time() - before < 5
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert len(page.encode()) < 8e6
     assert len(json.loads(Read(page).data)["rows"]) == rows

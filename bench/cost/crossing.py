@@ -1,12 +1,13 @@
 """From which N on one variant is faster than another: where their lines cross."""
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import NamedTuple
 
+import numpy as np
+
 from bench.cost import draws
-from bench.cost.line import Line
+from bench.cost.line import Array, Line, Lines
 from bench.cost.model import Model
 from bench.evidence.records import Interval
 
@@ -27,23 +28,21 @@ class Crossing(NamedTuple):
         return self.policies.value > min(self.faster.largest, self.slower.largest)
 
 
-def overtakes(faster: Line, slower: Line, head_start: float = 0.0) -> float:
+def overtakes(faster: Line | Lines, slower: Line | Lines, head_start: float | Array = 0.0) -> Array:
     """The N from which on ``faster`` takes less time, though it begins ``head_start`` seconds later; 0: always, infinite: never."""
     behind = head_start + faster.dispatch - slower.dispatch
-    saved = slower.per_policy - faster.per_policy
-    if saved <= 0:
-        return 0.0 if behind < 0 and saved == 0 else math.inf
-    return max(behind / saved, 0.0)
+    saved = np.asarray(slower.per_policy - faster.per_policy)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = np.maximum(behind / saved, 0.0)
+    return np.where(saved > 0, crossing, np.where((saved == 0) & (behind < 0), 0.0, np.inf))
 
 
 def policies_from(faster: Model, slower: Model, head_start: Interval | None = None) -> Interval:
     """The same with its interval, over what is drawn again of both lines and of the head start."""
-    pairs = zip(faster.drawn, slower.drawn, strict=True)
     if head_start is None:
-        return draws.interval(overtakes(faster.line, slower.line), [overtakes(one, other) for one, other in pairs])
-    numbers = draws.normals(f"{faster.kind} after {slower.kind}")
-    drawn = [overtakes(one, other, draws.moved(head_start, number)) for (one, other), number in zip(pairs, numbers, strict=False)]
-    return draws.interval(overtakes(faster.line, slower.line, head_start.value), drawn)
+        return draws.interval(overtakes(faster.line, slower.line).item(), overtakes(faster.drawn, slower.drawn))
+    starts = draws.moved(head_start, draws.normals(f"{faster.kind} after {slower.kind}", draws.DRAWS))
+    return draws.interval(overtakes(faster.line, slower.line, head_start.value).item(), overtakes(faster.drawn, slower.drawn, starts))
 
 
 def crossings(models: Sequence[Model]) -> Iterator[Crossing]:

@@ -6,9 +6,7 @@ than this says. The draws are the same each time, so that tables are.
 """
 
 import random
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import islice
 from statistics import NormalDist
 
 import numpy as np
@@ -25,39 +23,34 @@ _NORMAL = NormalDist()
 _REACH = _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
 
 
-def normals(name: str) -> Iterator[float]:
-    """Numbers of a standard normal distribution, others for each name."""
-    source = random.Random(name)  # noqa: S311 — no secrets
-    while True:
-        yield _NORMAL.inv_cdf(source.uniform(1e-12, 1 - 1e-12))
-
-
 def redrawn(curve: Curve, name: str) -> Array:
     """``DRAWS`` times the logarithms of the curve's seconds, as other runs might have had them, [DRAWS, sizes]."""
     low, value, high = np.log(np.array([point.seconds for point in curve])).T
-    drawn = (_kept if len(curve) <= KEPT else _numbers)(name, DRAWS * len(curve))
+    drawn = (normals if len(curve) <= KEPT else _drawn)(name, DRAWS * len(curve))
     numbers = drawn.reshape(DRAWS, len(curve))
     logs: Array = value + numbers * np.where(numbers > 0, high - value, value - low) / _REACH
     return logs
 
 
-def _numbers(name: str, count: int) -> Array:
-    """The first of the numbers of a name."""
-    return np.array(list(islice(normals(name), count)))
+def _drawn(name: str, count: int) -> Array:
+    """Numbers of a standard normal distribution, others for each name."""
+    source = random.Random(name)  # noqa: S311 — no secrets
+    return np.array([_NORMAL.inv_cdf(source.uniform(1e-12, 1 - 1e-12)) for _ in range(count)])
 
 
-_kept = lru_cache(maxsize=500)(_numbers)
-"""Devices that are measured alike share them."""
+normals = lru_cache(maxsize=500)(_drawn)
+"""The same, kept: devices that are measured alike share them."""
 
 
-def moved(interval: Interval, number: float) -> float:
-    """A value that may be of either sign, where a standard normal distribution had ``number``."""
-    half = interval.high - interval.value if number > 0 else interval.value - interval.low
-    return interval.value + number * half / _REACH
+def moved(interval: Interval, numbers: Array) -> Array:
+    """A value that may be of either sign, where a standard normal distribution had each of ``numbers``."""
+    halves = np.where(numbers > 0, interval.high - interval.value, interval.value - interval.low)
+    values: Array = interval.value + numbers * halves / _REACH
+    return values
 
 
-def interval(value: float, drawn: Iterable[float]) -> Interval:
+def interval(value: float, drawn: Array) -> Interval:
     """A value with the interval that 95 % of its draws lie in."""
-    ordered = sorted(drawn)
+    ordered = np.sort(drawn).tolist()
     outside = round(len(ordered) * (1 - CONFIDENCE) / 2)
     return Interval(min(ordered[outside], value), value, max(ordered[-1 - outside], value))

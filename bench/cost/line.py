@@ -22,6 +22,13 @@ class Line(NamedTuple):
         return self.dispatch + self.per_policy * policies
 
 
+class Lines(NamedTuple):
+    """The same of many lines, [lines] each."""
+
+    dispatch: Array
+    per_policy: Array
+
+
 def fit(sizes: tuple[int, ...], logs: Sequence[float]) -> Line:
     """The line of the least squares of log t − log(a + b·N), so that every row counts by its relative error, the shortest as the longest.
 
@@ -32,10 +39,11 @@ def fit(sizes: tuple[int, ...], logs: Sequence[float]) -> Line:
         sizes: two or more different N.
         logs: logarithm of the seconds at each.
     """
-    return fits(sizes, np.array([logs]))[0]
+    found = fits(sizes, np.array([logs]))
+    return Line(found.dispatch.item(), found.per_policy.item())
 
 
-def fits(sizes: tuple[int, ...], logs: Array) -> list[Line]:
+def fits(sizes: tuple[int, ...], logs: Array) -> Lines:
     """A line for each row of ``logs``, [rows, sizes], all at once: a bootstrap fits a thousand."""
     thetas, shapes = _grid(sizes)
     n, means = np.array(sizes, dtype=float), logs.mean(axis=1)
@@ -49,7 +57,7 @@ def fits(sizes: tuple[int, ...], logs: Array) -> list[Line]:
     best = _improved(theta[inside], n, centred[inside])
     dispatch = np.exp(means[inside] - _shape(best, n).mean(axis=1))
     found[inside] = np.stack((dispatch, dispatch * np.exp(best)), 1)
-    return [Line(dispatch, per_policy) for dispatch, per_policy in found.tolist()]
+    return Lines(found[:, 0], found[:, 1])
 
 
 def misfit(line: Line, sizes: Sequence[int], logs: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from bench.cost import draws
 from bench.cost.curves import Curve, Kind, curves
-from bench.cost.line import Line, fit, fits, misfit
+from bench.cost.line import Line, Lines, fit, fits, misfit
 from bench.evidence.records import Interval
 from bench.report.machine import Machine
 
@@ -24,17 +24,17 @@ class Model:
     kind: Kind
     curve: Curve
     line: Line
-    drawn: tuple[Line, ...]
+    drawn: Lines
 
     @cached_property
     def dispatch(self) -> Interval:
         """Seconds of a call, whatever it trains."""
-        return draws.interval(self.line.dispatch, [line.dispatch for line in self.drawn])
+        return draws.interval(self.line.dispatch, self.drawn.dispatch)
 
     @cached_property
     def per_policy(self) -> Interval:
         """Seconds of each policy, all its steps."""
-        return draws.interval(self.line.per_policy, [line.per_policy for line in self.drawn])
+        return draws.interval(self.line.per_policy, self.drawn.per_policy)
 
     @cached_property
     def per_policy_step(self) -> Interval:
@@ -86,7 +86,7 @@ def models(machine: Machine) -> dict[Kind, Model]:
 def model_of(kind: Kind, curve: Curve) -> Model:
     """The model of a curve of two or more sizes."""
     sizes, logs = _sizes_and_logs(curve)
-    return Model(kind, curve, fit(sizes, logs), tuple(fits(sizes, draws.redrawn(curve, str(kind)))))
+    return Model(kind, curve, fit(sizes, logs), fits(sizes, draws.redrawn(curve, str(kind))))
 
 
 def _sizes_and_logs(curve: Curve) -> tuple[tuple[int, ...], list[float]]:

@@ -4,8 +4,7 @@ import base64
 import hashlib
 import re
 from functools import cache
-from importlib.metadata import version
-from importlib.resources import files
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import altair as alt
@@ -14,9 +13,6 @@ import vl_convert
 from targetrl_core.errors import UsageError
 
 ASSETS = Path(__file__).parent / "assets"
-TABLES = files("itables") / "html"
-"""Where itables has DataTables and its extensions: a module, and its styles."""
-
 EXPORTS = re.compile(r"export\{([^{}]*)\};?")
 
 
@@ -25,13 +21,18 @@ def vega_version() -> str:
     return "_".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 
+def tables(kind: str) -> str:
+    """DataTables and its extensions, as itables has them: a module (js), or their styles (css)."""
+    place = distribution("itables").locate_file(f"itables/html/dt_bundle.{kind}")  # to import it would take pandas along
+    return Path(str(place)).read_text(encoding="utf-8")
+
+
 @cache
 def scripts() -> tuple[str, ...]:
     """Vega-Embed with all it needs, DataTables, and the page's own script, in the order in which they run."""
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=vega_version())
-    tables = as_script((TABLES / "dt_bundle.js").read_text(encoding="utf-8"))
     own = (ASSETS / "page.js").read_text(encoding="utf-8")
-    return inline(vega), inline(tables), inline(own)
+    return inline(vega), inline(as_script(tables("js"))), inline(own)
 
 
 def as_script(module: str) -> str:
@@ -60,4 +61,4 @@ def digest(script: str) -> str:
 
 def styles() -> list[str]:
     """DataTables' and the page's own."""
-    return [(TABLES / "dt_bundle.css").read_text(encoding="utf-8"), (ASSETS / "page.css").read_text(encoding="utf-8")]
+    return [tables("css"), (ASSETS / "page.css").read_text(encoding="utf-8")]
