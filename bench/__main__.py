@@ -9,6 +9,7 @@ from bench.commands import (
     ab,
     bounds,
     compare,
+    diagram,
     docs,
     hostile,
     kills,
@@ -27,7 +28,7 @@ from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
 COMMANDS: tuple[Command, ...] = (
-    report, compare, recommend, ab, missing, docs, bounds, trajectories, peers, scaling, kills, hostile, soak, schema,
+    report, compare, recommend, ab, missing, diagram, docs, bounds, trajectories, peers, scaling, kills, hostile, soak, schema,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from bench.evidence import records
 from bench.evidence.files import RESULTS
 from bench.hostile.safe import Form
 from bench.report import folder, front, listing_csv
+from bench.report.diagram import diagram
 from bench.report.machine import Machine
 from bench.report.page import sentences
 from bench.report.page.data.courses import courses, outcome_maps
@@ -76,6 +77,7 @@ def all_texts(path: Path, real: Path) -> Shown:
     machine = Machine(records.read(path))
     blocks = front.with_blocks(FRONT, machine).replace(END, "")
     yield "markdown", folder.text([machine])
+    yield "markdown", "\n".join(diagram(machine))
     yield "markdown", re.sub(f"(?m)^{START}\\w+ -->$", "", blocks)
     yield "csv", listing_csv.text([machine])
     for paths in ([path, real], [real, path]):
