@@ -49,7 +49,7 @@ def test_every_build_has_the_same_bits(objective: str, build: str, monkeypatch: 
     problem, population = problem_of(objective, "adam", "portable"), Population.initialise(1003, seed=51)
     expected = train(problem, population, variant="batched").population
     plain = cpu.built
-    monkeypatch.setattr(cpu, "built", lambda kernel: plain(kernel, vectors="3", groups="1", flags=BUILDS[build]))
+    monkeypatch.setattr(cpu, "built", lambda kernel: plain(kernel, layout=("3", "1"), flags=BUILDS[build]))
     assert same_bits(expected, prepare(problem, CPU, population.n)(population.clone(), None))
 
 
@@ -143,7 +143,7 @@ def every_kernel() -> list[Kernel]:
         if not (kernel.shared_moments and not kernel.unit_input)
         and not (kernel.own_betas and not (kernel.adam and kernel.per_policy))
         and not (kernel.pathwise and kernel.reinforce)
-        and not (kernel.baseline and not kernel.reinforce)
+        and not ((kernel.baseline or kernel.one_sample) and not kernel.reinforce)
     ]
 
 

@@ -8,9 +8,9 @@ import torch
 from targetrl_core.fused.compiler import library
 from targetrl_core.fused.kernel import Kernel, Task
 
-VECTORS, GROUPS = "3", "3"
+LAYOUT, NOISE_LAYOUT = ("3", "3"), ("6", "1")
 """How many vectors work side by side, and how many such groups take turns; see ``cpu.cpp``. The fastest of those that were tried on an
-AVX-512 processor (2 to 8 by 1 to 4), in both arithmetics."""
+AVX-512 processor (1 to 10 by 1 to 4), in both arithmetics: where noise is drawn, most of the work has no chain to wait for."""
 
 POLICY_STEPS_PER_THREAD = 1 << 16
 """A thread more has to save more than the time it takes to wake: some 20 µs of work."""
@@ -53,6 +53,7 @@ def launch(kernel: Kernel, task: Task) -> None:
 
 
 @cache
-def built(kernel: Kernel, vectors: str = VECTORS, groups: str = GROUPS, flags: tuple[str, ...] | None = None) -> ctypes.CDLL:
-    """The library of a kernel, built and loaded."""
+def built(kernel: Kernel, layout: tuple[str, str] | None = None, flags: tuple[str, ...] | None = None) -> ctypes.CDLL:
+    """The library of a kernel, built and loaded; by default in the layout that is fastest."""
+    vectors, groups = layout or (NOISE_LAYOUT if kernel.reinforce else LAYOUT)
     return library("cpu.cpp", {**kernel.macros(), "VECTORS": vectors, "GROUPS": groups}, flags)

@@ -5,6 +5,7 @@ typedef unsigned int word;
 
 #define FUNCTION static __device__ __forceinline__
 #define CHANGED(type) type &
+#define UNROLLED _Pragma("unroll")
 
 FUNCTION real fused(real a, real b, real c) { return __fmaf_rn(a, b, c); }
 FUNCTION real root(real a) { return __fsqrt_rn(a); }
@@ -14,7 +15,10 @@ FUNCTION real choose(bool condition, real a, real b) { return condition ? a : b;
 FUNCTION word word_of(real a) { return __float_as_uint(a); }
 FUNCTION real real_of(word a) { return __uint_as_float(a); }
 FUNCTION real value_of(word a) { return (float)a; }
-FUNCTION word high_product(word a, word b) { return __umulhi(a, b); }
+FUNCTION void multiply(word a, word b, CHANGED(word) high, CHANGED(word) low) {
+  high = __umulhi(a, b);
+  low = a * b;
+}
 
 #include "policy.h"
 #include "start.h"

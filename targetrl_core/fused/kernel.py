@@ -26,6 +26,7 @@ class Kernel(NamedTuple):
     pathwise: bool
     reinforce: bool
     baseline: bool
+    one_sample: bool
     adam: bool
     portable: bool
     unit_input: bool
@@ -95,6 +96,7 @@ def kernel_of(rule: Rule, *, per_policy: bool) -> Kernel:
         pathwise=rule.objective == "pathwise",
         reinforce=rule.objective == "reinforce",
         baseline=rule.baseline,
+        one_sample=rule.samples == 1,
         adam=rule.optimizer == "adam",
         portable=rule.arithmetic != NATIVE,
         unit_input=rule.unit_input,

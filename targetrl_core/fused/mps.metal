@@ -9,6 +9,7 @@ typedef uint word;
 
 #define FUNCTION static inline
 #define CHANGED(type) thread type &
+#define UNROLLED _Pragma("unroll")
 
 FUNCTION real fused(real a, real b, real c) { return fma(a, b, c); }
 FUNCTION real magnitude(real a) { return fabs(a); }
@@ -17,7 +18,10 @@ FUNCTION real choose(bool condition, real a, real b) { return condition ? a : b;
 FUNCTION word word_of(real a) { return as_type<uint>(a); }
 FUNCTION real real_of(word a) { return as_type<float>(a); }
 FUNCTION real value_of(word a) { return float(a); }
-FUNCTION word high_product(word a, word b) { return mulhi(a, b); }
+FUNCTION void multiply(word a, word b, CHANGED(word) high, CHANGED(word) low) {
+  high = mulhi(a, b);
+  low = a * b;
+}
 
 #if PORTABLE || REINFORCE
 FUNCTION real power_of_two(int n) { return as_type<float>(uint(n + 127) << 23); }

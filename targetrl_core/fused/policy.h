@@ -4,7 +4,8 @@
 // defines, before it includes this file, the types
 //     real   a float, or several that are computed side by side
 //     word   as many unsigned 32-bit integers
-// what the language calls a function (FUNCTION) and an argument that is changed (CHANGED), and, for real and word,
+// what the language calls a function (FUNCTION), an argument that is changed (CHANGED) and, before a loop, that the compiler is to
+// write it out (UNROLLED), and, for real and word,
 //     fused(a, b, c)             a·b + c, rounded once
 //     root(a)                    √a, correctly rounded where the arithmetic is portable or noise is drawn
 //     magnitude(a)               |a|
@@ -12,11 +13,11 @@
 //     choose(condition, a, b)    a where the condition holds, b elsewhere
 //     word_of(a), real_of(w)     the same bits
 //     value_of(w)                the value of an integer up to 2^24
-//     high_product(w, n)         the upper 32 bits of w·n, n an unsigned number
+//     multiply(w, n, high, low)  w·n, n an unsigned number: its upper 32 bits, and its lower ones
 //
-// What a kernel is built for is decided by macros, 0 or 1: PATHWISE or REINFORCE (otherwise detached), BASELINE (of reinforce), ADAM
-// (otherwise SGD), PORTABLE (otherwise native), UNIT_INPUT (x = 1), SHARED_MOMENTS, OWN_BETAS, and PER_POLICY: constants that differ
-// between policies.
+// What a kernel is built for is decided by macros, 0 or 1: PATHWISE or REINFORCE (otherwise detached), BASELINE and ONE_SAMPLE (of
+// reinforce), ADAM (otherwise SGD), PORTABLE (otherwise native), UNIT_INPUT (x = 1), SHARED_MOMENTS, OWN_BETAS, and PER_POLICY:
+// constants that differ between policies.
 
 #if PER_POLICY
 typedef real constant_t;
@@ -117,14 +118,20 @@ FUNCTION real settled(real value, float floor) {
 #if REINFORCE
 #include "noise.h"
 
+#if ONE_SAMPLE
+#define SAMPLES 1  // nothing is made that only a second one would take
+#else
+#define SAMPLES tick.samples
+#endif
+
 // The estimate of dL/dz, mean over the samples of −(r − baseline)·(ε/σ)·o·(1 − o); the baseline follows the rewards.
 FUNCTION real gradient(CHANGED(Policy) p, real o, Constants c, Tick tick) {
   real scores = real(0.0f), rewards = real(0.0f);
-  for (int first = 0; first < tick.samples; first += 4) {
+  for (int first = 0; first < SAMPLES; first += 4) {
     const Words words = random_words(p.seed_low, p.seed_high, tick, unsigned(first) / 4u);
-    for (int pair = first; pair < first + 4 && pair < tick.samples; pair += 2) {
+    for (int pair = first; pair < first + 4 && pair < SAMPLES; pair += 2) {
       const Normals normals = pair == first ? normals_of(words.a, words.b) : normals_of(words.c, words.d);
-      for (int i = pair; i < pair + 2 && i < tick.samples; ++i) {
+      for (int i = pair; i < pair + 2 && i < SAMPLES; ++i) {
         const real epsilon = i == pair ? normals.first : normals.second;
         const real action = multiply_add(real(c.sigma), epsilon, o);
         const real reward = -multiply_add(real(c.k), magnitude(action - c.target), real(-1.0f));

@@ -23,6 +23,7 @@
 
 #define FUNCTION static inline __attribute__((always_inline))
 #define CHANGED(type) type &
+#define UNROLLED _Pragma("GCC unroll 16")
 
 typedef float floats __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES)));
@@ -104,21 +105,23 @@ FUNCTION floats root_lanes(floats a) {
 #endif
 }
 
-FUNCTION words high_product_lanes(words a, uint32_t b) {
+// Products of 64 bits come of every other lane: two of them hold both halves of all.
+FUNCTION void multiply_lanes(words a, uint32_t b, words &high, words &low) {
 #if defined(__AVX512F__) && VECTOR_BYTES == 64
   const __m512i factor = _mm512_set1_epi64(b);
-  const __m512i even = _mm512_srli_epi64(_mm512_mul_epu32((__m512i)a, factor), 32);
+  const __m512i even = _mm512_mul_epu32((__m512i)a, factor);
   const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), factor);
-  return (words)_mm512_mask_blend_epi32(0xAAAA, even, odd);
+  high = (words)_mm512_mask_shuffle_epi32(odd, 0x5555, even, (_MM_PERM_ENUM)0xF5);
+  low = (words)_mm512_mask_shuffle_epi32(even, 0xAAAA, odd, (_MM_PERM_ENUM)0xA0);
 #elif defined(__AVX2__) && VECTOR_BYTES == 32
   const __m256i factor = _mm256_set1_epi64x(b);
-  const __m256i even = _mm256_srli_epi64(_mm256_mul_epu32((__m256i)a, factor), 32);
+  const __m256i even = _mm256_mul_epu32((__m256i)a, factor);
   const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a, 32), factor);
-  return (words)_mm256_blend_epi32(even, odd, 0xAA);
+  high = (words)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+  low = (words)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
 #else
-  words result;
-  for (int lane = 0; lane < LANES; ++lane) result[lane] = (uint32_t)((uint64_t)a[lane] * b >> 32);
-  return result;
+  for (int lane = 0; lane < LANES; ++lane) high[lane] = (uint32_t)((uint64_t)a[lane] * b >> 32);
+  low = a * b;
 #endif
 }
 
@@ -137,4 +140,7 @@ FUNCTION floats clamped_lanes(floats a, floats low, floats high) {
 FUNCTION real clamped(real a, real low, real high) FOR_EACH_PART(real, clamped_lanes(a.part[i], low.part[i], high.part[i]))
 FUNCTION real fused(real a, real b, real c) FOR_EACH_PART(real, fused_lanes(a.part[i], b.part[i], c.part[i]))
 FUNCTION real root(real a) FOR_EACH_PART(real, root_lanes(a.part[i]))
-FUNCTION word high_product(word a, uint32_t b) FOR_EACH_PART(word, high_product_lanes(a.part[i], b))
+
+FUNCTION void multiply(word a, uint32_t b, word &high, word &low) {
+  for (int i = 0; i < VECTORS; ++i) multiply_lanes(a.part[i], b, high.part[i], low.part[i]);
+}
