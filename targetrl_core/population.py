@@ -248,7 +248,7 @@ def _check_seeds(seeds: Seeds, n: int) -> None:
 
 
 def _check_state(name: str, tensor: Tensor, like: Tensor) -> None:
-    if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tensor.ndim != 1 or len(tensor) == 0:
+    if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tensor.ndim != 1 or tensor.numel() == 0:
         found = f"{tensor.dtype} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
         raise UsageError(f"{name} is {found}; it must be a float32 tensor [N] of at least one policy")
     if tensor.shape != like.shape:

@@ -52,6 +52,7 @@ def _prepare(problem: Problem, device: torch.device, n: int) -> _Recording:
     per_policy = problem.policies is not None
     blank = Population.fresh(torch.zeros(1, device=device), torch.zeros(1, device=device))
     ready(kernel_of(rule_for(problem, blank, compiled=True), per_policy=per_policy), device)
+    fresh = correction_table(problem, 0, device)  # looking it up takes longer than training one policy
 
     def train(population: Population, history: History | None, first: Tensor | None = None, last: Tensor | None = None) -> Population:
         _check(problem, device, population, history)
@@ -62,7 +63,7 @@ def _prepare(problem: Problem, device: torch.device, n: int) -> _Recording:
             steps=problem.steps,
             state=state,
             constants=constants,
-            correction=correction_table(problem, population.age, device),
+            correction=fresh if population.age == 0 else correction_table(problem, population.age, device),
             draw=draw_of(problem, population.age),
             history=history,
             first=first,
