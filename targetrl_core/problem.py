@@ -4,6 +4,7 @@ import math
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -125,7 +126,7 @@ class Problem:
             found = ", ".join(f"{name} [{length}]" for name, length in lengths.items())
             raise UsageError(f"constants given per policy must have one length, found {found}")
 
-    @property
+    @cached_property
     def per_policy(self) -> dict[str, Tensor]:
         """The constants that have one value per policy: name → [N] float64."""
         values = {name: getattr(self, name) for name in CONSTANTS}

@@ -87,7 +87,7 @@ class Task:
 
     def addresses(self) -> tuple[int, ...]:
         """Where the tensors begin; 0 for what is not there."""
-        return tuple(0 if tensor is None else tensor.data_ptr() for tensor in self.tensors())
+        return tuple([0 if tensor is None else tensor.data_ptr() for tensor in self.tensors()])  # a list: half the time of a generator
 
 
 def kernel_of(rule: Rule, *, per_policy: bool) -> Kernel:
