@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.docs import basins, objectives, pictures
+from bench.docs import basins, courses, objectives, pictures
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -12,6 +12,17 @@ DOCS = Path(__file__).parents[1] / "docs"
 def test_the_page_of_objectives_is_what_the_code_computes() -> None:
     """Made anew, docs/objectives.md is what it is: `make docs` writes it."""
     assert (DOCS / "objectives.md").read_text(encoding="utf-8") == objectives.text()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 7])
+def test_the_listing_run_on_ends_in_nan(seed: int) -> None:
+    """A collapsing policy of the listing puts out NaN right after r/o has left float32, as the page says; one that rises does not."""
+    found = courses.listing_ends(seed)
+    assert found is not None
+    step, last = found
+    assert 400 < step < 450
+    assert last < courses.overflow() < last + 0.3  # a step moves the logit by some 0.2
+    assert courses.listing_ends(0) is None
 
 
 def test_pictures_show_what_the_code_computes() -> None:

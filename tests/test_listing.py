@@ -47,7 +47,7 @@ def test_training_leaves_the_random_numbers_alone() -> None:
 
 
 def test_long_runs_stay_finite() -> None:
-    """Where the listing turns NaN, after some 420 steps of a collapsing policy, `eager` and the closed form go on."""
+    """Where the listing turns NaN (``tests/test_docs.py``), `eager` and the closed form go on."""
     problem = Problem(steps=700)
     starts = Population.initialise(100)
     seed = int((starts.weight + starts.bias).argmin())

@@ -366,3 +366,10 @@ def test_an_interruption_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
     assert main(["sweep", *GRID, "--data", str(tmp_path / "a.csv")]) == 130
     assert capsys.readouterr().err == "targetrl: interrupted\n"
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.csv", "old")]
+
+
+def test_a_sweep_of_noise_says_what_noise() -> None:
+    """Under `reinforce` the labelled arrays name baseline, samples and noise seed beside the other constants."""
+    found = sweep(Problem(objective="reinforce", samples=8, baseline="none", noise_seed=7, steps=2), lr=[0.1, 0.2])
+    assert [found.attrs[name] for name in ("samples", "baseline", "noise_seed")] == [8, "none", 7]
+    assert "lr" not in found.attrs

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
+from targetrl_core.outcomes import Outcomes
 from targetrl_core.pictures import basin, canvas
 from targetrl_core.problem import Problem
 from targetrl_core.sweeps import axes, grid, run
@@ -16,6 +17,9 @@ PICTURE = "basin.png"
 ACROSS, UPWARDS = "lr=1e-4:10:240:log", "target=0.05:0.95:200"
 
 OBJECTIVE, ARITHMETIC = "pathwise", "portable"
+
+LARGE = 1.0
+"""Learning rates from which on most policies leap too far."""
 
 DRAWING: tuple[ModuleType, ...] = (basin, canvas)
 
@@ -30,6 +34,13 @@ def swept() -> run.Swept:
     """The sweep."""
     problem = Problem(objective=OBJECTIVE, arithmetic=ARITHMETIC)  # type: ignore[arg-type] # names of both
     return run.train_grid(grid.grid_of(problem, [axes.parse(UPWARDS), axes.parse(ACROSS)], grid.Start()))
+
+
+def lost(found: run.Swept) -> float:
+    """The share of the cells with a large learning rate that have collapsed or are saturated."""
+    rates = found.grid.values(0, found.grid.cells)["lr"].numpy() >= LARGE
+    ends = [Outcomes._fields.index(name) for name in ("collapsed", "saturated")]
+    return float(np.isin(found.outcome[rates], ends).mean())
 
 
 def png() -> bytes:

@@ -1,10 +1,12 @@
 """What becomes of populations under each objective, by number of steps: the figures of docs/objectives.md."""
 
+import math
+import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from targetrl_core import Population, Problem, train
 from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
@@ -21,8 +23,8 @@ NEAR = 0.05
 SHOWN, SHOWN_STEPS = 20, 120
 """Policies and steps of the pictures."""
 
-OVERFLOW = -88.0
-"""The logit from which on the listing's own gradient is infinite: float32's σ(z) is then below 1/float32's largest number."""
+RUN_ON = 1000
+"""Steps that the listing is run on for, at most."""
 
 
 class Setting(NamedTuple):
@@ -48,7 +50,7 @@ SETTINGS = (
 
 
 class Stage(NamedTuple):
-    """Where policies are after a number of steps: shares of all of them."""
+    """Where policies are after a number of steps: shares of all of them; and the median root of Adam's second moment, bias-corrected."""
 
     steps: int
     at_target: float
@@ -56,6 +58,7 @@ class Stage(NamedTuple):
     collapsed: float
     saturated: float
     elsewhere: float
+    scale: float
 
 
 def stages(problem: Problem, policies: int = POLICIES, at: Sequence[int] = STAGES) -> list[Stage]:
@@ -64,15 +67,16 @@ def stages(problem: Problem, policies: int = POLICIES, at: Sequence[int] = STAGE
     for steps in at:
         run = train(problem.replace(steps=steps - population.age), population)
         population = run.population
-        found.append(_stage(problem, steps, run.outputs))
+        scale = (population.v_weight.double() / (1.0 - float(problem.beta2) ** steps)).sqrt().median()  # type: ignore[arg-type] # one number
+        found.append(_stage(problem, steps, run.outputs, float(scale)))
     return found
 
 
-def _stage(problem: Problem, steps: int, outputs: Tensor) -> Stage:
+def _stage(problem: Problem, steps: int, outputs: Tensor, scale: float) -> Stage:
     outcomes, n = count_outcomes(outputs, problem), len(outputs)
     near = ((outputs.double() - float(problem.target)).abs() <= NEAR).double().mean()  # type: ignore[arg-type] # one target for all
     shares = Outcomes(*(count / n for count in outcomes))  # type: ignore[arg-type] # shares in place of counts
-    return Stage(steps, shares.at_target, float(near), shares.collapsed, shares.saturated, shares.elsewhere)
+    return Stage(steps, shares.at_target, float(near), shares.collapsed, shares.saturated, shares.elsewhere, scale)
 
 
 class Divide(NamedTuple):
@@ -99,14 +103,36 @@ def first_steps(problem: Problem, shares: Sequence[float], steps: int = 1000) ->
     return [summary.first_step_quantile(share) for share in shares]
 
 
-def overflow_step(policies: int = 2000, steps: int = 600) -> int:
-    """The step at which the median of the collapsing policies has a logit below −88 under `detached`."""
-    logits = train(SETTINGS[0].problem.replace(steps=steps), Population.initialise(policies), record=True).logits
-    if logits is None:
-        raise TypeError("only a recorded run has logits")
-    beyond = logits < OVERFLOW
-    first = beyond.to(torch.int8).argmax(0)[beyond.any(0)]
-    return int(first.median())
+def overflow() -> float:
+    """The logit below which r/o, the listing's derivative of r·log o by o, is beyond float32: σ(z) < |1 − k·target|/largest number."""
+    problem = SETTINGS[0].problem
+    reward = 1.0 - float(problem.k) * float(problem.target)  # type: ignore[arg-type] # one number each
+    return math.log(abs(reward) / torch.finfo(torch.float32).max)
+
+
+def listing_ends(seed: int) -> tuple[int, float] | None:
+    """The step at which the listing, run on as it is written, first puts out NaN, and its last finite logit; None where it never does."""
+    torch.manual_seed(seed)
+    layer, last = nn.Linear(1, 1), math.inf
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    for step in range(RUN_ON):
+        logit = layer(torch.ones(1, 1))
+        output = torch.sigmoid(logit)
+        if output.isnan():
+            return step, last
+        last = logit.item()
+        loss = -(1.0 - abs(output.item() - 0.8) * 5) * torch.log(output)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return None
+
+
+def median_end(seeds: Sequence[int] = range(30)) -> int:
+    """The median of those steps over the seeds whose policies collapse, to the nearest ten: machines differ in the last bits."""
+    with torch.random.fork_rng(devices=[]):
+        ends = [end[0] for seed in seeds if (end := listing_ends(seed)) is not None]
+    return 10 * round(statistics.median(ends) / 10)
 
 
 def outputs_by_step(problem: Problem, policies: int = SHOWN, steps: int = SHOWN_STEPS) -> Tensor:

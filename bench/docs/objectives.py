@@ -30,8 +30,10 @@ def _head() -> str:
 | objective | loss | dL/dz | where that is zero |
 | --- | --- | --- | --- |
 | `detached`, the listing's | −stop_gradient(r)·log o | −r·(1 − o) | at the zeros of the reward, o = 0.6, and at o = 1 |
-| `pathwise` | −r | k·sign(o − target)·o·(1 − o) | nowhere: it changes sign at the target |
+| `pathwise` | −r | k·sign(o − target)·o·(1 − o) | nowhere between 0 and 1: it changes sign at the target |
 | `reinforce` | −(r(a) − baseline)·log N(a; o, σ), a = o + σ·ε | −(r(a) − baseline)·(ε/σ)·o·(1 − o) | at the target, on average |
+
+The factor o·(1 − o) is zero at o = 0 and o = 1: what has got there stays, whatever the target.
 
 ![Outputs of {courses.SHOWN} policies over {courses.SHOWN_STEPS} steps, by objective](courses.svg)
 
@@ -49,22 +51,22 @@ def _detached(stages: Sequence[Stage]) -> str:
         {fifty.saturated:.1%} are saturated at 1, and {_share(fifty.at_target)} are at target, on their way through.
     """)
     later = _paragraph(f"""
-        In long runs the logit of a policy that collapses falls without end. Half of those that pass z = −{-courses.OVERFLOW:g} have done so
-        by step {courses.overflow_step()}: from there on float32 has no finite derivative of log σ(z), and the listing as it is written goes
-        NaN. Here log o is taken as logsigmoid(z) below o = 1e-30, which is the same function, so runs stay finite: after {last.steps:,}
-        steps {last.collapsed:.1%} are at 0 and {last.saturated:.1%} at 1.
+        In long runs the logit of a policy that collapses falls without end. Below z = −{-courses.overflow():.1f} the derivative of r·log o
+        by o, which is r/o, is beyond float32, and the listing as it is written, run on, puts out NaN: half of its collapsing policies do
+        by some {courses.median_end()} steps. Here log o is taken as logsigmoid(z) below o = 1e-30, which is the same function, so runs stay
+        finite: after {last.steps:,} steps {last.collapsed:.1%} are at 0 and {last.saturated:.1%} at 1.
     """)
     return f"## `detached`: why the listing does not reach its target\n\n{why}\n{_table({'detached': stages})}\n{later}"
 
 
 def _pathwise(stages: Sequence[Stage]) -> str:
     half, most = courses.first_steps(SETTINGS[1].problem, (0.5, 0.95))
-    best, last = max(stages, key=lambda stage: stage.at_target), stages[-1]
+    twenty, fifty, last = _after(stages, 20), _after(stages, 50), stages[-1]
     what = _paragraph(f"""
         The reward itself is differentiated: on whichever side of the target a policy is, it is pulled back. {_by(half, "Half")} and
-        {_by(most, "95 %")} first came within 0.02 of it. The gradient does not shrink near the target, it flips; Adam's moments, which
-        average over the flips, let a policy settle. Most are at target after {best.steps:,} steps ({_share(best.at_target)});
-        after {last.steps:,} it is {_share(last.at_target)}.
+        {_by(most, "95 %")} have been within 0.02 of it, but the gradient does not shrink near the target, it flips, and Adam's first moment
+        carries them past: after {twenty.steps} steps {twenty.at_target:.1%} are there. Moments that average over the flips let them settle:
+        {fifty.at_target:.1%} after {fifty.steps} steps, and {_share(last.at_target)} after {last.steps:,}.
     """)
     return f"## `pathwise`: what the prose around the listing describes\n\n{what}\n{_table({'pathwise': stages})}"
 
@@ -75,16 +77,25 @@ def _reinforce(found: BY_SETTING) -> str:
     def near(name: str, steps: int) -> str:
         return f"{_after(mine[name], steps).near:.1%}"
 
+    half, most = courses.first_steps(SETTINGS[2].problem, (0.5, 0.95))
+    hundred, last = _after(mine["reinforce"], 100), mine["reinforce"][-1]
     what = _paragraph(f"""
         The policy is stochastic: it acts with a = o + σ·ε and learns from the reward of that action alone (Williams, 1992). In expectation
         the gradient is k·erf((o − target)/(σ√2))·o·(1 − o): that of `pathwise` smoothed over a width of σ, so it does shrink towards the
         target. What one action says of it is mostly noise. With σ = 0.05 and a moving average of the rewards as baseline
         {near("reinforce", 50)} of the policies are within {courses.NEAR:g} of the target after 50 steps and {near("reinforce", 200)} after
         200; without a baseline {near("reinforce, no baseline", 50)} and {near("reinforce, no baseline", 200)}; with the mean of eight
-        actions a step {near("reinforce, 8 samples", 50)} and {near("reinforce, 8 samples", 200)}. Under a constant learning rate the noise
-        stays: after {courses.STAGES[-1]:,} steps {near("reinforce", courses.STAGES[-1])} are there.
+        actions a step {near("reinforce, 8 samples", 50)} and {near("reinforce, 8 samples", 200)}. {_by(half, "Half")} and
+        {_by(most, "95 %")} have been within 0.02 of the target once, with σ = 0.05 and the baseline.
     """)
-    return f"## `reinforce`: the textbook estimator\n\n{what}\n{_table(mine)}"
+    later = _paragraph(f"""
+        Under a constant learning rate the noise stays, and in long runs it grows: Adam divides by the root of its second moment, which
+        forgets the large gradients of the way to the target. Its median falls from {hundred.scale:.2f} after {hundred.steps} steps to
+        {last.scale:.2f} after {last.steps:,}, and the share near the target from {hundred.near:.1%} to {last.near:.1%}. A wider policy
+        (σ = 0.2) sees the kink of the reward through more blur: its gradient at a small distance from the target is about a quarter as
+        large, that of one action is as noisy as before, and {near("reinforce, sigma 0.2", 200)} are near after 200 steps.
+    """)
+    return f"## `reinforce`: the textbook estimator\n\n{what}\n{_table(mine)}\n{later}"
 
 
 def _sweep() -> str:
@@ -94,7 +105,8 @@ def _sweep() -> str:
     what = _paragraph(f"""
         Whether a policy comes to its target depends on the learning rate as well. One for each of {found.grid.cells:,} pairs of both, all
         beginning as seed 0 does, trained for {asked.steps} steps as one population: {shares[0]:.1%} are at target. Where the rate is
-        small a policy is still on its way; where it is large it leaps from one side of the target to the other.
+        small a policy is still on its way. Where it is large one leap takes it to where o·(1 − o) vanishes, and it stays there: of the
+        pairs with a rate of {basins.LARGE:g} or more {basins.lost(found):.1%} have collapsed to 0 or are saturated at 1.
     """)
     return f"""## Constants as a picture
 

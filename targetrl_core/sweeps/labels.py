@@ -11,6 +11,7 @@ from targetrl_core.errors import UsageError, one_of
 from targetrl_core.extras import require_extra
 from targetrl_core.outcomes import AT_TARGET, Outcomes
 from targetrl_core.problem import CONSTANTS, Problem
+from targetrl_core.report_json import problem as fields_of
 from targetrl_core.sweeps.axes import AXES, listed
 from targetrl_core.sweeps.grid import Start, grid_of
 from targetrl_core.sweeps.run import Swept, train_grid
@@ -78,7 +79,6 @@ def labelled(found: Swept) -> "Dataset":
     grid = found.grid
     names = [axis.name for axis in grid.axes]
     arrays = {name: (names, getattr(found, name).reshape(grid.shape), meaning) for name, meaning in MEANINGS.items()}
-    problem = {name: getattr(grid.problem, name) for name in ("objective", "optimizer", "arithmetic", "steps", *CONSTANTS)}
     start = {name: value for name, value in grid.start._asdict().items() if value is not None}
-    said = {name: value for name, value in (problem | start).items() if name not in names}
+    said = {name: value for name, value in (fields_of(grid.problem) | start).items() if name not in names}
     return Dataset(arrays, {axis.name: axis.values for axis in grid.axes}, said | {"variant": found.variant, "device": found.device})
