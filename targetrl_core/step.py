@@ -250,32 +250,54 @@ def end(rule: Rule, population: Population, state: State, steps: int) -> Populat
     return replace(population, **changed, age=population.age + steps)
 
 
-@lru_cache(maxsize=64)
 def ticks(problem: Problem, age: int, device: torch.device) -> tuple[Tick, ...]:
     """What differs from step to step, of a population that has had ``age`` updates; kept as it is."""
-    table = correction_table(problem, age, device)
-    corrections = (None,) * problem.steps if table is None else table[:, :2].unbind(0)
-    draws: Sequence[Tensor | None] = (None,) * problem.steps
-    if problem.objective == "reinforce":
-        draws = draw_table(problem.noise_seed, age, problem.steps, device).unbind(0)
+    return _ticks(_betas(problem), problem.noise_seed if problem.objective == "reinforce" else None, age, problem.steps, device)
+
+
+@lru_cache(maxsize=64)
+def _ticks(betas: tuple[float, float] | None, noise_seed: int | None, age: int, steps: int, device: torch.device) -> tuple[Tick, ...]:
+    """Kept by the numbers they are made of: a problem would keep the constants of all its policies alive."""
+    corrections: Sequence[Tensor | None] = (None,) * steps if betas is None else _corrections(*betas, age, steps, device)[:, :2].unbind(0)
+    draws = (None,) * steps if noise_seed is None else draw_table(noise_seed, age, steps, device).unbind(0)
     return tuple(map(Tick, corrections, draws))
 
 
-@lru_cache(maxsize=64)
 def correction_table(problem: Problem, age: int, device: torch.device) -> Tensor | None:
     """Adam's bias corrections: [steps, 4] rows of √(1 − beta2^t)/(1 − beta1^t), √(1 − beta2^t) and twice 0; None under SGD.
 
     They are computed in float64 and rounded once, and kept, since a CUDA graph can be captured only where nothing is copied to
     the device. Policies with betas of their own carry theirs in the state instead, as a table of them would be [steps, N]: None.
     """
+    betas = _betas(problem)
+    return None if betas is None else _corrections(*betas, age, problem.steps, device)
+
+
+def _betas(problem: Problem) -> tuple[float, float] | None:
+    """The betas that all policies share, if the optimiser has any."""
     if problem.optimizer == "sgd" or problem.own_betas:
         return None
-    t = torch.arange(age + 1, age + problem.steps + 1, dtype=torch.float64)
+    return float(problem.beta1), float(problem.beta2)  # type: ignore[arg-type] # one number each
+
+
+PAGE = 1024
+"""Rows of corrections that are made at a time: a loop that trains step by step has a new age at each."""
+
+
+def _corrections(beta1: float, beta2: float, age: int, steps: int, device: torch.device) -> Tensor:
+    before = age % PAGE
+    pages = -(-(before + steps) // PAGE)
+    return _pages(beta1, beta2, age - before, pages * PAGE, device)[before : before + steps]
+
+
+@lru_cache(maxsize=64)
+def _pages(beta1: float, beta2: float, age: int, count: int, device: torch.device) -> Tensor:
+    t = torch.arange(age + 1, age + count + 1, dtype=torch.float64)
     # 1 − beta^t through expm1, which is exact where beta^t is close to 1; log 0 = −∞ gives 1, as it should.
-    first, second = (-torch.expm1(t * torch.log(torch.tensor(beta, dtype=torch.float64))) for beta in (problem.beta1, problem.beta2))
+    first, second = (-torch.expm1(t * torch.log(torch.tensor(beta, dtype=torch.float64))) for beta in (beta1, beta2))
     root = torch.sqrt(second)
     # Rows start 16 bytes apart: Inductor copies inputs that are not aligned so.
-    table = torch.zeros(problem.steps, 4)
+    table = torch.zeros(count, 4)
     table[:, 0], table[:, 1] = root / first, root
     return table.to(device)
 

@@ -49,7 +49,11 @@ class Plan(NamedTuple):
             yield total
 
     def facts(self) -> dict[str, Fact]:
-        """What the result depends on, by name; constants given per policy by their digest. Equal facts, equal bits."""
+        """What the result depends on, by name; constants given per policy by their digest.
+
+        Equal facts are equal bits of ``fused``, and of every variant in portable arithmetic. In native arithmetic the last bits of the
+        others depend on chunks and threads too.
+        """
         problem = {field.name: _fact(getattr(self.problem, field.name)) for field in fields(self.problem)}
         return {"population": self.n, "seed": self.seed, "variant": self.variant.name, "device": self.device.type, **problem}
 
@@ -144,10 +148,17 @@ def _summary(plan: Plan, finished: Finished, start: int) -> Summary:
         device=str(plan.device),
         policies=n,
         outcomes=Outcomes(at_target_n, collapsed_n, saturated_n, n - at_target_n - collapsed_n - saturated_n),
-        histogram=torch.bincount((outputs * BINS).to(torch.int32).clamp_(max=BINS - 1), minlength=BINS).cpu(),
+        histogram=_histogram(outputs),
         first_steps=torch.bincount(finished.first_steps.to(torch.int32), minlength=problem.steps + 1).cpu(),
         checksum=int(_checksum(finished.population, start).sum()) % 2**64,
     )
+
+
+def _histogram(outputs: Tensor) -> Tensor:
+    """How many outputs lie in each bin, [BINS] int64 on the CPU; those that are NaN lie in none."""
+    # Devices differ in which integer NaN becomes: it goes to a bin of its own, the last.
+    bins = torch.where(outputs >= 0.0, (outputs * BINS).clamp_(max=BINS - 1), BINS).to(torch.int32)
+    return torch.bincount(bins, minlength=BINS + 1)[:BINS].cpu()
 
 
 @lru_cache(maxsize=1)

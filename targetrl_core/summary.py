@@ -23,11 +23,11 @@ class Summary:
         device: where.
         policies: how many they are.
         outcomes: where they ended.
-        histogram: outputs after the last update, counted in ``BINS`` equal bins from 0 to 1, [BINS] int64.
+        histogram: outputs after the last update, counted in ``BINS`` equal bins from 0 to 1, [BINS] int64; NaN is in none.
         first_steps: how many policies first came within 0.02 of the target before update t, [steps + 1] int64; the last
             entry counts those that never did.
-        checksum: of index and bits of every policy's trained weight and bias; the same for any chunks, threads, shards and, in
-            portable arithmetic, any variant and device.
+        checksum: of index and bits of every policy's trained weight and bias: in portable arithmetic the same for any chunks,
+            threads, shards, variant and device; in native arithmetic for any chunks, threads and shards of ``fused``.
     """
 
     problem: Problem

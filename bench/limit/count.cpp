@@ -31,6 +31,7 @@ FUNCTION real root(real a) { return ++counts.roots, std::sqrt(a.value); }
 FUNCTION real operator-(real a) { return -a.value; }
 FUNCTION bool operator<(real a, real b) { return a.value < b.value; }
 FUNCTION bool operator>(real a, real b) { return a.value > b.value; }
+FUNCTION bool operator<=(real a, real b) { return a.value <= b.value; }
 FUNCTION real magnitude(real a) { return std::fabs(a.value); }
 FUNCTION real clamped(real a, real low, real high) { return a < low ? low : a > high ? high : a; }
 FUNCTION real choose(bool condition, real a, real b) { return condition ? a : b; }

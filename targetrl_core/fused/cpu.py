@@ -15,6 +15,9 @@ AVX-512 processor (1 to 10 by 1 to 4), in both arithmetics: where noise is drawn
 POLICY_STEPS_PER_THREAD = 1 << 16
 """A thread more has to save more than the time it takes to wake: some 20 µs of work."""
 
+SAMPLE = 4
+"""A sample of noise takes about as long as so many updates."""
+
 
 STATES, CONSTANTS = 9, 13
 """Pointers to state tensors, the seeds aside, and to constants."""
@@ -44,7 +47,7 @@ class _Task(ctypes.Structure):
 def launch(kernel: Kernel, task: Task) -> None:
     """Train the policies of a task, on as many threads as torch uses."""
     addresses = task.addresses()
-    work = task.n * task.steps
+    work = task.n * task.steps * (1 + SAMPLE * task.draw.samples)
     threads = max(1, min(torch.get_num_threads(), work // POLICY_STEPS_PER_THREAD))
     state, seeds, rest = addresses[:STATES], addresses[STATES], addresses[STATES + 1 :]
     start = (task.seed or 0, task.seed is not None)

@@ -3,8 +3,8 @@
 // Philox4x32-10 of Salmon, Moraes, Dror and Shaw, 2011; Box and Muller, 1958. Nothing here may be fused: the bits are to be the same
 // everywhere.
 //
-// A policy's seed and the block are the same in every step, and with them three products of the first two rounds: the compiler takes
-// those out of the loop over steps, if the rounds are written out.
+// Where there is one block, two products of the first two rounds are the same in every step: the compiler takes them out of the loop
+// over steps, if the rounds are written out.
 
 struct Words {
   word a, b, c, d;

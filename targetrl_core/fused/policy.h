@@ -219,5 +219,6 @@ FUNCTION void update(CHANGED(Policy) p, real output, Constants c, Tick tick) {
 // The first step whose output is at target, where the policy has put out ``output`` before update t; ``first`` so far.
 FUNCTION real first_at_target(real first, real output, Constants c, float t) {
   real earliest = choose(first < t, first, real(t));
-  return choose(output < c.low, first, choose(output > c.high, first, earliest));
+  // An output that is NaN is at no target: no comparison with it holds.
+  return choose(c.low <= output, choose(output <= c.high, earliest, first), first);
 }

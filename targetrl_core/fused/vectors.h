@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
-#if defined(__AVX512F__) || defined(__FMA__)
+#if defined(__AVX__)  // as is whatever has AVX2, FMA or AVX-512
 #include <immintrin.h>
 #endif
 

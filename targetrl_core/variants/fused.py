@@ -52,10 +52,10 @@ def _prepare(problem: Problem, device: torch.device, n: int) -> _Recording:
     per_policy = problem.policies is not None
     blank = Population.fresh(torch.zeros(1, device=device), torch.zeros(1, device=device))
     ready(kernel_of(rule_for(problem, blank, compiled=True), per_policy=per_policy), device)
-    fresh = correction_table(problem, 0, device)  # looking it up takes longer than training one policy
+    fresh = correction_table(problem, 0, device)  # to look it up would be a tenth of a call of few policies
 
     def train(population: Population, history: History | None, first: Tensor | None = None, last: Tensor | None = None) -> Population:
-        _check(problem, device, population, history)
+        _check(problem, c.target.device, population, history)
         rule = rule_for(problem, population, compiled=True)
         state = _contiguous(begin(rule, population, c))
         task = Task(
@@ -115,7 +115,7 @@ def _check_steps(problem: Problem) -> None:
 def _check(problem: Problem, device: torch.device, population: Population, history: History | None) -> None:
     """Raise ValueError where the kernel would read or write past what it is given: it knows addresses alone."""
     problem.check_policies(population.n)
-    if population.device.type != device.type:
+    if population.device != device:
         raise ValueError(f"the population is on {population.device}; the kernel was prepared for {device}")
     for tensor in () if history is None else (history.logits, history.outputs):
         shape = (problem.steps, population.n)
