@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from targetrl_core.history import History
-from targetrl_core.oracle import FACTOR, Reference, reference
+from targetrl_core.oracle import FACTOR, Reference, Row, course, reference
 from targetrl_core.outcomes import AT_TARGET, Outcomes, count_codes, first_steps, outcome_codes, outputs_of
 from targetrl_core.population import STATE_NAMES, Population
 from targetrl_core.problem import Problem
@@ -31,6 +31,12 @@ AMBIGUOUS_SHARE: dict[str, dict[int, float]] = {
 }
 """The share of ambiguous policies that a number of steps may bring, by objective, or objective and optimiser: twice what the
 specification's starts show in results/bounds.json, and at most half."""
+
+MOST_AMBIGUOUS = 0.5
+"""Of a larger share nothing can be said: it would be of the fewer policies."""
+
+ROUNDING = 2.0**-22
+"""Of an output itself: a few ulp of a number below 1."""
 
 
 class Divergence(NamedTuple):
@@ -139,11 +145,11 @@ def expect(problem: Problem, population: Population, *, policies: Tensor | None 
 
 
 def allowed_ambiguous(problem: Problem, n: int) -> int:
-    """How many of n policies may come to a kink: the share for that many steps, and five standard deviations more."""
+    """How many of n policies may come to a kink: the share for that many steps, at most half, and five standard deviations more."""
     table = AMBIGUOUS_SHARE.get(f"{problem.objective}/{problem.optimizer}") or AMBIGUOUS_SHARE[problem.objective]
     last = max(table)
     steps = min((known for known in table if known >= problem.steps), default=last)
-    expected = n * table[steps] * max(problem.steps / last, 1.0)
+    expected = n * min(table[steps] * max(problem.steps / last, 1.0), MOST_AMBIGUOUS)
     return math.ceil(expected + 5.0 * math.sqrt(expected) + 1.0)
 
 
@@ -166,8 +172,7 @@ def _outwards(value: Tensor, towards: float) -> Tensor:
 def _outcome(problem: Problem, ref: Reference) -> tuple[Tensor, Tensor]:
     """Codes of the oracle's outcomes, and which of them a rounding error could change."""
     reach = FACTOR * ref.logit_reach
-    rounding = 2.0**-22  # of the output itself, a few ulp of a number below 1
-    low, high = torch.sigmoid(ref.logit - reach) - rounding, torch.sigmoid(ref.logit + reach) + rounding
+    low, high = torch.sigmoid(ref.logit - reach) - ROUNDING, torch.sigmoid(ref.logit + reach) + ROUNDING
     codes = [outcome_codes(o, problem) for o in (torch.sigmoid(ref.logit), low, high)]
     wide = high - low > AT_TARGET  # could reach past a whole outcome
     return codes[0], ref.kinked | wide | (codes[1] != codes[0]) | (codes[2] != codes[0])
@@ -285,9 +290,10 @@ def _distances(expectation: Expectation, tensors: dict[str, Tensor]) -> tuple[di
 
 
 def check_history(expectation: Expectation, history: History) -> tuple[str, ...]:
-    """Why a recorded run is not the one expected: outputs left out, or first steps that are not the oracle's."""
-    if not bool(history.outputs.isfinite().all()):
-        return ("the history has outputs that were never recorded",)
+    """Why a recorded run is not the one expected: logits or outputs left out, or first steps that are not the oracle's."""
+    for name, values in (("logits", history.logits), ("outputs", history.outputs)):
+        if not bool(values.isfinite().all()):
+            return (f"the history has {name} that were never recorded",)
     first = first_steps(expectation.problem, history)
     ref = expectation.reference
     wrong = (first != ref.first_step) & ~(ref.first_unsure | ref.kinked)
@@ -297,3 +303,34 @@ def check_history(expectation: Expectation, history: History) -> tuple[str, ...]
     found, right = int(first[policy]), int(ref.first_step[policy])
     first_wrong = f"the first is policy {_policy(expectation, policy)}: {found} where {right} is right"
     return (f"{int(wrong.sum())} policies reach the target at another step, {first_wrong}",)
+
+
+def check_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
+    """Why what was recorded before some update is not what the oracle has there, a line each; policies at a kink aside.
+
+    Args:
+        problem: what the policies were trained on.
+        start: where they began, [N], on the CPU.
+        history: what they put out, [steps, N].
+    """
+    for step, row in enumerate(course(problem, start)):
+        wrong = tuple(_wrong_row(row, History(history.logits[step].to("cpu"), history.outputs[step].to("cpu"))))
+        if wrong:
+            return tuple(f"before update {step}: {reason}" for reason in wrong)
+    return ()
+
+
+def _wrong_row(row: Row, found: History) -> Iterable[str]:
+    """A reason for logits, and one for outputs, [N] each, that are not those of a row of the oracle's."""
+    reach = FACTOR * row.logit_reach
+    low, high = row.logit - reach, row.logit + reach
+    bounds = (
+        ("logits", found.logits.double(), low, high),
+        ("outputs", found.outputs.double(), torch.sigmoid(low) - ROUNDING, torch.sigmoid(high) + ROUNDING),
+    )
+    for name, values, least, most in bounds:
+        wrong = ~row.kinked & ~((values >= least) & (values <= most))  # NaN is wrong
+        if bool(wrong.any()):
+            policy = int(wrong.nonzero()[0])
+            where = f"the first is {values[policy]:.9g} where {least[policy]:.9g} to {most[policy]:.9g} is right"
+            yield f"{int(wrong.sum())} recorded {name} are out of bounds, {where}"

@@ -8,6 +8,7 @@ rounded after every step, which updates too small for their parameter do not sur
 high, as those of a policy are that hardly moves.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Self
 
@@ -63,6 +64,14 @@ class Reference:
         return type(self)(**{field.name: part(getattr(self, field.name)) for field in fields(self)})
 
 
+class Row(NamedTuple):
+    """Before an update, [N] each: the logits, how far rounding may carry them, and which policies are at a kink so far."""
+
+    logit: Tensor
+    logit_reach: Tensor
+    kinked: Tensor
+
+
 def reference(problem: Problem, population: Population) -> Reference:
     """Train ``population`` in float64."""
     problem.check_policies(population.n)
@@ -72,6 +81,14 @@ def reference(problem: Problem, population: Population) -> Reference:
         stop = min(start + _BLOCK, population.n)
         parts.append(_Path(problem.take(slice(start, stop)), population.slice(start, stop)).follow())
     return _joined(parts)
+
+
+def course(problem: Problem, population: Population) -> Iterator[Row]:
+    """What the oracle has of ``population``, which is on the CPU, before each update."""
+    problem.check_policies(population.n)
+    path = _Path(problem, population)
+    for z in path.course():
+        yield Row(z[0], path.forward_reach(z), path.kinked)
 
 
 def _joined(parts: list[Reference]) -> Reference:
@@ -111,6 +128,12 @@ class _Path:
         return torch.stack((value, value.to(torch.float32).double(), value))
 
     def follow(self) -> Reference:
+        for _logits in self.course():
+            pass
+        return self.found()
+
+    def course(self) -> Iterator[Tensor]:
+        """Update after update; what is yielded before each are the logits, [3, N]."""
         for step in range(self.problem.steps):
             z = self.s["weight"] * self.c["x"] + self.s["bias"]
             o = torch.sigmoid(z)
@@ -118,12 +141,12 @@ class _Path:
             error = self.forward_error(z[0], o[0])
             carried = FACTOR * self.logit_reach(z)
             self.kinked |= ~(carried <= SENSITIVE)  # where the variances have overflowed, too
+            yield z
             reach = carried * o[0] * (1.0 - o[0]) + FACTOR * error
             self.note_first(step, o[0], reach)
             self.update(self.descent(step, o, error, reach), o[0], reach, self.age + step + 1)
             for tensor in self.s.values():
                 tensor[1] = tensor[1].to(torch.float32)
-        return self.found()
 
     def found(self) -> Reference:
         if self.shared and self.problem.optimizer == "adam":
@@ -137,7 +160,7 @@ class _Path:
             reach={name: self.reach(name) + ulp[name] for name in self.s},
             ulp=ulp,
             logit=z[0],
-            logit_reach=self.logit_reach(z) + ulp["weight"] * self.c["x"][0].abs() + ulp["bias"],
+            logit_reach=self.forward_reach(z),
             first_step=self.first_step,
             kinked=self.kinked,
             first_unsure=self.first_unsure,
@@ -153,6 +176,10 @@ class _Path:
         """The same of the logit, [N]."""
         variance = self.spread.variance_of({"b": 1.0, "w": self.c["x"][0]})
         return variance.clamp(min=0.0).sqrt() + _apart(z)
+
+    def forward_reach(self, z: Tensor) -> Tensor:
+        """The same of a logit that is computed from parameters of float32, [N]."""
+        return self.logit_reach(z) + float32_ulp(self.largest["weight"]) * self.c["x"][0].abs() + float32_ulp(self.largest["bias"])
 
     def forward_error(self, z: Tensor, o: Tensor) -> Tensor:
         """What rounding within one forward pass does to the output: one ulp of the largest term of z, and one of o."""

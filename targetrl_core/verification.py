@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from targetrl_core.convergence import Expectation, Identity, check, check_history, expect
+from targetrl_core.convergence import MOST_AMBIGUOUS, Expectation, Identity, check, check_history, check_rows, expect
 from targetrl_core.devices import find_device, free_memory
 from targetrl_core.history import History
 from targetrl_core.outcomes import Outcomes
@@ -27,6 +27,9 @@ PROBED = 4096
 
 RECORDED_LEAST = 1000
 """Policies that are recorded however little memory is free: some of them are always checked."""
+
+ROWS_CHECKED = 1024
+"""Policies whose recorded rows are compared with the oracle's."""
 
 PROBE_LEAST = 64
 """Fewest policies that are probed: smaller populations are probed again and again."""
@@ -59,8 +62,10 @@ class Report:
 
     @property
     def level(self) -> str:
-        """``bitwise``, ``bounded`` or ``diverged``."""
-        return self.identity.level if self.identical else "diverged"
+        """``bitwise``, ``bounded``, ``undecided`` (too many policies hang on a rounding error) or ``diverged``."""
+        if self.identical:
+            return self.identity.level
+        return "undecided" if all(reason.startswith("undecided") for reason in self.reasons) else "diverged"
 
     @property
     def max_ulp(self) -> float:
@@ -117,8 +122,16 @@ def verify(
     timed = run(start.clone(), None)
     identity = check(expectation, timed)
     reasons = (*identity.reasons, *recorded(problem, start, timed, expectation, chosen, run), *probed(problem, run, place, population.n))
-    reasons += changed_fields(problem, handed)
+    reasons += (*changed_fields(problem, handed), *undecided(expectation))
     return Report(chosen.name, str(place), problem, identity, reasons, time.perf_counter() - since)
+
+
+def undecided(expectation: Expectation) -> tuple[str, ...]:
+    """Why nothing can be said of a population: more than half of its policies are held to no bound."""
+    kinked, n = int(expectation.reference.kinked.sum()), len(expectation.outcome)
+    if expectation.bits is not None or kinked <= MOST_AMBIGUOUS * n:
+        return ()
+    return (f"undecided: {kinked} of {n} policies hang on a rounding error; portable arithmetic decides, or fewer steps",)
 
 
 def certify(problem: Problem, population: Population) -> Expectation:
@@ -141,10 +154,11 @@ def with_bits(expectation: Expectation, problem: Problem, population: Population
 def recorded(  # noqa: PLR0913 — what a recorded run is compared by
     problem: Problem, start: Population, timed: Population, expectation: Expectation, variant: Variant, train: Train
 ) -> tuple[str, ...]:
-    """Why a recorded run is not that of ``timed``: it ends with other bits, or reaches the target at other steps than the oracle.
+    """Why a recorded run is not that of ``timed``: it ends with other bits, or what it recorded is not the oracle's.
 
-    First steps cannot be read from where policies end. Where a history takes too much memory, a part of the policies, drawn at random,
-    is recorded: a run of them alone against one that is not recorded, both prepared for as many.
+    That is asked of first steps at target, which cannot be read from where policies end, and of the logits and outputs of some policies.
+    Where a history takes too much memory, a part of the policies, drawn at random, is recorded: a run of them alone
+    against one that is not recorded, both prepared for as many.
 
     Args:
         problem: the constants.
@@ -169,7 +183,17 @@ def recorded(  # noqa: PLR0913 — what a recorded run is compared by
     if expectation.policies is not None:
         chosen = expectation.policies.to(history.outputs.device)
         history = History(history.logits[:, chosen], history.outputs[:, chosen])
-    return (*reasons, *check_history(expectation, history))
+        problem, start = problem.take(expectation.policies), start.take(chosen)
+    return (*reasons, *check_history(expectation, history), *_wrong_rows(problem, start, history))
+
+
+def _wrong_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
+    """What ``check_rows`` says of some policies, drawn at random."""
+    n = min(start.n, ROWS_CHECKED)
+    first = random.SystemRandom().randrange(start.n - n + 1)
+    part = slice(first, first + n)
+    columns = History(history.logits[:, part], history.outputs[:, part])
+    return check_rows(problem.take(part), start.slice(first, first + n).to("cpu"), columns)
 
 
 def recordable(steps: int, n: int, device: torch.device) -> int:

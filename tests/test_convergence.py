@@ -1,6 +1,7 @@
 """The identity check: outcomes, first steps, ambiguity, and what it compares."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,12 @@ from targetrl_core.convergence import (
     allowed_ambiguous,
     check,
     check_history,
+    check_rows,
     expect,
     passes,
 )
 from targetrl_core.history import History
+from targetrl_core.names import OBJECTIVES
 from targetrl_core.oracle import FACTOR
 from targetrl_core.outcomes import Outcomes, count_outcomes, first_steps
 from targetrl_core.variants import Train
@@ -173,6 +176,54 @@ def test_a_history_with_holes_is_noticed() -> None:
     holes = run.history.clone()
     holes[3, 5] = torch.nan
     assert check_history(expectation, History(run.logits, holes)) == ("the history has outputs that were never recorded",)
+    assert check_history(expectation, History(holes, run.history)) == ("the history has logits that were never recorded",)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_rows_of_a_history_are_the_oracles(objective: Any) -> None:  # noqa: ANN401
+    """Recorded rows of an honest run are within bounds; wrong outputs, wrong logits and rows of other steps are told, with the first."""
+    problem, population = Problem(objective=objective, steps=20), Population.initialise(300)
+    run = train(problem, population, variant="batched", record=True)
+    assert run.history is not None
+    assert run.logits is not None
+    assert check_rows(problem, population, History(run.logits, run.history)) == ()
+    dressed = run.history.clone()
+    dressed[7, 4] = 0.123
+    (reason,) = check_rows(problem, population, History(run.logits, dressed))
+    assert reason.startswith("before update 7: 1 recorded outputs are out of bounds, the first is 0.123")
+    shifted = check_rows(problem, population, History(run.logits.roll(1, 0), run.history))
+    assert shifted[0].startswith("before update 0: 300 recorded logits are out of bounds")
+
+
+def test_a_history_made_up_is_noticed() -> None:
+    """A variant that records what keeps first steps at target, and nothing else of its run, is not identical."""
+
+    def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+        honest = BATCHED.prepare(problem, device, n)
+
+        def run(population: Population, history: History | None) -> Population:
+            trained = honest(population, history)
+            if history is not None:
+                history.outputs.masked_fill_((history.outputs - 0.8).abs() >= 0.05, 0.123)
+            return trained
+
+        return run
+
+    report = verify(Problem(objective="pathwise"), Population.initialise(500), variant=Variant("dressed", lambda *_: None, prepare))
+    assert report.level == "diverged"
+    assert all("recorded outputs are out of bounds" in reason for reason in report.reasons)
+
+
+def test_where_most_policies_are_ambiguous_nothing_is_certified() -> None:
+    """Half of the policies held to no bound is the most: of more the verdict is `undecided`, which is not identical."""
+    problem = Problem(objective="pathwise", steps=5000)
+    assert allowed_ambiguous(problem, 10_000) < 5600
+    report = verify(problem, Population.initialise(20), variant="batched")
+    assert report.level == "undecided"
+    assert not report.identical
+    (reason,) = report.reasons
+    assert reason.startswith("undecided: 20 of 20 policies hang on a rounding error")
+    assert verify(problem.replace(arithmetic="portable"), Population.initialise(20), variant="fused").level == "bitwise"
 
 
 @pytest.mark.parametrize("arithmetic", ["native", "portable"])

@@ -29,6 +29,7 @@ ABILITIES = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpu
 BUILDS = {
     "AVX-512": ("-mavx512f", "-mavx512dq", "-mfma"),
     "AVX2": ("-mavx2", "-mfma"),
+    "AVX": ("-mavx",),
     "SSE2": (),
     "scalar": ("-DVECTOR_BYTES=4",),
 }

@@ -20,6 +20,7 @@ from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.checkpoint import content
 from targetrl_core.cli import main
 from targetrl_core.finishing import ALIGNED
+from targetrl_core.names import OBJECTIVES
 from targetrl_core.report import summary_lines
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.group import Group, _summary, _words
@@ -60,9 +61,10 @@ def test_slices_are_the_population(n: int, shards: int) -> None:
 
 
 @pytest.mark.parametrize(("variant", "arithmetic"), [("fused", "native"), ("batched", "native"), ("batched", "portable")])
-def test_devices_of_a_process_add_up(variant: str, arithmetic: str) -> None:
-    """Two or three shards side by side in one process have the summary of the population in one piece."""
-    problem, n = PROBLEM.replace(arithmetic=arithmetic), 30_011
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_devices_of_a_process_add_up(objective: str, variant: str, arithmetic: str) -> None:
+    """Two or three shards side by side in one process have the summary of the population in one piece, noise included."""
+    problem, n = PROBLEM.replace(objective=objective, arithmetic=arithmetic), 30_011
     asked = plan(problem, n, variant=variant)
     for shards in (2, 3):
         *_, total = train_shards([Shard(asked, shard, shards) for shard in range(shards)], None)

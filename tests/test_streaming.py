@@ -40,9 +40,10 @@ def test_a_summary_says_what_training_says(objective: Any, optimizer: Any, varia
         assert summary.first_step_quantile(0.5) == int(reached[5003 // 2])
 
 
-def test_the_checksum_depends_on_the_policies_alone() -> None:
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_checksum_depends_on_the_policies_alone(objective: Any) -> None:  # noqa: ANN401
     """Chunks, threads and, in portable arithmetic, variants do not show in the checksum; the seed, the order and one bit do."""
-    problem = Problem(arithmetic="portable")
+    problem = Problem(objective=objective, arithmetic="portable")
     found = {whole(problem, 20_011, variant=variant, chunk=chunk).checksum for variant in ("fused", "batched") for chunk in (777, 20_011)}
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -136,3 +137,18 @@ def test_an_interrupted_run_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch
     shown = capsys.readouterr()
     assert shown.err.strip() == "targetrl: interrupted after 800 of 1,000,000,000,000 policies"
     assert shown.out.startswith("800 policies, detached")
+
+
+@pytest.mark.parametrize("variant", ["fused", "batched"])
+def test_outputs_that_are_no_numbers_are_counted(variant: str) -> None:
+    """Policies that end in NaN are elsewhere, in no bin of the histogram, and never at target: their counts add up all the same."""
+    problem = Problem(k=3e38, steps=4)
+    summary = whole(problem, 1000, variant=variant, chunk=300)
+    run = train(problem, Population.initialise(1000), variant="batched", record=True)
+    lost = int(run.outputs.isnan().sum())
+    assert lost > 0
+    assert summary.outcomes == run.outcomes
+    assert int(summary.histogram.sum()) == 1000 - lost
+    assert int(summary.first_steps.sum()) == 1000
+    history = type("History", (), {"outputs": run.history})
+    assert torch.equal(summary.first_steps, torch.bincount(first_steps(problem, history), minlength=5))  # type: ignore[arg-type]
