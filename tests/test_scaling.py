@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from bench import kills
 from bench.__main__ import main
@@ -19,11 +22,16 @@ from bench.kills import Kill, Kills
 from bench.report import folder
 from bench.report.machine import Machine
 from bench.scaling import paper, ratio
+from bench.scaling import row as scaling_row
 from bench.scaling.job import Round
 from bench.scaling.messages import Answer, Task
 from bench.scaling.ratio import Scaling
-from targetrl_core import UsageError
+from bench.timing.gate import NotIdenticalError
+from bench.timing.pools import Pools
+from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.devices import cores
+from targetrl_core.variants import find_variant
+from targetrl_core.variants.variant import Seeded
 from tests.some_evidence import evidence, row
 from tests.test_suite import run_pytest
 
@@ -195,3 +203,42 @@ def test_wrong_usage_is_one_line(
     captured: Any = capsys.readouterr()
     assert captured.err.startswith(message)
     assert captured.err.count("\n") == 1
+
+
+class Stub:
+    """What a row of ranks asks of its gate, without pytest."""
+
+    device, seconds, pools = torch.device("cpu"), 0.01, Pools()
+    benchmark = SimpleNamespace(pedantic=lambda run, rounds: run())  # noqa: ARG005 — pytest-benchmark's own names
+
+    @contextmanager
+    def row(self, _cell: object, why_not: str | None) -> Iterator[dict[str, Any]]:
+        """A row that is kept nowhere."""
+        assert why_not is None
+        yield {}
+
+
+def test_ranks_that_train_something_else_have_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checksum that is not that of one process withholds the row, and says both."""
+
+    def other(*arguments: Any, **options: Any) -> Iterator[Summary]:  # noqa: ANN401 — those of stream
+        for summary in stream(*arguments, **options):
+            yield replace(summary, checksum=summary.checksum ^ 1)
+
+    scaling_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type] # all that is asked of a gate
+    monkeypatch.setattr(scaling_row, "stream", other)
+    with pytest.raises(NotIdenticalError, match=r"checksum [0-9a-f]{16} of 1 ranks; that of one process is [0-9a-f]{16}"):
+        scaling_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]
+
+
+def test_what_ranks_train_by_is_what_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that makes another start than `Population.initialise` withholds the row, whatever it makes of a start that is given."""
+    honest = find_variant("fused")
+
+    def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
+        train = honest.prepare_seeded(problem, device, n)  # type: ignore[misc] # it has one
+        return lambda seed: train(seed + 1)
+
+    monkeypatch.setattr(scaling_row, "choose", lambda *_: honest._replace(prepare_seeded=prepare_seeded))
+    with pytest.raises(NotIdenticalError, match="out of bounds"):
+        scaling_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]

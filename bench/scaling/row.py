@@ -43,8 +43,12 @@ def _why_too_many(device: torch.device, ranks: int) -> str | None:
 
 
 def _examined(gate: Gate, problem: Problem, variant: Variant) -> Identity:
+    """The check of policies that are trained as ranks train them: by a kernel that makes their start too, where the variant has one."""
     policies = gate.pools.of(problem, EXAMINED).draw()
-    trained = prepared(variant, problem, gate.device, EXAMINED)(policies.population.clone().to(gate.device), None)
+    if variant.prepare_seeded is not None:
+        trained = variant.prepare_seeded(problem, gate.device, EXAMINED)(policies.start).population
+    else:
+        trained = prepared(variant, problem, gate.device, EXAMINED)(policies.population.clone().to(gate.device), None)
     identity = check(policies.expectation, trained)
     raise_unless_empty(identity.reasons)
     return identity
