@@ -24,6 +24,7 @@ Level = Literal["bitwise", "bounded", "diverged"]
 
 AMBIGUOUS_SHARE: dict[str, dict[int, float]] = {
     "detached": {1000: 2.5e-4},
+    "detached/sgd": {10: 2.5e-4, 1000: 1.2e-3},
     "pathwise": {10: 1e-4, 50: 3.5e-3, 100: 0.022, 300: 0.16, 1000: 0.5},
     "reinforce": {300: 2.5e-4, 1000: 2e-3},
     # At a learning rate of 0.5 a third of the policies amplify rounding errors without end: Adam's moves are bounded, these are not.

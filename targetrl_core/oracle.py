@@ -27,6 +27,9 @@ FACTOR = 3.0
 SENSITIVE = 0.01
 """Where rounding may have carried the logit this far, the policy amplifies errors so much that its course is not determined."""
 
+FAR = 20.0
+"""A logit beyond it may be off in proportion: there σ is flat, and what bends the course is as far away."""
+
 _BLOCK = 1 << 17  # policies at a time: few enough to stay in a cache, enough to keep two threads busy
 
 
@@ -140,7 +143,7 @@ class _Path:
             o[2] += 0.5 * float32_ulp(o[2])
             error = self.forward_error(z[0], o[0])
             carried = FACTOR * self.logit_reach(z)
-            self.kinked |= ~(carried <= SENSITIVE)  # where the variances have overflowed, too
+            self.kinked |= ~(carried <= SENSITIVE * (z[0].abs() / FAR).clamp(min=1.0))  # where the variances have overflowed, too
             yield z
             reach = carried * o[0] * (1.0 - o[0]) + FACTOR * error
             self.note_first(step, o[0], reach)

@@ -11,6 +11,7 @@ from targetrl_core import Population, Problem, train
 from targetrl_core.oracle import FACTOR, reference
 from targetrl_core.population import STATE_NAMES
 from targetrl_core.spread import float32_ulp
+from targetrl_core.verification import verify
 from tests import golden_bounds
 
 
@@ -86,3 +87,12 @@ def test_the_bound_moves_only_when_it_is_moved(name: str) -> None:
     """Path, reach, kinks and outcomes are those of golden/bounds.json, for every kind of problem: a bound that changes is seen."""
     found, golden = golden_bounds.summary(*CASES[name]), json.loads(golden_bounds.FILE.read_text())[name]
     assert found == pytest.approx(golden, rel=1e-5, abs=1e-9)
+
+
+def test_a_logit_far_out_is_not_taken_for_undetermined() -> None:
+    """Collapsed policies whose logits go on falling for a thousand steps of SGD are held to their bounds: few are ambiguous."""
+    problem, population = Problem(optimizer="sgd", lr=0.5, steps=1000), Population.initialise(1000)
+    found = reference(problem, population)
+    assert float(found.logit.min()) < -2900
+    assert int(found.kinked.sum()) <= 2
+    assert verify(problem, population, variant="fused").level == "bounded"
