@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--row-timeout", type=float, default=LIMIT_SECONDS, metavar="SECONDS",
                     help=f"a row that takes longer is ended, and not measured (default: {LIMIT_SECONDS:g})")  # fmt: skip
     group.addoption("--peers", action="store_true", help="time the peers too: numpy, numba and jax (pip install '.[peers]')")
-    group.addoption("--sharding", action="store_true", help="time ranks that train together too: half a minute")
+    group.addoption("--sharding", action="store_true", help="time ranks that train together too: about a minute")
     group.addoption("--quick", action="store_true", help="a few rows in under 40 s; never written to results/")
 
 
