@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.evidence.records import read
+from bench.hostile.safe import why_unsafe
 from bench.report import cells, diagram, folder, front, listing_csv, reach
 from bench.report.machine import Machine, disturbances
 from bench.report.payoff import payoffs
@@ -220,30 +221,55 @@ def test_values_have_three_digits_and_a_unit() -> None:
 
 
 def test_a_chart_draws_each_variant_up_to_its_first_gap(tmp_path: Path) -> None:
-    """Lines are powers of ten over all N, the fastest of very many first, in the colours of their squares."""
+    """Lines are powers of ten over all N, the fastest of very many first, in the colours of their squares; what has none is named."""
     content = evidence()
     content["benchmarks"] = [
         row("batched", 1, [0.5] * 5), row("batched", 100, [0.5] * 5), row("batched", 1000, [0.5] * 5),
         row("eager", 1, [0.05] * 5), row("eager", 1000, [50.0] * 5),
-        row("<b>", 1, [0.005] * 5), row("<b>", 100, [0.005] * 5), row("<b>", 1000, [0.005] * 5),
-        row("late", 1000, [0.005] * 5),
+        row("my_<b>", 1, [0.005] * 5), row("my_<b>", 100, [0.005] * 5), row("my_<b>", 1000, [0.005] * 5),
+        row("short", 1, [0.05] * 5), row("short", 100, [0.5] * 5),
+        row("late", 1000, [0.0005] * 5),
         row("other", 1, [0.005] * 5, objective="pathwise"),
     ]  # fmt: skip
     text = "\n".join(diagram.diagram(machine(tmp_path, content)))
-    assert "\n🟦 `\\<b\\>`, 🟧 `batched`, 🟩 `eager`\n" in text
+    assert "\n🟦 `my_<b>`, 🟧 `batched`, 🟩 `short`; not drawn: `eager`, `late`\n" in text
     assert f'plotColorPalette: "{", ".join(list(diagram.COLOURS.values())[:3])}"' in text
     assert [line.split(" ", 3)[-1] for line in text.splitlines() if line.startswith("  line")] == [
-        "[4.000, 6.000, 7.000]", "[2.000, 4.000, 5.000]", "[3.000]"
+        "[4.000, 6.000, 7.000]", "[2.000, 4.000, 5.000]", "[3.000, 4.000]"
     ]  # fmt: skip
     assert 'x-axis "policies" ["1", "100", "1,000"]' in text
     assert 'powers of ten" 2 --> 7' in text
 
 
 def test_a_chart_has_as_many_lines_as_colours(tmp_path: Path) -> None:
-    """Of more variants the slowest are named as not drawn; a device without a steady state has no chart."""
+    """Of more variants the slowest are named as not drawn; a device without a line of two points has no chart."""
     content = evidence()
-    content["benchmarks"] = [row(f"v{k}", 1, [0.001 * (k + 1)] * 5) for k in range(9)]
+    content["benchmarks"] = [row(f"v{k}", n, [0.001 * (k + 1)] * 5) for k in range(9) for n in (1, 100)]
     text = "\n".join(diagram.diagram(machine(tmp_path, content)))
     assert text.count("  line [") == len(diagram.COLOURS) == 7
     assert "🟨 `v6`; not drawn: `v7`, `v8`\n" in text
+    assert list(diagram.diagram(machine(tmp_path, evidence() | {"benchmarks": content["benchmarks"][::2]}))) == []
     assert list(diagram.diagram(machine(tmp_path, evidence() | {"benchmarks": []}))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("my_variant", "`my_variant`"),
+        ("*a* [b](c) <i> \\_ &amp; #1", "`*a* [b](c) <i> \\_ &amp; #1`"),
+        ("`", "`'`"),
+        ("``` a`b ``", "`''' a'b ''`"),
+        ("a|b", "`a\\|b`"),
+        ("a\\\\|b|", "`a\\|b\\|`"),
+        ("end\\", "`end\\`"),
+        ("two\nlines\r\u2028\x1b", "`two lines   `"),
+        (" a ", "` a `"),
+        ("", "–"),
+        (" \n", "–"),
+        (None, "`None`"),
+    ],
+)
+def test_a_code_span_shows_its_text_and_has_no_way_out(text: str | None, shown: str) -> None:
+    """Names stand as they are, without backslashes; backticks, bars, line ends and blank text neither end nor break the span."""
+    assert cells.coded(text) == shown
+    assert why_unsafe("markdown", f"| {shown} | b |\n|---|---|\n| c | d |\n{shown}\n") is None

@@ -22,7 +22,6 @@ Some = Annotated[int, Meta(ge=1, le=10**15)]
 Seconds = Annotated[float, Meta(ge=1e-12, le=1e7)]
 Rate = Annotated[float, Meta(ge=1e-9, le=1e20)]
 Share = Annotated[float, Meta(ge=0, le=1e6)]
-Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
 LABEL_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}\Z"
 Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]

@@ -48,3 +48,13 @@ def escaped(text: object) -> str:
     """Text as Markdown shows it, whatever it holds: no markup, no HTML, no link, also none of those that GitHub makes of bare addresses."""
     marked = re.sub(r"[\\`*_\[\]<>|#&~!]", r"\\\g<0>", plain(text))
     return re.sub(r"(?i):(?=//)|(?<=www)\.", r"\\\g<0>", marked)
+
+
+def coded(text: object) -> str:
+    """Text as a code span of Markdown, in tables too, whatever it holds; what is blank is a dash, as a span of nothing is none.
+
+    In a span nothing is markup but a backtick, which would end it and becomes an apostrophe, and in tables a bar, even there. The
+    backslash before a bar is not shown by a table; the text's own go, as whether they hide the bar differs from reader to reader.
+    """
+    shown = re.sub(r"\\*\|", r"\|", plain(text).replace("`", "'"))
+    return f"`{shown}`" if shown.strip() else "–"

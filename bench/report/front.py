@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable
 
 from bench.evidence.schema import Benchmark
-from bench.report.cells import duration, escaped, scaled
+from bench.report.cells import coded, duration, escaped, scaled
 from bench.report.machine import Machine
 from bench.report.payoff import payoffs
 from bench.report.summary import fastest_rows
@@ -69,7 +69,7 @@ def _largest(machine: Machine, objective: str) -> Benchmark | None:
 
 def _fastest(machine: Machine) -> list[str]:
     rows = fastest_rows(machine, "native")
-    shown = [f"`{escaped(rows[n].extra_info.variant)}` at N = {n:,} ({scaled(machine.speed(rows[n]).value)})" for n in sorted(rows)]
+    shown = [f"{coded(rows[n].extra_info.variant)} at N = {n:,} ({scaled(machine.speed(rows[n]).value)})" for n in sorted(rows)]
     return [f"Fastest, in policy-steps per second: {', '.join(shown)}."] if shown else []
 
 
@@ -81,7 +81,7 @@ def _speed_up(machine: Machine) -> list[str]:
         return []
     base, top = max(eager, key=lambda row: row.extra_info.policies), best[max(best)]
     ratio = machine.speed(top).value / machine.speed(base).value
-    who, n = f"`{escaped(top.extra_info.variant)}` at N = {top.extra_info.policies:,}", base.extra_info.policies
+    who, n = f"{coded(top.extra_info.variant)} at N = {top.extra_info.policies:,}", base.extra_info.policies
     return [f"{who} does {ratio:,.0f} × the policy-steps per second of `eager` (at its largest measured N, {n:,})."]
 
 
@@ -90,14 +90,14 @@ def _starting(machine: Machine) -> list[str]:
     for row in machine.measured("cold start"):
         facts = row.extra_info
         cache = f", cache {facts.cache}" if facts.cache else ""
-        shown.append(f"`{escaped(facts.variant)}`{cache}: {duration(statistics.median(row.stats.data))}")
+        shown.append(f"{coded(facts.variant)}{cache}: {duration(statistics.median(row.stats.data))}")
     return [f"From the start of a process to its first trained population: {'; '.join(shown)}."] if shown else []
 
 
 def _compiling(machine: Machine) -> list[str]:
     return [
-        f"With {'an empty' if one.cache == 'empty' else 'a warm'} cache, starting `{escaped(one.variant)}` costs {duration(one.cost)} "
-        f"more than `{escaped(one.plain)}` (N = {one.policies:,}): "
+        f"With {'an empty' if one.cache == 'empty' else 'a warm'} cache, starting {coded(one.variant)} costs {duration(one.cost)} "
+        f"more than {coded(one.plain)} (N = {one.policies:,}): "
         + (f"paid back after {scaled(one.policy_steps)} policy-steps." if one.policy_steps is not None else "never paid back.")
         for one in payoffs(machine)
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.evidence.proportion import proportion
-from bench.report.cells import escaped
+from bench.report.cells import coded, escaped
 from bench.report.tables import markdown_table
 from bench.verdicts.rates import STOCK_PER_CENT, Count, rates
 from bench.verdicts.trials import Trial, Trials, files, read
@@ -55,7 +55,7 @@ def _about(one: Trials) -> str:
     f, rows = one.fingerprint, list(dict.fromkeys(trial.row for trial in one.trials))
     where = f"{escaped(one.label)}, {one.device}, {'beside a load in bursts' if one.beside_load else 'nothing beside it'}"
     commit = f"commit {escaped((f.commit or 'unknown')[:10])}{', with uncommitted changes' if f.dirty else ''}"
-    names = ", ".join(f"`{escaped(row)}`" for row in rows)
+    names = ", ".join(coded(row) for row in rows)
     return f"{where}; {f.threads} threads, torch {escaped(f.torch)}, {commit}. Rows: {names}.\n"
 
 

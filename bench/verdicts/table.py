@@ -5,7 +5,7 @@ import json
 from tabulate import tabulate
 
 from bench.evidence.records import Interval
-from bench.report.cells import escaped
+from bench.report.cells import coded, escaped
 from bench.report.tables import markdown_table
 from bench.verdicts.run import Run
 from bench.verdicts.sides import Version
@@ -20,7 +20,7 @@ def text(run: Run, base: Version, head: Version) -> str:
 
 def markdown(run: Run, base: Version, head: Version) -> str:
     """The same in Markdown."""
-    lines = [[f"`{name}`", f"**{verdict}**", *(escaped(one) for one in rest)] for name, verdict, *rest in _lines(run)]
+    lines = [[coded(name), f"**{verdict}**", *(escaped(one) for one in rest)] for name, verdict, *rest in _lines(run)]
     head_lines = [escaped(line) for line in _head(run, base, head)]
     return "\n\n".join([*head_lines, markdown_table(lines, HEADERS), *(escaped(line) for line in _foot(run))])
 
