@@ -30,6 +30,11 @@ def ratio(value: float) -> str:
     return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 — more than three digits
 
 
+def rough(value: float) -> str:
+    """How many times, of what is not known to more than two significant digits: 2.1, 34, 820,000."""
+    return f"{value:#.2g}" if value < 9.95 else f"{float(f'{value:.2g}'):,.0f}"  # noqa: PLR2004 — what rounds up to two digits is whole
+
+
 def size(count: int) -> str:
     """Bytes, in binary units."""
     for unit, bytes_each in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):

@@ -47,8 +47,9 @@ def _facts(machine: Machine) -> str:
     f, e = part.fingerprint, part.environment
     named = (
         ("processor", f.processor), ("logical cores", f.logical_cores), ("threads", f.threads), ("GPU", f.gpu), ("driver", f.driver),
-        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.compiler), ("commit", f.commit),
-        ("uncommitted changes", f.dirty), ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),
+        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.compiler),
+        ("compiler of torch", f.torch_compiler), ("commit", f.commit), ("uncommitted changes", f.dirty),
+        ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),
         ("stolen", None if e.stolen is None else f"{e.stolen:.1%}"), ("governor", e.governor), ("turbo", e.turbo),
     )  # fmt: skip
     lines = [", ".join(f"{escaped(name)} {escaped(value)}" for name, value in named if value is not None) + "."]
