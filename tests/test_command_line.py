@@ -248,6 +248,8 @@ def test_rates_as_json() -> None:
     said = json.loads(ab.rates_json(trials, Path("a.json")))
     assert [rate["planted"] for rate in said["rates"]] == [one.planted for one in rates(trials)]
     assert said["rates"][0]["slower"] == rates(trials)[0].slower._asdict()
+    assert said["rates"][0]["clusters"] == {"found": 0, "of": 12}
+    assert said["rates"][0]["interval"] == {"low": 0.0, "value": 0.0, "high": pytest.approx(0.2646, abs=1e-4), "level": 0.95}
     assert said["written"] == "a.json"
 
 

@@ -32,7 +32,7 @@ from bench.verdicts.sides import ROOT, snapshot
 from targetrl_core import UsageError, cli, report, report_json, training, verification
 from targetrl_core.commands import sweep
 from targetrl_core.commands.parser import Parser
-from targetrl_core.fused import cache
+from targetrl_core.fused import cache, compiler
 from targetrl_core.history import History
 from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
 from targetrl_core.pictures import curves
@@ -230,4 +230,27 @@ def test_a_compiler_that_says_nothing_has_no_version(tmp_path: Path, monkeypatch
         (tmp_path / "silent").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "silent").chmod(0o755)
         monkeypatch.setenv("CXX", str(tmp_path / "silent"))
-        assert not (fingerprint(MACHINE, {}, "cpu", {}).compiler or "").strip("\ufffd")
+        found = fingerprint(MACHINE, {}, "cpu", {})
+        assert not (found.torch_compiler or "").strip("\ufffd")
+
+
+def test_the_compilers_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels are built by the first of their compilers on the PATH, whatever CXX names, and torch.compile calls what CXX names."""
+    for name in ("c++", "g++", "mine"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} 1.0\necho more\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("CXX", str(tmp_path / "mine"))
+    compiler.compiler.cache_clear()
+    try:
+        found = fingerprint(MACHINE, {}, "cpu", {})
+        (tmp_path / "c++").unlink()
+        (tmp_path / "g++").unlink()
+        monkeypatch.setenv("PATH", str(tmp_path))
+        compiler.compiler.cache_clear()
+        none = fingerprint(MACHINE, {}, "cpu", {})
+    finally:
+        monkeypatch.undo()
+        compiler.compiler.cache_clear()
+    assert (found.compiler, found.torch_compiler) == ("c++ 1.0", "mine 1.0")
+    assert none.compiler is None

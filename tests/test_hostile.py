@@ -97,7 +97,7 @@ def test_any_byte_may_be_wrong(data: st.DataObject, tmp_path: Path) -> None:
 def test_every_hostile_text_is_harmless_everywhere(text: str, tmp_path: Path) -> None:
     """The same hostile text in every field of text that takes it: names of variants, reasons, processors, packages."""
     content = copy.deepcopy(REAL)
-    for key in ("processor", "gpu", "driver", "compiler", "compile_flags", "commit", "system"):
+    for key in ("processor", "gpu", "driver", "compiler", "torch_compiler", "compile_flags", "commit", "system"):
         content["targetrl"]["fingerprint"][key] = text[:2000]
     content["targetrl"]["clock"]["failures"] = [text[:2000]]
     content["targetrl"]["absent"][0]["reason"] = text[:2000]
@@ -267,7 +267,10 @@ def crashing(_: Path) -> list[Any]:
         (lambda _: [("csv", "a,b\n1\n")], "shown with CSV whose lines differ"),
         (lambda _: [("json", "[NaN]")], "shown with JSON that others cannot read"),
         (lambda _: [("markdown", "| a | b |\n| c |\n")], "shown with a table whose lines differ"),
+        (lambda _: [("markdown", "| a | b |\n| `c|d` | e |\n")], "shown with a table whose lines differ"),
         (lambda _: [("markdown", "[x](javascript:x)")], "shown with a foreign link"),
+        (lambda _: [("markdown", "`a\\``b`")], "shown with a code span without an end"),
+        (lambda _: [("markdown", "\\`<b>`")], "shown with markup"),
         (lambda place: records.read(place / "another-cpu.json"), "a message that does not name the file"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

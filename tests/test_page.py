@@ -145,7 +145,7 @@ def test_each_part_says_what_is_to_be_seen(tmp_path: Path) -> None:
     (some,) = machines_of(tmp_path, evidence())
     assert sentences.of_throughput(some) == (
         "On some, cpu, batched trains 100 policies at 1.00 M policy-steps per second: "
-        "200 times what eager does at its largest measured N, 1."
+        "some 200 times what eager does at N = 1, the largest that was measured of it."
     )
     assert sentences.of_shares(some) == sentences.NONE
     assert "batched takes 2.05 s, batched-compiled with an empty cache 9.05 s" in sentences.of_starts(some)
@@ -176,7 +176,7 @@ def hostile(text: str) -> dict[str, Any]:
     """A real file with one text wherever the page shows some."""
     content = copy.deepcopy(REAL)
     part = content["targetrl"]
-    for key in ("processor", "gpu", "driver", "compiler", "compile_flags", "commit", "system"):
+    for key in ("processor", "gpu", "driver", "compiler", "torch_compiler", "compile_flags", "commit", "system"):
         part["fingerprint"][key] = text[:2000]
     part["clock"]["failures"] = [text[:2000]]
     part["no_limits"] = text[:2000]

@@ -11,7 +11,7 @@ import pytest
 
 from bench.commands import recommend
 from bench.cost import here
-from bench.cost.advice import Advice, advise
+from bench.cost.advice import Advice, Choice, advise
 from bench.cost.candidates import Wanted
 from bench.evidence.records import read
 from bench.report import folder
@@ -117,6 +117,82 @@ def test_another_objective_takes_rows_of_the_first(tmp_path: Path) -> None:
     assert other.seconds == pytest.approx(LINES["batched"][0] + 1e-5)
     with pytest.raises(UsageError, match=r"^some, cpu: no rows of detached, portable arithmetic, to tell N = 5 from$"):
         advise(known, wanted(5, arithmetic="portable"))
+
+
+def choices(known: list[Machine], asked: Wanted) -> dict[str, Choice]:
+    """What there is to choose from, by variant."""
+    return {one.variant: one for one in advise(known, asked).choices}
+
+
+def without(reason: str, objective: str, n: int) -> dict[str, Any]:
+    """A row of `batched-compiled` that was not measured."""
+    cell = CELL | {"variant": "batched-compiled", "policies": n, "objective": objective}
+    return {"name": f"{objective}-{n}", "kind": "not measured", "reason": reason, "cell": cell}
+
+
+@pytest.mark.parametrize("objective", ["pathwise", "reinforce"])
+def test_what_cannot_train_an_objective_is_no_candidate(tmp_path: Path, objective: str) -> None:
+    """A variant whose rows of an objective have a reason of their own is left out; a reason that `detached` has too is one of size."""
+    rows = [row("batched", 10_000, [0.5] * 7, objective=objective)]
+    some = content(absent=[without(f"it does not train {objective}", objective, 10_000)])
+    some["benchmarks"] += rows
+    for n in (100, 10_000, 10**6):
+        assert "batched-compiled" not in choices(machines(tmp_path, **some), wanted(n, objective))
+    assert "batched-compiled" in choices(machines(tmp_path, **some), wanted(10_000))
+    some = content(absent=[without("memory is short", kind, 10**8) for kind in ("detached", objective)])
+    some["benchmarks"] += rows
+    assert ("batched-compiled" in choices(machines(tmp_path, **some), wanted(10_000, objective))) == (objective == "pathwise")
+
+
+def test_a_dearer_objective_never_takes_rows_of_the_first(tmp_path: Path) -> None:
+    """One row of `reinforce` tells of other sizes in proportion beyond what a call costs, and says so; without one it is none."""
+    some = content(absent=[])
+    some["benchmarks"].append(row("batched", 10_000, [0.052] * 7, objective="reinforce"))
+    known = machines(tmp_path, **some)
+    dispatch, each = LINES["batched"][0], (0.052 - LINES["batched"][0]) / 10_000
+    found = {n: choices(known, wanted(n, "reinforce")) for n in (1, 100, 10_000, 10**6)}
+    assert all(set(one) == {"batched"} for one in found.values())
+    for n, one in found.items():
+        assert one["batched"].seconds == pytest.approx(dispatch + each * n, rel=1e-3)
+    said = "by its one row of reinforce, N = 10,000, and what a call costs for detached"
+    assert found[100]["batched"].remarks == [said]
+    assert found[10_000]["batched"].remarks == []
+    assert found[10**6]["batched"].remarks == ["extrapolated from N = 10,000", said]
+    # Were all of a call as much dearer, the call itself would be too: 0.052 s for 3 ms of `detached`, of which 2 ms are the call.
+    assert found[1]["batched"].high >= 0.052 * 2e-3 / 3e-3 - 1e-5
+    assert found[1]["batched"].low <= found[1]["batched"].seconds
+
+
+def test_several_rows_of_a_dearer_objective_are_its_curve(tmp_path: Path) -> None:
+    """Between its own rows and past them `reinforce` goes by nothing else, also where the row that is left is the smaller one."""
+    some = content(absent=[])
+    some["benchmarks"] += [row("batched", n, [0.01 + 1e-5 * n] * 7, objective="reinforce") for n in (1000, 100_000)]
+    known = machines(tmp_path, **some)
+    for n, remarks in ((10, ["extrapolated from N = 1,000"]), (10_000, []), (10**6, ["extrapolated from N = 100,000"])):
+        one = choices(known, wanted(n, "reinforce"))["batched"]
+        assert one.seconds == pytest.approx(0.01 + 1e-5 * n, rel=1e-3)
+        assert one.remarks == remarks
+
+
+def test_an_objective_without_a_way_to_tell_is_refused(tmp_path: Path) -> None:
+    """Where nothing has a row of `reinforce`, or one row and nothing of what a call costs, the error says of what there is none."""
+    message = r"^some, cpu: no rows of reinforce, native arithmetic, to tell N = 100 from$"
+    with pytest.raises(UsageError, match=message):
+        advise(machines(tmp_path), wanted(100, "reinforce"))
+    alone = [row("batched", 10_000, [0.05] * 7, objective="reinforce"), row("batched", 10_000, [0.003] * 7)]
+    known = machines(tmp_path, benchmarks=alone)
+    with pytest.raises(UsageError, match=message):
+        advise(known, wanted(100, "reinforce"))
+    assert choices(known, wanted(10_000, "reinforce"))["batched"].seconds == pytest.approx(0.05)
+
+
+def test_the_committed_evidence_recommends_what_can_train_reinforce() -> None:
+    """Of numpy, numba and jax, which cannot draw its noise, none is named at any N; a million policies take as much as their noise."""
+    for each in folder.read(ROOT / "results"):
+        for n in (1, 10_000, 10**6):
+            found = choices([each], wanted(n, "reinforce"))
+            assert not {"numpy", "numba", "jax-scan", "jax-grad"} & set(found)
+        assert found["fused"].seconds > 5 * choices([each], wanted(10**6))["fused"].seconds
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:

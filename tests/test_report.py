@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.evidence.records import read
+from bench.hostile.safe import why_unsafe
 from bench.report import cells, diagram, folder, front, listing_csv, reach
 from bench.report.machine import Machine, disturbances
 from bench.report.payoff import payoffs
@@ -137,6 +138,34 @@ def test_committed_tables_are_made_of_the_committed_evidence() -> None:
     assert len(front.BLOCK.findall(page)) == len(front.BLOCKS)
 
 
+def front_page(some: Machine) -> str:
+    """The blocks of the front page."""
+    return front.with_blocks("".join(f"<!-- made by python -m bench report: {name} -->\n<!-- end -->\n" for name in front.BLOCKS), some)
+
+
+def test_the_front_page_explains_its_letters(tmp_path: Path) -> None:
+    """Below the table one line has the letters that occur in it, and what ambiguous policies are where some are; else there is none."""
+    content = evidence()
+    assert "\n*r* few rounds.  \n" in front_page(machine(tmp_path, content))
+    content["benchmarks"][1]["extra_info"]["ambiguous"] = 3
+    content["targetrl"]["environment"]["on_battery"] = True
+    said = "\n*r* few rounds; *w* a disturbed machine; ambiguous: policies whose course hangs on a rounding error, held to no bound.  \n"
+    assert said in front_page(machine(tmp_path, content))
+    content = evidence()
+    content["benchmarks"] = [row("batched", 1, [0.5] * 7)]
+    content["targetrl"]["absent"] = []
+    assert "bounded, 2.5 ULP |\n\n<!-- end -->" in front_page(machine(tmp_path, content))
+
+
+def test_findings_are_no_more_exact_than_what_was_measured(tmp_path: Path) -> None:
+    """The speed-up has two digits and the N of both rows, and a start that is told without importing says so."""
+    content = evidence()
+    content["benchmarks"][2]["stats"]["data"] = [0.0043] * 7
+    page = front_page(machine(tmp_path, content))
+    assert "`batched` at N = 100 does some 230 × the policy-steps per second of `eager` at N = 1, the largest that was measured" in page
+    assert "starting `batched-compiled` costs 8.00 s more than `batched`, importing left out (N = 1,000): " in page
+
+
 def test_the_distances_of_honest_variants_are_a_table(tmp_path: Path) -> None:
     """What `bench bounds` measured stands by objective and steps, below the factor of the bound; another file is refused by name."""
     found = [each for by_steps in reach.read(ROOT / "results").values() for each in by_steps.values()]
@@ -216,34 +245,60 @@ def test_values_have_three_digits_and_a_unit() -> None:
     assert [cells.duration(value) for value in (5621.0, 999.6, 90.0, 1.5, 0.0123, 0.9999, 4.5e-6, 3e-9)] == [
         "5,620 s", "1,000 s", "90.0 s", "1.50 s", "12.3 ms", "1.00 s", "4.50 µs", "3.00 ns",
     ]  # fmt: skip
+    assert [cells.rough(value) for value in (0.834, 2.0, 9.94, 9.96, 99.6, 820_590.0)] == ["0.83", "2.0", "9.9", "10", "100", "820,000"]
     assert [cells.size(count) for count in (12, 2048, 3 * 2**20, 2**31)] == ["12 B", "2.0 KiB", "3.0 MiB", "2.0 GiB"]
 
 
 def test_a_chart_draws_each_variant_up_to_its_first_gap(tmp_path: Path) -> None:
-    """Lines are powers of ten over all N, the fastest of very many first, in the colours of their squares."""
+    """Lines are powers of ten over all N, the fastest of very many first, in the colours of their squares; what has none is named."""
     content = evidence()
     content["benchmarks"] = [
         row("batched", 1, [0.5] * 5), row("batched", 100, [0.5] * 5), row("batched", 1000, [0.5] * 5),
         row("eager", 1, [0.05] * 5), row("eager", 1000, [50.0] * 5),
-        row("<b>", 1, [0.005] * 5), row("<b>", 100, [0.005] * 5), row("<b>", 1000, [0.005] * 5),
-        row("late", 1000, [0.005] * 5),
+        row("my_<b>", 1, [0.005] * 5), row("my_<b>", 100, [0.005] * 5), row("my_<b>", 1000, [0.005] * 5),
+        row("short", 1, [0.05] * 5), row("short", 100, [0.5] * 5),
+        row("late", 1000, [0.0005] * 5),
         row("other", 1, [0.005] * 5, objective="pathwise"),
     ]  # fmt: skip
     text = "\n".join(diagram.diagram(machine(tmp_path, content)))
-    assert "\n🟦 `\\<b\\>`, 🟧 `batched`, 🟩 `eager`\n" in text
+    assert "\n🟦 `my_<b>`, 🟧 `batched`, 🟩 `short`; not drawn: `eager`, `late`\n" in text
     assert f'plotColorPalette: "{", ".join(list(diagram.COLOURS.values())[:3])}"' in text
     assert [line.split(" ", 3)[-1] for line in text.splitlines() if line.startswith("  line")] == [
-        "[4.000, 6.000, 7.000]", "[2.000, 4.000, 5.000]", "[3.000]"
+        "[4.000, 6.000, 7.000]", "[2.000, 4.000, 5.000]", "[3.000, 4.000]"
     ]  # fmt: skip
     assert 'x-axis "policies" ["1", "100", "1,000"]' in text
     assert 'powers of ten" 2 --> 7' in text
 
 
 def test_a_chart_has_as_many_lines_as_colours(tmp_path: Path) -> None:
-    """Of more variants the slowest are named as not drawn; a device without a steady state has no chart."""
+    """Of more variants the slowest are named as not drawn; a device without a line of two points has no chart."""
     content = evidence()
-    content["benchmarks"] = [row(f"v{k}", 1, [0.001 * (k + 1)] * 5) for k in range(9)]
+    content["benchmarks"] = [row(f"v{k}", n, [0.001 * (k + 1)] * 5) for k in range(9) for n in (1, 100)]
     text = "\n".join(diagram.diagram(machine(tmp_path, content)))
     assert text.count("  line [") == len(diagram.COLOURS) == 7
     assert "🟨 `v6`; not drawn: `v7`, `v8`\n" in text
+    assert list(diagram.diagram(machine(tmp_path, evidence() | {"benchmarks": content["benchmarks"][::2]}))) == []
     assert list(diagram.diagram(machine(tmp_path, evidence() | {"benchmarks": []}))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("my_variant", "`my_variant`"),
+        ("*a* [b](c) <i> \\_ &amp; #1", "`*a* [b](c) <i> \\_ &amp; #1`"),
+        ("`", "`'`"),
+        ("``` a`b ``", "`''' a'b ''`"),
+        ("a|b", "`a\\|b`"),
+        ("a\\\\|b|", "`a\\|b\\|`"),
+        ("end\\", "`end\\`"),
+        ("two\nlines\r\u2028\x1b", "`two lines   `"),
+        (" a ", "` a `"),
+        ("", "–"),
+        (" \n", "–"),
+        (None, "`None`"),
+    ],
+)
+def test_a_code_span_shows_its_text_and_has_no_way_out(text: str | None, shown: str) -> None:
+    """Names stand as they are, without backslashes; backticks, bars, line ends and blank text neither end nor break the span."""
+    assert cells.coded(text) == shown
+    assert why_unsafe("markdown", f"| {shown} | b |\n|---|---|\n| c | d |\n{shown}\n") is None

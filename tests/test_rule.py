@@ -4,6 +4,7 @@ import math
 import random
 import statistics
 
+import msgspec
 import pytest
 
 from bench.report.verdicts import rates_table
@@ -88,7 +89,8 @@ def test_false_alarms_stay_below_what_is_promised() -> None:
 def test_an_interval_holds_the_truth_but_for_alpha_on_each_side() -> None:
     """Student's t, by its table: 2.5 % on each side of 5 degrees of freedom are 2.5706 errors, 0.1 % of 10 are 4.1437."""
     assert Estimate(0.0, 0.01, 5).half_width(0.025) == pytest.approx(0.025706, abs=1e-6)
-    low, value, high = Estimate(0.1, 0.01, 10).interval(0.001)
+    low, value, high, level = Estimate(0.1, 0.01, 10).interval(0.001)
+    assert level == 0.998
     assert math.log(low) == pytest.approx(0.1 - 0.041437, abs=1e-6)
     assert value == math.exp(0.1)
     assert math.log(high) == pytest.approx(0.1 + 0.041437, abs=1e-6)
@@ -125,10 +127,12 @@ def test_two_chances_are_kept_over_all_looks() -> None:
 
 
 def test_the_interval_of_a_row_is_that_of_its_look() -> None:
-    """At 99.6 % after 8 processes and at 99.4 % after 16, whatever the verdict."""
+    """At 99.6 % after 8 processes and at 99.4 % after 16, whatever the verdict, and it says so."""
     rows = {"slow": sample(0.05), "still": sample(0.0), "wild": sample(0.0, spread=0.1)}
     for name, one in rule.look(rows, 16).items():
         assert one.ratio == rule.trimmed(rows[name].paired).interval(0.003)
+        assert one.ratio is not None
+        assert one.ratio.level == pytest.approx(0.994)
     early = sample(0.05, n=8)
     assert rule.look({"row": early}, 8)["row"].ratio == rule.trimmed(early.paired).interval(0.002)
 
@@ -224,14 +228,51 @@ def test_stock_alarms_compare_medians_five_per_cent_apart() -> None:
 
 
 def test_rates_tell_every_verdict_by_slowdown() -> None:
-    """FASTER, SAME and those decided at the first look are counted of all, and stock alarms of all comparisons."""
+    """FASTER and those decided at the first look are counted of all, SAME of those timed apart, and stock alarms of all comparisons."""
 
     def made(planted: float, group: int, shift: float) -> Trial:
         return Trial(group=group, row="a", planted=planted, paired=even(shift, 0.001, 16), base=[0.0, 0.0], head=[shift, shift])
 
     nothing, slow = rates([made(0.0, 0, 0.0), made(0.0, 1, -0.1), made(0.1, 2, 0.1), made(0.1, 3, 0.0), made(0.1, 4, 0.1)])
-    assert nothing == (0.0, Count(0, 2), Count(1, 2), Count(1, 2), Count(1, 2), Count(0, 4))
-    assert slow == (0.1, Count(2, 3), Count(0, 3), Count(1, 3), Count(2, 3), Count(4, 6))
+    assert nothing == (0.0, Count(0, 2), Count(1, 2), Count(1, 2), Count(1, 2), Count(0, 4), Count(1, 1))
+    assert slow == (0.1, Count(2, 3), Count(0, 3), Count(1, 3), Count(2, 3), Count(4, 6), Count(0, 1))
+
+
+def cluster_trial(shift: float, group: int, number: int | None, row: str = "a", planted: float = 0.0, apart: int = 8) -> Trial:
+    """A trial of a set of processes, whose sides were timed apart in so many of them."""
+    alone = even(0.0, 0.001, 8)[:apart]
+    return Trial(
+        group=group, row=row, planted=planted, paired=even(shift, 0.001, 16), base=alone, head=[shift + one for one in alone],
+        set_number=number,
+    )  # fmt: skip
+
+
+def test_trials_of_the_same_processes_count_once() -> None:
+    """Seven trials of a row and one set are one cluster: an alarm in any makes it one, and a slowdown missed in any leaves it unfound."""
+    still = [cluster_trial(-0.1 if (k, number, row) == (3, 1, "b") else 0.0, 7 * number + k, number, row)
+             for number in range(3) for k in range(7) for row in "ab"]  # fmt: skip
+    (found,) = rates(still)
+    assert (found.faster, found.clusters) == (Count(1, 42), Count(1, 6))
+    slowed = [
+        cluster_trial(0.0 if (k, number) == (1, 2) else 0.1, 7 * number + k, number, planted=0.1) for number in range(3) for k in range(2)
+    ]
+    (found,) = rates(slowed)
+    assert (found.slower, found.clusters) == (Count(5, 6), Count(2, 3))
+
+
+def test_files_from_before_sets_were_recorded_have_eleven_groups_a_set() -> None:
+    """Their trials are of the set that their group stands in, the first of it and the last; a recorded set is taken as it is."""
+    assert [cluster_trial(0.0, group, None).cluster for group in (0, 10, 11, 21, 22)] == [(number, "a") for number in (0, 0, 1, 1, 2)]
+    assert cluster_trial(0.0, 10, 5, "b").cluster == (5, "b")
+
+
+def test_the_same_is_counted_where_it_was_checked() -> None:
+    """Trials that were not timed apart, or too seldom to tell, count for the rule's alarms and not for SAME."""
+    (found,) = rates([cluster_trial(0.0, k, 0, apart=apart) for k, apart in enumerate((8, 2, 1, 0))])
+    assert found.same == Count(2, 2)
+    assert found.slower == Count(0, 4)
+    table = rates_table([cluster_trial(0.0, k, 0, apart=apart) for k, apart in enumerate((8, 0))])
+    assert [cell.strip() for cell in table.splitlines()[-1].split("|")[3:7]] == ["0 of 2", "0 of 1: 0.0% [0.0%, 97.5%]", "0", "1 of 1"]
 
 
 def test_rates_heed_the_check_of_processes_apart() -> None:
@@ -258,9 +299,11 @@ def trial(planted: float, group: int, row: str) -> Trial:
 
 
 def test_rates_are_counted_over_trials() -> None:
-    """Trials without a slowdown have no alarm, those of 5 % are all found, and the table says so with exact intervals."""
+    """Trials without a slowdown have no alarm, those of 5 % are all found, and the table says so, with exact intervals of clusters."""
     made = [trial(planted, group + 100 * (planted > 0), row) for planted in (0.0, 0.05) for group in range(10) for row in "abc"]
     nothing, slow = rates(made)
     assert (nothing.slower.found, nothing.faster.found, nothing.slower.of) == (0, 0, 30)
     assert (slow.slower.found, slow.early.found) == (30, 30)
-    assert "0 of 30: 0.0% [0.0%, 11.6%]" in rates_table(made)
+    numbered = [msgspec.structs.replace(one, set_number=one.group) for one in made]
+    assert "0 of 30  | 0 of 30: 0.0% [0.0%, 11.6%]" in rates_table(numbered)
+    assert "0 of 30  | 0 of 3: 0.0% [0.0%, 70.8%]" in rates_table(made)

@@ -10,15 +10,17 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bench.evidence.proportion import proportion
 from bench.report.verdicts import verdicts_section
-from bench.verdicts import trials
+from bench.verdicts import rule, selftest, table, trials
 from bench.verdicts.messages import ProcessTimes, RowTask, Task
 from bench.verdicts.rows import Row, select
+from bench.verdicts.rule import Decision
 from bench.verdicts.run import BrokenError, Run, make_pools, run_process
-from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, snapshot
+from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, Version, snapshot
 from targetrl_core import UsageError
 
 TINY = Row("detached", "native", 100, "batched", steps=2)
@@ -206,3 +208,39 @@ def test_a_process_that_dies_is_named(tmp_path: Path) -> None:
     task = Task(folders={}, first="base", rows=[], device="nowhere", result=str(tmp_path / "said"))
     with pytest.raises(BrokenError, match=r"ended with exit code 1: .*nowhere"):
         run_process(task, tmp_path)
+
+
+def decided_run() -> Run:
+    """A run of two rows, one slower after 8 processes and one the same after 16."""
+    asked = [RowTask(name=name, row=TINY, pool="") for name in ("my_row", "still")]
+    run = Run(asked, {"base": "", "head": ""}, "cpu")
+    ratios = {
+        name: rule.Estimate(mean, 0.001, 11).interval(alpha) for name, mean, alpha in (("my_row", 0.05, 0.002), ("still", 0.0, 0.003))
+    }
+    run.decided = {"my_row": Decision("SLOWER", ratios["my_row"], 8), "still": Decision("SAME", ratios["still"], 16)}
+    return run
+
+
+def test_an_interval_is_printed_with_its_level() -> None:
+    """The table, its Markdown and its JSON say of each row of what level its interval is: 99.6 % after 8 processes, 99.4 % after 16."""
+    run, side = decided_run(), Version("a commit", Path())
+    assert "1.051 [1.047, 1.055, 99.6%]" in table.text(run, side, side)
+    assert "1.000 [0.997, 1.003, 99.4%]" in table.text(run, side, side)
+    assert r"| `my_row` | **SLOWER** | 1.051 \[1.047, 1.055, 99.6%\]" in table.markdown(run, side, side)
+    assert "[interval, its level]" in table.markdown(run, side, side)
+    rows = json.loads(table.as_json(run, side, side))["rows"]
+    assert [rows[name]["ratio"]["level"] for name in rows] == [pytest.approx(0.996), pytest.approx(0.994)]
+
+
+def test_a_set_of_the_self_test_is_recorded(tmp_path: Path) -> None:
+    """Every trial says which set of processes it is of, so that those of a row and set are one cluster, whatever their groups."""
+    asked = selftest._asked(dict.fromkeys(selftest.ROWS, ""))  # noqa: SLF001
+    runs = [Run(asked, {"base": "", "head": ""}, "cpu") for _ in range(2)]
+    for run in runs:
+        for sample in run.samples.values():
+            sample.paired = [0.0] * 16
+    made = [trial for number, run in enumerate(runs) for trial in selftest._trials(run, number)]  # noqa: SLF001
+    assert {trial.cluster for trial in made} == {(number, row.name) for number in range(2) for row in selftest.ROWS}
+    written = selftest._evidence(made, "cpu", beside_load=False)  # noqa: SLF001
+    (tmp_path / f"a{trials.SUFFIX}").write_bytes(msgspec.json.encode(written))
+    assert trials.read(tmp_path / f"a{trials.SUFFIX}") == written

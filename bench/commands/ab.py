@@ -93,10 +93,16 @@ def _self_test(options: argparse.Namespace) -> int:
 
 
 def rates_json(trials: "list[Trial]", path: Path) -> str:
-    """The self-test's counts, for programs."""
+    """The self-test's counts, for programs; ``interval`` is of the share of clusters."""
+    from bench.evidence.proportion import proportion
+    from bench.evidence.records import CONFIDENCE
     from bench.verdicts.rates import rates
 
-    counted = [{name: value if name == "planted" else value._asdict() for name, value in rate._asdict().items()} for rate in rates(trials)]
+    counted = [
+        {name: value if name == "planted" else value._asdict() for name, value in rate._asdict().items()}
+        | {"interval": proportion(*rate.clusters)._asdict() | {"level": CONFIDENCE}}
+        for rate in rates(trials)
+    ]
     return json.dumps({"rates": counted, "written": str(path)}, indent=1)
 
 

@@ -114,8 +114,8 @@ def _choice(one: Candidate, wanted: Wanted) -> Choice:
 def _remarks(one: Candidate, wanted: Wanted) -> list[str]:
     """What a prediction takes for granted."""
     said: Sequence[tuple[bool, str]] = (
-        (not one.predictor.within(wanted.policies), f"extrapolated from N = {one.predictor.largest:,}"),
-        (one.borrowed, "by rows of detached"),
+        (not one.predictor.within(wanted.policies), f"extrapolated from N = {one.predictor.nearest(wanted.policies)[0].policies:,}"),
+        (bool(one.by), one.by),
         (wanted.steps != one.predictor.steps, one.predictor.of_steps),
         (one.start is not None and one.start.processes == 1, "start of one process"),
     )

@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from typing import Any
 
 import psutil
@@ -14,6 +15,10 @@ from bench.evidence.untrusted import LONGEST, plain
 from bench.timing.nvml import driver_version
 from targetrl_core import UsageError
 from targetrl_core.devices import device_name
+from targetrl_core.fused.compiler import compiler
+
+TORCH_COMPILER = "clang++" if sys.platform == "darwin" else "cl" if sys.platform == "win32" else "g++"
+"""What torch.compile calls where CXX names nothing else."""
 
 
 def check_label(label: str | None) -> None:
@@ -45,18 +50,21 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, pa
         threads=torch.get_num_threads(),
         python=platform.python_version(),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        compiler=_compiler_version(),
+        compiler=_version(compiler()),
         compile_flags=_compile_flags(),
         commit=commit.get("id"),
         dirty=commit.get("dirty"),
         packages=packages,
+        torch_compiler=_version(os.environ.get("CXX", TORCH_COMPILER)),
     )
 
 
-def _compiler_version() -> str | None:
-    """First line that the C++ compiler says of itself."""
+def _version(command: str | None) -> str | None:
+    """First line that a C++ compiler says of itself."""
+    if command is None:
+        return None
     try:
-        said = subprocess.run([os.environ.get("CXX", "c++"), "--version"], capture_output=True, timeout=10, check=True)  # noqa: S603 — CXX is the user's
+        said = subprocess.run([command, "--version"], capture_output=True, timeout=10, check=True)  # noqa: S603 — the user's
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return plain(said.stdout.decode(errors="replace").partition("\n")[0], LONGEST) or None

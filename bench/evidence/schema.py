@@ -22,7 +22,6 @@ Some = Annotated[int, Meta(ge=1, le=10**15)]
 Seconds = Annotated[float, Meta(ge=1e-12, le=1e7)]
 Rate = Annotated[float, Meta(ge=1e-9, le=1e20)]
 Share = Annotated[float, Meta(ge=0, le=1e6)]
-Finite = Annotated[float, Meta(ge=-1e300, le=1e300)]
 
 LABEL_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}\Z"
 Label = Annotated[str, Meta(pattern=LABEL_PATTERN)]
@@ -194,6 +193,10 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """``targetrl.fingerprint``: what the times depend on. No host name, no user name, no path.
 
     ``packages`` are the versions of those that installed variants and, where they were timed, peers come from.
+
+    ``compiler`` is what builds the kernels of ``fused`` on a CPU, the first of their compilers on the PATH, and ``torch_compiler`` what
+    ``torch.compile`` calls there, which CXX names; each is the first line of what ``--version`` says. ``compile_flags`` are those of the
+    environment, which change neither. Files from before ``torch_compiler`` was recorded have what CXX named, else c++, as ``compiler``.
     """
 
     processor: Text
@@ -213,6 +216,7 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     commit: Text | None
     dirty: bool | None
     packages: Annotated[dict[Word, Word], Meta(max_length=1000)] = {}
+    torch_compiler: Text | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -51,15 +51,20 @@ def _csv(text: str) -> str | None:
 
 
 def _markdown(text: str) -> str | None:
-    """What is left without escaped characters has no tag, no entity and no foreign link, and all lines of a table have as many cells."""
-    bare = re.sub(r"\\.", "", text)
+    """What is left without escaped characters and code spans has no tag, no entity, no foreign link and no backtick.
+
+    All lines of a table have as many cells: there a bar counts in a code span too, unless it is escaped.
+    """
+    bare = re.sub(r"\\.|(?<!`)`[^`\n]+`(?!`)", "", text)
     markup = re.search(r"<[A-Za-z/!?]|&[#\w]+;|://|www\.|!\[", bare)
     if markup:
         return f"markup: {bare[max(0, markup.start() - 20) : markup.end() + 20]!a}"
     links = set(re.findall(r"\]\(([^)]*)\)", bare)) - LINKS
     if links:
         return f"a foreign link: {links}"
-    tables = re.findall(r"(?:^\|.*\n)+", bare, re.MULTILINE)
+    if "`" in re.sub(r"^```.*$", "", bare, flags=re.MULTILINE):
+        return "a code span without an end"
+    tables = re.findall(r"(?:^\|.*\n)+", re.sub(r"\\.", "", text), re.MULTILINE)
     if any(len({line.count("|") for line in table.splitlines()}) != 1 for table in tables):
         return "a table whose lines differ in length"
     return None

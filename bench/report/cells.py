@@ -30,6 +30,11 @@ def ratio(value: float) -> str:
     return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004 — more than three digits
 
 
+def rough(value: float) -> str:
+    """How many times, of what is not known to more than two significant digits: 2.1, 34, 820,000."""
+    return f"{value:#.2g}" if value < 9.95 else f"{float(f'{value:.2g}'):,.0f}"  # noqa: PLR2004 — what rounds up to two digits is whole
+
+
 def size(count: int) -> str:
     """Bytes, in binary units."""
     for unit, bytes_each in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
@@ -48,3 +53,13 @@ def escaped(text: object) -> str:
     """Text as Markdown shows it, whatever it holds: no markup, no HTML, no link, also none of those that GitHub makes of bare addresses."""
     marked = re.sub(r"[\\`*_\[\]<>|#&~!]", r"\\\g<0>", plain(text))
     return re.sub(r"(?i):(?=//)|(?<=www)\.", r"\\\g<0>", marked)
+
+
+def coded(text: object) -> str:
+    """Text as a code span of Markdown, in tables too, whatever it holds; what is blank is a dash, as a span of nothing is none.
+
+    In a span nothing is markup but a backtick, which would end it and becomes an apostrophe, and in tables a bar, even there. The
+    backslash before a bar is not shown by a table; the text's own go, as whether they hide the bar differs from reader to reader.
+    """
+    shown = re.sub(r"\\*\|", r"\|", plain(text).replace("`", "'"))
+    return f"`{shown}`" if shown.strip() else "–"

@@ -8,7 +8,7 @@ from bench.cost.curves import Kind
 from bench.cost.draws import DRAWS
 from bench.cost.model import TOLERANCE, Model
 from bench.evidence.records import Interval
-from bench.report.cells import duration, escaped, scaled
+from bench.report.cells import coded, duration, escaped, scaled
 from bench.report.machine import Machine
 from bench.report.payoff import Payoff, payoffs, single_run
 from bench.report.tables import markdown_table
@@ -42,7 +42,7 @@ def cost_section(machine: Machine, models: Mapping[Kind, Model]) -> Iterable[str
 def payoff_section(machine: Machine, models: Mapping[Kind, Model]) -> Iterable[str]:
     """Policy-steps and policies after which compiling has paid for itself."""
     lines = [
-        (f"`{escaped(one.variant)}` instead of `{escaped(one.plain)}`", one.cache, duration(one.cost), f"{one.policies:,}",
+        (f"{coded(one.variant)} instead of {coded(one.plain)}", one.cache, duration(one.cost), f"{one.policies:,}",
          f"{scaled(one.policy_steps)} policy-steps" if one.policy_steps else "never", _single_run(one, models))
         for one in payoffs(machine)
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def _single_run(one: Payoff, models: Mapping[Kind, Model]) -> str:
 
 def _line(model: Model) -> tuple[str, ...]:
     return (
-        f"`{escaped(model.kind.variant)}`",
+        coded(model.kind.variant),
         _open(model.dispatch, duration),
         _open(model.per_policy, duration),
         _open(model.per_policy_step, duration),
@@ -91,8 +91,7 @@ def _open(interval: Interval, shown: Callable[[float], str]) -> str:
 
 def _crossings(group: Sequence[Model]) -> Iterable[str]:
     lines = [
-        (f"`{escaped(one.faster.kind.variant)}`", f"`{escaped(one.slower.kind.variant)}`", _policies(one.policies), _remark(one))
-        for one in crossings(group)
+        (coded(one.faster.kind.variant), coded(one.slower.kind.variant), _policies(one.policies), _remark(one)) for one in crossings(group)
     ]
     if lines:
         yield markdown_table(lines, ("is faster", "than", "from N =", "")) + "\n"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from bench.evidence.schema import Benchmark
-from bench.report.cells import escaped
+from bench.report.cells import coded, escaped
 from bench.report.machine import Machine
 from bench.report.tables import groups
 
@@ -29,21 +29,22 @@ xychart-beta
 
 
 def diagram(machine: Machine) -> Iterable[str]:
-    """A device's first problem in the steady state, in Markdown; nothing where no variant has a number at its smallest N.
+    """A device's first problem in the steady state, in Markdown; nothing where no variant has a line.
 
-    There are as many lines as colours: of more variants, the fastest at the largest N they were measured at.
+    There are as many lines as colours: of more variants, the fastest at the largest N they were measured at. A line is of two points or
+    more; every variant with a number is either drawn or said not to be.
     """
     rows = machine.measured("steady state")
     rows = [row for row in rows if groups([row.extra_info]) == groups([rows[0].extra_info])]
     sizes = sorted({row.extra_info.policies for row in rows})
-    lines = {name: line for name in dict.fromkeys(_variant(row) for row in rows) if (line := _line(machine, rows, sizes, name))}
-    if not lines:
+    lines = {name: _line(machine, rows, sizes, name) for name in dict.fromkeys(_variant(row) for row in rows)}
+    names = sorted(lines, key=lambda name: (len(lines[name]), lines[name][-1:]), reverse=True)
+    drawn = dict(zip((name for name in names if len(lines[name]) > 1), COLOURS, strict=False))
+    if not drawn:
         return
-    names = sorted(lines, key=lambda name: (len(lines[name]), lines[name][-1]), reverse=True)
-    drawn = dict(zip(names, COLOURS, strict=False))
     without = [name for name in names if name not in drawn]
     yield f"**{escaped(machine.name)}**: policy-steps per second over the number of policies, the fastest of very many first\n"
-    yield ", ".join(f"{square} `{escaped(name)}`" for name, square in drawn.items()) + _aside(without) + "\n"
+    yield ", ".join(f"{square} {coded(name)}" for name, square in drawn.items()) + _aside(without) + "\n"
     yield _chart(sizes, [(COLOURS[square], lines[name]) for name, square in drawn.items()]) + "\n"
 
 
@@ -63,7 +64,7 @@ def _line(machine: Machine, rows: Iterable[Benchmark], sizes: Iterable[int], var
 
 
 def _aside(names: list[str]) -> str:
-    return "; not drawn: " + ", ".join(f"`{escaped(name)}`" for name in names) if names else ""
+    return "; not drawn: " + ", ".join(coded(name) for name in names) if names else ""
 
 
 def _chart(sizes: Iterable[int], lines: list[tuple[str, list[float]]]) -> str:

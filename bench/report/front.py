@@ -5,11 +5,14 @@ import statistics
 from collections.abc import Callable
 
 from bench.evidence.schema import Benchmark
-from bench.report.cells import duration, escaped, scaled
+from bench.report.cells import coded, duration, escaped, rough, scaled
 from bench.report.machine import Machine
 from bench.report.payoff import payoffs
 from bench.report.summary import fastest_rows
 from bench.report.tables import Reasons, speeds
+
+LETTERS = {"n": "noisy", "r": "few rounds", "s": "a call of less than 1 ms", "w": "a disturbed machine"}
+AMBIGUOUS = "policies whose course hangs on a rounding error, held to no bound"
 
 BLOCK = re.compile(r"(<!-- made by python -m bench report: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
@@ -39,7 +42,18 @@ def _speeds(machine: Machine) -> str | None:
         f"Policy-steps per second, {cells[0].steps} steps, {escaped(f.processor)}, {f.threads} threads, torch {escaped(f.torch)} "
         "([all tables, with intervals and more](results/README.md)):\n"
     )
-    return "\n".join([caption, speeds(machine, cells, reasons, intervals=False), "", *reasons.lines(), ""])
+    table = speeds(machine, cells, reasons, intervals=False)
+    return "\n".join(
+        [caption, table, "", *_legend([machine.rows[cell] for cell in cells if cell in machine.rows], machine), *reasons.lines(), ""]
+    )
+
+
+def _legend(rows: list[Benchmark], machine: Machine) -> list[str]:
+    """What the letters mean that stand in the table, and what ambiguous policies are, in one line."""
+    used = "".join(machine.marks(row) for row in rows)
+    said = [f"*{letter}* {text}" for letter, text in LETTERS.items() if letter in used]
+    said += [f"ambiguous: {AMBIGUOUS}"] * any(row.extra_info.ambiguous for row in rows)
+    return [f"{'; '.join(said)}.  "] if said else []
 
 
 def _findings(machine: Machine) -> str | None:
@@ -69,7 +83,7 @@ def _largest(machine: Machine, objective: str) -> Benchmark | None:
 
 def _fastest(machine: Machine) -> list[str]:
     rows = fastest_rows(machine, "native")
-    shown = [f"`{escaped(rows[n].extra_info.variant)}` at N = {n:,} ({scaled(machine.speed(rows[n]).value)})" for n in sorted(rows)]
+    shown = [f"{coded(rows[n].extra_info.variant)} at N = {n:,} ({scaled(machine.speed(rows[n]).value)})" for n in sorted(rows)]
     return [f"Fastest, in policy-steps per second: {', '.join(shown)}."] if shown else []
 
 
@@ -81,8 +95,8 @@ def _speed_up(machine: Machine) -> list[str]:
         return []
     base, top = max(eager, key=lambda row: row.extra_info.policies), best[max(best)]
     ratio = machine.speed(top).value / machine.speed(base).value
-    who, n = f"`{escaped(top.extra_info.variant)}` at N = {top.extra_info.policies:,}", base.extra_info.policies
-    return [f"{who} does {ratio:,.0f} × the policy-steps per second of `eager` (at its largest measured N, {n:,})."]
+    who, n = f"{coded(top.extra_info.variant)} at N = {top.extra_info.policies:,}", base.extra_info.policies
+    return [f"{who} does some {rough(ratio)} × the policy-steps per second of `eager` at N = {n:,}, the largest that was measured of it."]
 
 
 def _starting(machine: Machine) -> list[str]:
@@ -90,14 +104,14 @@ def _starting(machine: Machine) -> list[str]:
     for row in machine.measured("cold start"):
         facts = row.extra_info
         cache = f", cache {facts.cache}" if facts.cache else ""
-        shown.append(f"`{escaped(facts.variant)}`{cache}: {duration(statistics.median(row.stats.data))}")
+        shown.append(f"{coded(facts.variant)}{cache}: {duration(statistics.median(row.stats.data))}")
     return [f"From the start of a process to its first trained population: {'; '.join(shown)}."] if shown else []
 
 
 def _compiling(machine: Machine) -> list[str]:
     return [
-        f"With {'an empty' if one.cache == 'empty' else 'a warm'} cache, starting `{escaped(one.variant)}` costs {duration(one.cost)} "
-        f"more than `{escaped(one.plain)}` (N = {one.policies:,}): "
+        f"With {'an empty' if one.cache == 'empty' else 'a warm'} cache, starting {coded(one.variant)} costs {duration(one.cost)} "
+        f"more than {coded(one.plain)}, importing left out (N = {one.policies:,}): "
         + (f"paid back after {scaled(one.policy_steps)} policy-steps." if one.policy_steps is not None else "never paid back.")
         for one in payoffs(machine)
     ]

@@ -7,7 +7,7 @@ from bench.cost.model import models
 from bench.evidence import records
 from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
-from bench.report.cells import duration, escaped, ratio, scaled, size, with_interval
+from bench.report.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.machine import MARKS, Machine
@@ -47,8 +47,9 @@ def _facts(machine: Machine) -> str:
     f, e = part.fingerprint, part.environment
     named = (
         ("processor", f.processor), ("logical cores", f.logical_cores), ("threads", f.threads), ("GPU", f.gpu), ("driver", f.driver),
-        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.compiler), ("commit", f.commit),
-        ("uncommitted changes", f.dirty), ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),
+        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.compiler),
+        ("compiler of torch", f.torch_compiler), ("commit", f.commit), ("uncommitted changes", f.dirty),
+        ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),
         ("stolen", None if e.stolen is None else f"{e.stolen:.1%}"), ("governor", e.governor), ("turbo", e.turbo),
     )  # fmt: skip
     lines = [", ".join(f"{escaped(name)} {escaped(value)}" for name, value in named if value is not None) + "."]
@@ -88,7 +89,7 @@ def _over_eager(machine: Machine) -> Iterable[str]:
         for variant in variants(machine, [row.extra_info for row in group]):
             by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
             ratios = [f"{ratio(machine.speed(by_size[n]).value / base)}" if n in by_size else "–" for n in sizes]
-            lines.append((f"`{escaped(variant)}`", *ratios))
+            lines.append((coded(variant), *ratios))
         n = largest.extra_info.policies
         yield f"### {escaped(objective)}, {escaped(arithmetic)} arithmetic: × `eager` (at its largest measured N, {n:,}: {scaled(base)})\n"
         yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
@@ -117,7 +118,7 @@ def _limit(machine: Machine) -> Iterable[str]:
         lines = []
         for variant in variants(machine, [row.extra_info for row in group]):
             by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
-            lines.append((f"`{escaped(variant)}`", *(_share(machine, by_size.get(n)) for n in sizes)))
+            lines.append((coded(variant), *(_share(machine, by_size.get(n)) for n in sizes)))
         head = f"{escaped(objective)}, {escaped(arithmetic)} arithmetic, {steps} steps"
         yield f"{head}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"
         yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
@@ -140,7 +141,7 @@ def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
     yield "### Cold and warm: a fresh process to its first trained population\n"
     lines = []
     for cell in cells:
-        head = (f"`{escaped(cell.variant)}`", f"{cell.policies:,}", cell.cache or "–")
+        head = (coded(cell.variant), f"{cell.policies:,}", cell.cache or "–")
         if cell not in machine.rows:
             lines.append((*head, reasons.cell(machine.absent.get(cell)), *[""] * 5))
             continue
@@ -169,7 +170,7 @@ def _plain(machine: Machine, question: Question, title: str, reasons: Reasons) -
     for cell in cells:
         row = machine.rows.get(cell)
         value = _per_step(machine, row) + marked(machine, row) if row else reasons.cell(machine.absent.get(cell))
-        lines.append((f"`{escaped(cell.variant)}`", value, identity([row] if row else [])))
+        lines.append((coded(cell.variant), value, identity([row] if row else [])))
     yield markdown_table(lines, ("variant", "a step", "identity")) + "\n"
 
 
@@ -181,7 +182,7 @@ def _memory(machine: Machine) -> Iterable[str]:
     """Growth of memory of the steady state's rows that have it."""
     rows = [(row.extra_info, row.extra_info.peak_memory_bytes) for row in machine.measured("steady state")]
     lines = [
-        (f"`{escaped(facts.variant)}`", f"{facts.policies:,}", escaped(facts.objective), escaped(facts.arithmetic), size(memory),
+        (coded(facts.variant), f"{facts.policies:,}", escaped(facts.objective), escaped(facts.arithmetic), size(memory),
          f"{memory / facts.policies:.1f} B")
         for facts, memory in rows if memory is not None
     ]  # fmt: skip
@@ -204,7 +205,7 @@ def _growth(machine: Machine, reasons: Reasons) -> Iterable[str]:
     for variant in variants(machine, cells):
         first = next(cell for cell in cells if cell.variant == variant)
         shown = [_seconds(machine, by_key.get((variant, steps)), reasons) for steps in counts]
-        lines.append((f"`{escaped(variant)}`", f"{first.policies:,}", *shown))
+        lines.append((coded(variant), f"{first.policies:,}", *shown))
     yield "### How time grows with steps: seconds of a call\n"
     yield markdown_table(lines, ("variant", "N", *(f"{steps} steps" for steps in counts))) + "\n"
 
@@ -231,7 +232,7 @@ def _time_to_target(machine: Machine) -> Iterable[str]:
         facts = row.extra_info
         needed = facts.steps_to_target
         derived = duration(machine.seconds(row).value / facts.steps * needed) if needed is not None else "never"
-        lines.append((f"`{escaped(facts.variant)}`", f"{facts.policies:,}", "–" if needed is None else needed, derived))
+        lines.append((coded(facts.variant), f"{facts.policies:,}", "–" if needed is None else needed, derived))
     yield markdown_table(lines, ("variant", "N", "steps needed", "time (derived)")) + "\n"
 
 

@@ -5,7 +5,7 @@ from math import exp, hypot, log
 
 from bench.evidence.records import Interval, median_interval
 from bench.evidence.schema import Benchmark, Cell
-from bench.report.cells import escaped, scaled
+from bench.report.cells import coded, scaled
 from bench.report.machine import Machine
 from bench.report.tables import Reasons, markdown_table, marked
 
@@ -20,7 +20,7 @@ def sharding_section(machine: Machine, reasons: Reasons) -> Iterable[str]:
     for ranks in sorted({cell.ranks or 1 for cell in cells}):
         mine = {cell.policies: cell for cell in cells if cell.ranks == ranks}
         lines.append((f"{ranks:,}", *(_shown(machine, cells, mine.get(n), reasons) for n in sizes)))
-    names = ", ".join(dict.fromkeys(f"`{escaped(cell.variant)}`" for cell in cells))
+    names = ", ".join(dict.fromkeys(coded(cell.variant) for cell in cells))
     yield f"### Ranks that train together, a thread or a GPU each, {names}: policy-steps per second, and efficiency\n"
     yield markdown_table(lines, ("ranks", *(f"N = {n:,}" for n in sizes))) + "\n"
 

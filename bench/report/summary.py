@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bench.evidence.schema import Benchmark
-from bench.report.cells import escaped, scaled
+from bench.report.cells import coded, escaped, scaled
 from bench.report.machine import Machine
 from bench.report.tables import markdown_table
 
@@ -17,7 +17,7 @@ def fastest_everywhere(machines: Iterable[Machine]) -> Iterable[str]:
     sizes = sorted({n for _, _, rows in by_device for n in rows})
     for machine, arithmetic, rows in by_device:
         if rows:
-            shown = [f"`{escaped(rows[n].extra_info.variant)}` {scaled(machine.speed(rows[n]).value)}" if n in rows else "–" for n in sizes]
+            shown = [f"{coded(rows[n].extra_info.variant)} {scaled(machine.speed(rows[n]).value)}" if n in rows else "–" for n in sizes]
             lines.append((escaped(machine.name), arithmetic, *shown))
     if lines:
         yield "## Fastest way at each population size\n"

@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from bench.evidence import records
 from bench.evidence.schema import Absence, Benchmark, Cell
-from bench.report.cells import escaped, scaled, with_interval
+from bench.report.cells import coded, escaped, scaled, with_interval
 from bench.report.machine import Machine
 
 
@@ -45,7 +45,7 @@ def speeds(machine: Machine, cells: Sequence[Cell], reasons: Reasons, *, interva
         mine = {cell.policies: cell for cell in cells if cell.variant == variant}
         shown = [_speed(machine, mine.get(n), reasons, bold=best[n] == variant, intervals=intervals) for n in sizes]
         rows = [machine.rows[cell] for cell in mine.values() if cell in machine.rows]
-        lines.append((f"`{escaped(variant)}`", *shown, identity(rows)))
+        lines.append((coded(variant), *shown, identity(rows)))
     return markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes), "identity"))
 
 

@@ -4,16 +4,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.evidence.proportion import proportion
-from bench.report.cells import escaped
+from bench.report.cells import coded, escaped
 from bench.report.tables import markdown_table
 from bench.verdicts.rates import STOCK_PER_CENT, Count, rates
 from bench.verdicts.trials import Trial, Trials, files, read
 
-INTRODUCTION = f"""One version on both sides, HEAD held up at each call by a share of the call's own time. False alarms are what is
-called SLOWER or FASTER where nothing was planted. Exact 95 % intervals of Clopper and Pearson. On the right what
-`pytest-benchmark --benchmark-compare-fail=median:{STOCK_PER_CENT:.0f}%` says of the same processes, one of each side at a time.
-Measured by `python -m bench ab --self-test`.
+INTRODUCTION = f"""One version on both sides, HEAD held up at each call by a share of the call's own time. Measured by
+`python -m bench ab --self-test`.
+
+- False alarms are what is called SLOWER or FASTER where nothing was planted.
+- The trials of a row that were timed in the same 16 processes are no independent trials: what befalls a process befalls all of them.
+  They are one cluster. A cluster counts as a false alarm where any of its trials is one, and as found where all of its trials are: the
+  rate of single trials is no worse than that. The interval is of clusters, exact, 95 % (Clopper and Pearson). Rows of a set share their
+  processes too, each with tensors and calls of its own; they are taken for independent.
+- SAME is counted of those trials alone whose sides were timed apart too, as in any run of `bench ab`: only there can a difference between
+  processes turn it into UNCLEAR. Of the trials of a cluster where nothing was planted that is one.
+- On the right what `pytest-benchmark --benchmark-compare-fail=median:{STOCK_PER_CENT:.0f}%` says of the same times apart, a process of each
+  side at a time; there is no interval, as several of them are of one cluster.
 """
+
+HEADERS = (
+    "planted", "", "trials", "clusters, with the interval of their share", "FASTER", "SAME, where checked apart",
+    "decided after 8 processes", "pytest-benchmark alarms",
+)  # fmt: skip
 
 
 def verdicts_section(results: Path) -> Iterable[str]:
@@ -41,26 +54,29 @@ def rates_table(trials: Iterable[Trial]) -> str:
             (
                 f"{one.planted:.0%}" if one.planted else "nothing",
                 "found" if one.planted else "false alarms",
-                _share(shown),
+                _counted(shown),
+                _share(one.clusters),
                 f"{one.faster.found}",
-                f"{one.same.found}",
+                _counted(one.same),
                 f"{one.early.found}",
-                _share(one.stock),
+                f"{_counted(one.stock)}: {one.stock.found / one.stock.of:.1%}" if one.stock.of else "–",
             )
         )
-    return markdown_table(lines, ("planted", "", "verdicts", "FASTER", "SAME", "decided after 8 processes", "pytest-benchmark alarms"))
+    return markdown_table(lines, HEADERS)
 
 
 def _about(one: Trials) -> str:
     f, rows = one.fingerprint, list(dict.fromkeys(trial.row for trial in one.trials))
     where = f"{escaped(one.label)}, {one.device}, {'beside a load in bursts' if one.beside_load else 'nothing beside it'}"
     commit = f"commit {escaped((f.commit or 'unknown')[:10])}{', with uncommitted changes' if f.dirty else ''}"
-    names = ", ".join(f"`{escaped(row)}`" for row in rows)
+    names = ", ".join(coded(row) for row in rows)
     return f"{where}; {f.threads} threads, torch {escaped(f.torch)}, {commit}. Rows: {names}.\n"
 
 
+def _counted(count: Count) -> str:
+    return f"{count.found} of {count.of}"
+
+
 def _share(count: Count) -> str:
-    if not count.of:
-        return "–"
     low, value, high = proportion(*count)
-    return f"{count.found} of {count.of}: {value:.1%} [{low:.1%}, {high:.1%}]"
+    return f"{_counted(count)}: {value:.1%} [{low:.1%}, {high:.1%}]"

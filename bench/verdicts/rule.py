@@ -4,6 +4,9 @@ The unit is the process: each yields one logarithm of a row's times, HEAD's over
 standard error (Tukey and McLaughlin 1963; Yuen 1974), is looked at twice, after 8 and after 16 processes, and at no other time. Over the
 rows of a run Holm's correction keeps the chance of any false alarm below 0.2 % at the first look and 0.3 % at the second, in each
 direction: rows that are decided at the first leave fewer that the second can be wrong about.
+
+The interval that a verdict is printed with leaves out as much on each side as its look may be wrong by: it is of 99.6 % after the first
+look, 99.4 % after the second, and 99.6 % of processes apart, each of its own row, without Holm's correction.
 """
 
 import math
@@ -13,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from bench.evidence import student
-from bench.evidence.records import Interval
 
 Verdict = Literal["FASTER", "SLOWER", "SAME", "UNCLEAR"]
 
@@ -40,6 +42,15 @@ class Sample:
     head: list[float] = field(default_factory=list)
 
 
+class Ratio(NamedTuple):
+    """HEAD's time over BASE's, and the ends of its interval; ``level`` is the share of such intervals that hold the truth."""
+
+    low: float
+    value: float
+    high: float
+    level: float
+
+
 class Estimate(NamedTuple):
     """A mean of logarithms, its standard error, and the degrees of freedom of that."""
 
@@ -55,18 +66,18 @@ class Estimate(NamedTuple):
         """The chance of a mean as large, were the true one no more than ``change``."""
         return student.upper_tail((self.mean - change) / max(self.error, 1e-12), self.freedom)
 
-    def interval(self, alpha: float) -> Interval:
-        """The ratio, and its interval."""
+    def interval(self, alpha: float) -> Ratio:
+        """The ratio with its interval, which the truth is outside of with a chance of ``alpha`` on each side."""
         half = self.half_width(alpha)
-        return Interval(math.exp(self.mean - half), math.exp(self.mean), math.exp(self.mean + half))
+        return Ratio(math.exp(self.mean - half), math.exp(self.mean), math.exp(self.mean + half), 1 - 2 * alpha)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is said of a row: ``ratio`` is HEAD's time over BASE's, above 1 where HEAD is slower."""
+    """What is said of a row: ``ratio`` is above 1 where HEAD is slower, and None where there are too few processes to tell."""
 
     verdict: Verdict
-    ratio: Interval | None
+    ratio: Ratio | None
     processes: int
     note: str = ""
 
@@ -154,7 +165,7 @@ def holm(chances: Mapping[str, float], alpha: float) -> set[str]:
     return rejected
 
 
-def _not_changed(one: Estimate, sample: Sample, ratio: Interval) -> Decision:
+def _not_changed(one: Estimate, sample: Sample, ratio: Ratio) -> Decision:
     """Of a row that is neither slower nor faster side by side: the same, unless that is not sure, or processes apart contradict it."""
     same = abs(one.mean) + one.half_width(LOOKS[LAST]) < MOST_SAME
     check, note = apart(sample.base, sample.head), ""

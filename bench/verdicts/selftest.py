@@ -14,7 +14,7 @@ from bench.verdicts.messages import RowTask
 from bench.verdicts.rows import Row
 from bench.verdicts.run import BrokenError, Run, make_pools
 from bench.verdicts.sides import snapshot
-from bench.verdicts.trials import SUFFIX, Trial, Trials
+from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials
 from targetrl_core.errors import UsageError
 
 ROWS = (
@@ -23,11 +23,6 @@ ROWS = (
     Row("detached", "native", 1_000_000, "batched", 2),
 )
 """One thread and some 5 ms; two threads; two threads again, and a working set that is beyond the cache (some 40 MB)."""
-
-AGAIN = 7
-"""How often a set has the A/A test of every row."""
-
-PLANTED = (0.01, 0.02, 0.05, 0.10)
 
 
 def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Callable[[Run], None]) -> tuple[list[Trial], Path]:
@@ -54,6 +49,7 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
 
 
 def _asked(pools: dict[Row, str]) -> list[RowTask]:
+    """The rows of a set. Of the A/A tests of a row one is timed alone: the others would take as long again, and tell of the same."""
     return [
         RowTask(name=f"{row.name} #{number}", row=row, pool=pools[row], planted=planted, alone=number == 0 or planted > 0)
         for number, planted in enumerate([0.0] * AGAIN + list(PLANTED))
@@ -74,6 +70,7 @@ def _trials(run: Run, number: int) -> list[Trial]:
                 paired=sample.paired,
                 base=sample.base,
                 head=sample.head,
+                set_number=number,
             )
         )
     return found

@@ -4,13 +4,13 @@ import json
 
 from tabulate import tabulate
 
-from bench.evidence.records import Interval
-from bench.report.cells import escaped
+from bench.report.cells import coded, escaped
 from bench.report.tables import markdown_table
+from bench.verdicts.rule import Ratio
 from bench.verdicts.run import Run
 from bench.verdicts.sides import Version
 
-HEADERS = ("row", "verdict", "HEAD's time over BASE's", "processes", "")
+HEADERS = ("row", "verdict", "HEAD's time over BASE's [interval, its level]", "processes", "")
 
 
 def text(run: Run, base: Version, head: Version) -> str:
@@ -20,7 +20,7 @@ def text(run: Run, base: Version, head: Version) -> str:
 
 def markdown(run: Run, base: Version, head: Version) -> str:
     """The same in Markdown."""
-    lines = [[f"`{name}`", f"**{verdict}**", *(escaped(one) for one in rest)] for name, verdict, *rest in _lines(run)]
+    lines = [[coded(name), f"**{verdict}**", *(escaped(one) for one in rest)] for name, verdict, *rest in _lines(run)]
     head_lines = [escaped(line) for line in _head(run, base, head)]
     return "\n\n".join([*head_lines, markdown_table(lines, HEADERS), *(escaped(line) for line in _foot(run))])
 
@@ -58,5 +58,5 @@ def _lines(run: Run) -> list[tuple[str, str, str, str, str]]:
     return lines
 
 
-def _ratio(ratio: Interval) -> str:
-    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
+def _ratio(ratio: Ratio) -> str:
+    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}, {ratio.level:.1%}]"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bench.evidence.records import median_interval
 from bench.evidence.schema import Benchmark
 from bench.evidence.untrusted import plain
-from bench.report.cells import duration, ratio, scaled
+from bench.report.cells import duration, rough, scaled
 from bench.report.limit import limit_of, share_of
 from bench.report.machine import Machine
 from bench.report.page.data.courses import furthest, share
@@ -28,7 +28,8 @@ def of_throughput(machine: Machine) -> str:
     if not eager:
         return f"{said}."
     base = max(eager, key=lambda row: row.extra_info.policies)
-    return f"{said}: {ratio(speed / machine.speed(base).value)} times what eager does at its largest measured N, {_n(base)}."
+    times = rough(speed / machine.speed(base).value)
+    return f"{said}: some {times} times what eager does at N = {_n(base)}, the largest that was measured of it."
 
 
 def of_crossings(machine: Machine) -> str:
