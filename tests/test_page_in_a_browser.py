@@ -289,6 +289,7 @@ def test_a_link_keeps_the_tables(seen: Seen, pages: dict[str, str]) -> None:
     page = seen.open(pages["large"])
     page.fill("input[name=why]", "memory")
     page.locator("#reasons-table thead th", has_text="reason").click()
+    page.locator("#reasons .dt-length select").select_option("10")
     page.locator("#rows .dt-length select").select_option("50")
     page.locator("#rows .dt-paging button", has_text="3").first.click()
     page.select_option("select[name=policy]", "2")
@@ -300,6 +301,7 @@ def test_a_link_keeps_the_tables(seen: Seen, pages: dict[str, str]) -> None:
     assert len(shown) == 50
     assert table_rows(other) == shown
     assert other.locator("#reasons-table tbody").inner_text() == reasons
+    assert other.input_value("#reasons .dt-length select") == "10"
     assert other.input_value("input[name=why]") == "memory"
     assert other.input_value("select[name=policy]") == "2"
     other.click("#again")

@@ -268,7 +268,10 @@
   function dropEmpty() {
     const rows = table.rows({ search: "applied" }).data().toArray();
     const isFilled = ({ field }) => rows.length === 0 || rows.some((row) => (row[field] ?? "") !== "");
-    DATA.columns.forEach((column, index) => table.column(index).visible(isFilled(column), false));
+    DATA.columns.forEach((column, index) => {
+      const one = table.column(index);
+      if (one.visible() !== isFilled(column)) one.visible(isFilled(column), false); // also what changes nothing draws all headings anew
+    });
   }
 
   // Each reason once, withheld rows first.
@@ -291,13 +294,15 @@
   for (const { one, prefix } of kinds) {
     one.on("draw.dt", () => {
       const { page, length } = one.page.info();
-      const said = { order: one.order().map(([column, direction]) => `${column}${direction}`).join(""), page: page || "", size: length === PAGE ? "" : length };
-      if (length > 0) for (const name in said) if (form.elements[prefix + name]) form.elements[prefix + name].value = said[name]; // on paper there are no pages
+      if (length < 0) return; // on paper there are no pages
+      form.elements[`${prefix}order`].value = one.order().map(([column, direction]) => `${column}${direction}`).join("");
+      form.elements[`${prefix}page`].value = page || "";
+      form.elements[`${prefix}size`].value = length === PAGE ? "" : length;
       keep();
     });
   }
 
-  const number = (name) => Number(/^\d{1,4}$/.exec(form.elements[name]?.value ?? "")?.[0] ?? 0);
+  const number = (name) => Number(/^\d{1,4}$/.exec(form.elements[name].value)?.[0] ?? 0);
 
   function restoreTables() {
     const pages = kinds.map(({ prefix }) => number(`${prefix}page`)); // before update draws, which begins at the first
