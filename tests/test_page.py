@@ -23,9 +23,10 @@ from bench.hostile.values import NUMBERS, OTHERS, TEXTS
 from bench.report import folder
 from bench.report.machine import Machine
 from bench.report.page import PACKAGES, palette, pictures, scripts, sentences, tables, writer
+from bench.report.page.data.courses import furthest
 from bench.trajectories import evidence as trajectories
 from targetrl_core import UsageError
-from tests.some_evidence import evidence
+from tests.some_evidence import evidence, row
 from tests.synthetic import everywhere, large_set
 from tests.test_hostile import REAL, SHARP, replaced
 
@@ -170,6 +171,59 @@ def test_reasons_stand_once_and_withheld_ones_first(tmp_path: Path) -> None:
     assert [(one.kind, one.rows, one.variants, one.machines) for one in found] == [
         ("withheld", 1, "eager", "some, cpu"), ("not measured", 2, "eager", "some, cpu"),
     ]  # fmt: skip
+
+
+def test_what_has_no_number_says_why(tmp_path: Path) -> None:
+    """In the verdict a size that was not measured has a dash, one whose rows were withheld says so, and below stands what both mean."""
+    content = evidence()
+    content["benchmarks"].append(row("batched", 7, [1.0, 1.1], arithmetic="portable"))
+    content["targetrl"]["absent"][0]["cell"]["policies"] = 7
+    found = tables.verdict(machines_of(tmp_path, content))
+    assert found.sizes == [1, 7, 100]
+    native, portable = found.lines
+    assert [best is None for best in native.best] == [False, True, False]
+    assert [best is None for best in portable.best] == [True, False, True]
+    assert (native.gaps[1], portable.gaps[0], portable.gaps[2]) == ("withheld", "–", "–")
+    page = page_of(machines_of(tmp_path, content))
+    first = page.text.partition("Throughput over population size")[0]
+    assert all(text in first for text in (*tables.GAPS.values(), *tables.marks(machines_of(tmp_path, content)).values()))
+    assert tables.verdict(machines_of(tmp_path, evidence())).gaps == {}
+
+
+def test_a_card_has_names_units_and_round_figures(tmp_path: Path) -> None:
+    """A device's card tells memory in GiB, shares in per cent, times with their unit and truths by yes and no, and no field's own name."""
+    content = evidence()
+    part = content["targetrl"]
+    part["fingerprint"] |= {"memory_gib": 23.456, "dirty": False, "packages": {"numpy": "2.4"}, "gpu": "Some GPU", "cuda": "12.8"}
+    changed = {"seconds": 228.88979330700022, "stolen": 0.00017475659103046906, "load_before": 0.51612, "turbo": True, "gpu_throttled": 4}
+    part["environment"] |= changed | {"thread_settings": {"OMP_NUM_THREADS": "2"}}
+    known = dict(tables.facts(machines_of(tmp_path, content)[0]).known)
+    assert known == known | {
+        "memory": "23.5 GiB", "uncommitted changes": "no", "numpy": "2.4", "GPU": "Some GPU", "CUDA": "12.8", "the run took": "229 s",
+        "stolen": "0.0%", "busy elsewhere": "1.0%", "load before, per core": "0.52", "turbo": "yes", "GPU held down": "NVML reasons 0x4",
+        "OMP_NUM_THREADS": "2",
+    }  # fmt: skip
+    assert not [name for name in known if "gib" in name or "dirty" in name]
+    assert "governor" not in known
+
+
+def test_plots_of_trajectories_have_their_figures(real: Read) -> None:
+    """Every course has each variant's last outputs and its largest distance, and every map its shares, which come to 100 %."""
+    (known,) = trajectories.read_all(ROOT / "results")
+    data = json.loads(real.data)
+    for course, found in zip(known.courses, tables.ends(data["courses"]), strict=True):
+        assert [line.variant for line in found.lines] == ["oracle", *course.variants]
+        for line, outputs in zip(found.lines, (course.oracle, *course.variants.values()), strict=True):
+            assert line.outputs == [f"{output[-1]:.5f}" for output in outputs]
+        assert max(float(line.furthest) for line in found.lines if line.furthest) >= round(furthest(course), 1) - 0.1
+        assert all(text in real.text for line in found.lines for text in (*line.outputs, line.furthest or ""))
+    for one in data["maps"]:
+        assert sum(float(share.rstrip("%")) for share in tables.shares(one)) == pytest.approx(100, abs=0.3)
+
+
+def test_devices_have_lines_of_their_own() -> None:
+    """Ten devices, as many as the page is made for, have ten kinds of lines."""
+    assert len(set(palette.cycled(palette.DASHES, 10))) == 10
 
 
 def hostile(text: str) -> dict[str, Any]:

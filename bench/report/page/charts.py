@@ -12,12 +12,21 @@ from bench.report.page.palette import COLOURS, DASHES, GREY, OUTCOME_COLOURS, PH
 Spec = dict[str, Any]
 
 
-BAR_HEIGHT = 26
-"""Pixels of a cold start."""
+BAR_HEIGHT = 34
+"""Pixels of a cold start, whose name has two lines."""
 
 
 LEGEND = alt.Legend(title=None, symbolOpacity=1, symbolStrokeWidth=0)
-"""Of colour and shape together, as points have them, not the paler lines and intervals."""
+"""Of colour and shape together, as points have them, not the paler lines."""
+
+CAP = 10
+"""Pixels of the ends of an interval: wider than a point, so that they are seen where the interval is shorter than it."""
+
+ULP_TICKS = (0, *(digit * 10**power for power in range(9) for digit in (1, 2, 5)))
+"""Labelled distances: by itself an axis of this kind has none between 0 and 10."""
+
+DRAG = "[pointerdown[event.pointerType !== 'touch'], window:pointerup] > window:pointermove!"
+"""What moves a plot: not a finger, which scrolls the page."""
 
 
 class Scales(NamedTuple):
@@ -50,19 +59,22 @@ def throughput(scales: Scales, *, legend: bool = False) -> alt.LayerChart:
     def speed(field: str) -> alt.Y:
         return alt.Y(field, title="policy-steps per second", scale=alt.Scale(type="log", padding=10), axis=axis)
 
-    base = _over_n(scales, legend=legend)
-    intervals = base.mark_rule(opacity=0.5).encode(y=speed("low:Q"), y2="high:Q")
-    return _zoomable([intervals, *_lines_and_points(base, scales, speed("speed:Q"), legend=legend)])
+    drawn = _lines_and_points(_over_n(), scales, speed("speed:Q"), legend=legend)
+    base = _over_n().transform_filter("datum.low < datum.high")  # upon the points, which are wider than most intervals are high
+    intervals = [base.mark_rule(strokeWidth=1).encode(y=speed("low:Q"), y2="high:Q")]
+    intervals += [base.mark_tick(orient="horizontal", size=CAP, thickness=1).encode(y=speed(f"{end}:Q")) for end in ("low", "high")]
+    # The page's styles know them by name: what is pointed at is the point below them.
+    return _zoomable(drawn, above=[layer.properties(name=f"interval_{number}") for number, layer in enumerate(intervals)])
 
 
 def share(scales: Scales) -> alt.LayerChart:
     """The share of the device's limit over N."""
     axis = alt.Y("share:Q", title="share of the limit", scale=alt.Scale(zero=True, nice=True), axis=alt.Axis(format=".0%", tickCount=6))
-    return _zoomable(_lines_and_points(_over_n(scales), scales, axis))
+    return _zoomable(_lines_and_points(_over_n(), scales, axis))
 
 
-def phases(scales: Scales) -> alt.Chart:
-    """Seconds of a cold start, a bar each, phase after phase."""
+def phases(scales: Scales) -> alt.LayerChart:
+    """Seconds of one device's cold starts, a bar each, phase after phase; ``longest`` is the longest bar of any device, for one scale."""
     colours = alt.Scale(domain=list(PHASES), range=list(PHASE_COLOURS))
     tooltip = [
         alt.Tooltip("start:N", title="variant"),
@@ -71,16 +83,19 @@ def phases(scales: Scales) -> alt.Chart:
         alt.Tooltip("phase:N"),
         alt.Tooltip("time:N"),
     ]
-    bars = alt.Chart(alt.NamedData("rows"), width="container", height=BAR_HEIGHT * max(len(scales.starts), 3)).mark_bar()
-    found: alt.Chart = bars.encode(
-        x=alt.X("seconds:Q", title="seconds", stack="zero"),
-        y=alt.Y("start:N", title=None, sort=None, axis=alt.Axis(labelLimit=190)),
-        yOffset=alt.YOffset("machine:N", sort=list(scales.machines)),
+    two_lines = {"condition": {"test": "indexof(datum.label, ', ') > 0", "value": "bottom"}, "value": "middle"}
+    names = alt.Axis(labelLimit=0, labelExpr="split(datum.label, ', ')", labelBaseline=two_lines)
+    y = alt.Y("start:N", title=None, sort=None, axis=names)
+    bars = alt.Chart().mark_bar().encode(
+        x=alt.X("seconds:Q", title="seconds", stack="zero", axis=alt.Axis(tickCount=6)),
+        y=y,
         color=alt.Color("phase:N", scale=colours, legend=None),
         order=alt.Order("order:Q"),
         tooltip=tooltip,
-    )
-    return found
+    )  # fmt: skip
+    longest = alt.Chart().mark_tick(opacity=0).encode(x="longest:Q", y=y)
+    height = BAR_HEIGHT * max(len(scales.starts), 3)
+    return alt.LayerChart(data=alt.NamedData("rows"), layer=[longest, bars], width="container", height=height)
 
 
 def trajectories(scales: Scales) -> alt.LayerChart:
@@ -93,7 +108,7 @@ def trajectories(scales: Scales) -> alt.LayerChart:
 def distances(scales: Scales) -> alt.LayerChart:
     """Distances from the oracle over updates."""
     scale = alt.Scale(type="symlog", constant=1, domainMin=0)
-    base = _over_steps().encode(y=alt.Y("ulp:Q", title="distance, ULP", scale=scale, axis=alt.Axis(format="~s", tickCount=6)))
+    base = _over_steps().encode(y=alt.Y("ulp:Q", title="distance, ULP", scale=scale, axis=alt.Axis(format="~s", values=ULP_TICKS)))
     return _zoomable(_courses(base, scales, width=1), height=240)
 
 
@@ -135,7 +150,7 @@ def specs(scales: Scales, config: Spec) -> dict[str, Spec]:
     return {name: plot(scales).to_dict() | {"config": config} for name, plot in PLOTS.items()}
 
 
-def _over_n(scales: Scales, *, legend: bool = False) -> alt.Chart:
+def _over_n() -> alt.Chart:
     tooltip = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("machine:N", title="device"),
@@ -148,13 +163,14 @@ def _over_n(scales: Scales, *, legend: bool = False) -> alt.Chart:
     ]
     scale = alt.Scale(type="log", padding=14, nice=False)
     n = alt.X("policies:Q", title="policies, N", scale=scale, axis=alt.Axis(format="~s", tickCount=6))
-    return alt.Chart().encode(x=n, color=scales.colour(legend=legend), detail="machine:N", tooltip=tooltip)
+    return alt.Chart().encode(x=n, detail=["variant:N", "machine:N"], tooltip=tooltip)
 
 
 def _lines_and_points(base: alt.Chart, scales: Scales, y: alt.Y, *, legend: bool = False) -> list[alt.Chart]:
+    coloured = base.encode(y=y, color=scales.colour(legend=legend))
     return [
-        base.mark_line(strokeWidth=2).encode(y=y, strokeDash=scales.dash()),
-        base.mark_point(filled=True, size=110, opacity=1).encode(y=y, shape=scales.shape(legend=legend)),
+        coloured.mark_line(strokeWidth=2).encode(strokeDash=scales.dash()),
+        coloured.mark_point(filled=True, size=90, opacity=1).encode(shape=scales.shape(legend=legend)),
     ]
 
 
@@ -167,7 +183,7 @@ def _over_steps() -> alt.Chart:
         alt.Tooltip("output:Q"),
         alt.Tooltip("ulp:Q", title="distance, ULP"),
     ]
-    return alt.Chart().encode(x=alt.X("step:Q", title="updates"), detail=["policy:N", "machine:N"], tooltip=tooltip)
+    return alt.Chart().encode(x=alt.X("step:Q", title="updates"), detail=["line:N", "variant:N", "machine:N"], tooltip=tooltip)
 
 
 def _courses(base: alt.Chart, scales: Scales, *, width: float) -> list[alt.Chart]:
@@ -178,8 +194,11 @@ def _courses(base: alt.Chart, scales: Scales, *, width: float) -> list[alt.Chart
     return [lines, points.encode(shape=scales.shape())]
 
 
-def _zoomable(layers: Sequence[alt.Chart], height: int = 420) -> alt.LayerChart:
-    """Layers that move together when dragged, and zoom on the wheel while Ctrl is held: else the wheel scrolls the page."""
-    zoom = alt.selection_interval(name="zoom", bind="scales", zoom="wheel![event.ctrlKey]")
-    moving = [*layers[:-1], layers[-1].add_params(zoom)]
+def _zoomable(layers: Sequence[alt.Chart], height: int = 420, above: Sequence[alt.Chart] = ()) -> alt.LayerChart:
+    """Layers that move together when dragged, and zoom on the wheel while Ctrl is held: else the wheel scrolls the page.
+
+    The zoom is called by the fields of the last of ``layers``; those ``above`` follow.
+    """
+    zoom = alt.selection_interval(name="zoom", bind="scales", zoom="wheel![event.ctrlKey]", translate=DRAG)
+    moving = [*layers[:-1], layers[-1].add_params(zoom), *above]
     return alt.LayerChart(data=alt.NamedData("rows"), layer=moving, width="container", height=height)

@@ -20,8 +20,10 @@ SHAPES = (
 )
 """SVG paths within ±1: as many as make the pairs of colour and shape repeat only after 56."""
 
-DASHES = ((1, 0), (8, 3), (2, 2), (8, 3, 2, 3), (4, 4), (12, 4))
-"""Lines of devices: ink and gap in pixels."""
+DASHES = (
+    (1, 0), (8, 3), (2, 2), (8, 3, 2, 3), (4, 4), (14, 4), (14, 3, 2, 3), (2, 6), (8, 3, 2, 3, 2, 3), (14, 3, 5, 3),
+)  # fmt: skip
+"""Lines of devices: ink and gap in pixels, as many as devices can be told apart by, and a few more."""
 
 GREY = COLOURS[-1]
 OUTCOME_COLOURS = (COLOURS[2], COLOURS[0], COLOURS[4], GREY)
@@ -41,6 +43,8 @@ def text_config(ink: str) -> dict[str, object]:
         "font": "system-ui, sans-serif",
         "aria": False,  # the page names each plot, and its table has every value
         "view": {"stroke": None},
+        "rule": {"color": ink},
+        "tick": {"color": ink},
         "axis": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", **quiet},
         "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "symbolType": "square"},
         "title": {"color": ink, "subtitleColor": ink},

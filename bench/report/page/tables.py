@@ -1,19 +1,21 @@
-"""The tables that the page has without its script: the fastest at each N, reasons, and each device's fingerprint."""
+"""The tables that the page has without its script: the fastest at each N, what plots show, reasons, and each device's fingerprint."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from bench.evidence.schema import Benchmark, Cell
+from bench.evidence.schema import Benchmark, Cell, Environment, Fingerprint
 from bench.evidence.untrusted import plain
-from bench.report.cells import scaled
+from bench.report.cells import duration, scaled
 from bench.report.limit import limit_lines
 from bench.report.machine import MARKS, Machine
-from bench.report.page.data.rows import problem_name
+from bench.report.page.data.courses import OUTCOME_NAMES
+from bench.report.page.data.rows import Record, problem_name
 
 LETTERS = MARKS | {"w": "weak: the machine was disturbed, as is said of it below"}
+
+GAPS = {"–": "not measured at that N, under that problem", "withheld": "what ran there did not converge identically"}
+"""What stands where no row of a size and problem has a number, with its meaning."""
 
 
 class Best(NamedTuple):
@@ -25,11 +27,12 @@ class Best(NamedTuple):
 
 
 class Line(NamedTuple):
-    """The fastest of each N, of one problem on one device; None where nothing was measured."""
+    """The fastest of each N, of one problem on one device; None, and one of ``GAPS``, where no row has a number."""
 
     machine: str
     problem: str
     best: list[Best | None]
+    gaps: list[str]
 
 
 class Verdict(NamedTuple):
@@ -37,6 +40,12 @@ class Verdict(NamedTuple):
 
     sizes: list[int]
     lines: list[Line]
+
+    @property
+    def gaps(self) -> dict[str, str]:
+        """What stands where no row has a number, with its meaning."""
+        used = {gap for line in self.lines for best, gap in zip(line.best, line.gaps, strict=True) if best is None}
+        return {gap: text for gap, text in GAPS.items() if gap in used}
 
 
 class Reason(NamedTuple):
@@ -47,6 +56,23 @@ class Reason(NamedTuple):
     rows: int
     variants: str
     machines: str
+
+
+class End(NamedTuple):
+    """Where a variant's policies end, and how far it was from the oracle at most, if it is not the oracle itself."""
+
+    variant: str
+    outputs: list[str]
+    furthest: str | None
+
+
+class Ends(NamedTuple):
+    """What the plots of one problem's trajectories on one device come to."""
+
+    machine: str
+    course: str
+    policies: list[str]
+    lines: list[End]
 
 
 class Facts(NamedTuple):
@@ -62,8 +88,20 @@ def verdict(machines: Sequence[Machine]) -> Verdict:
     """The fastest way at each N, of every problem of the steady state."""
     found = {(machine.name, name): best for machine in machines for name, best in _problems(machine)}
     sizes = sorted({n for best in found.values() for n in best})
-    lines = [Line(name, problem, [best.get(n) for n in sizes]) for (name, problem), best in found.items() if best]
+    held = {place for machine in machines for place in _withheld(machine)}
+    lines = [
+        Line(name, problem, [best.get(n) for n in sizes], ["withheld" if (name, problem, n) in held else "–" for n in sizes])
+        for (name, problem), best in found.items()
+        if best
+    ]
     return Verdict(sizes, lines)
+
+
+def _withheld(machine: Machine) -> Iterator[tuple[str, str, int]]:
+    """Device, problem and N of the rows of the steady state that did not converge identically."""
+    for cell, absence in machine.absent.items():
+        if absence.kind == "withheld" and cell.question == "steady state":
+            yield machine.name, problem_name(cell), cell.policies
 
 
 def _problems(machine: Machine) -> Iterator[tuple[str, dict[int, Best]]]:
@@ -102,18 +140,62 @@ def _list(names: Iterator[str]) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
+def ends(courses: Sequence[Record]) -> list[Ends]:
+    """The courses that the page's plots draw, as figures."""
+    return [
+        Ends(one["machine"], one["course"], one["policies"], [_end(line) for line in one["lines"]])
+        for one in courses
+    ]  # fmt: skip
+
+
+def _end(line: Record) -> End:
+    outputs = [f"{output[-1]:.5f}" for output in line["outputs"]]
+    return End(line["variant"], outputs, f"{max(map(max, line['ulp'])):.4g}" if "ulp" in line else None)
+
+
+def shares(one: Record) -> list[str]:
+    """Of a map's policies the share of each outcome, in the order of their names."""
+    found = [each for line in one["outcomes"] for each in line]
+    return [f"{found.count(number) / len(found):.1%}" for number in range(len(OUTCOME_NAMES))]
+
+
 def facts(machine: Machine) -> Facts:
     """One device: fingerprint, environment, warnings and limits, as text."""
     part = machine.evidence.targetrl
-    fingerprint, environment = msgspec.structs.asdict(part.fingerprint), msgspec.structs.asdict(part.environment)
-    packages: dict[str, str] = fingerprint.pop("packages")
-    settings: dict[str, str] = environment.pop("thread_settings")
-    values = fingerprint | packages | environment | settings
-    known = [(plain(name.replace("_", " ")), plain(value)) for name, value in values.items() if value is not None]
+    values = (*_fingerprint(part.fingerprint), *_environment(part.environment))
+    known = [(plain(name), plain(_said(value))) for name, value in values if value is not None]
     warnings = [f"The clock failed its test: {plain(failure)}." for failure in part.clock.failures]
     warnings += [f"Weak figures: {plain(disturbance)}." for disturbance in machine.disturbances]
     limits = limit_lines(part.limits) if part.limits else [f"Not measured: {plain(part.no_limits)}"] if part.no_limits else []
     return Facts(machine.name, known, warnings, limits)
+
+
+def _said(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
+def _fingerprint(f: Fingerprint) -> Sequence[tuple[str, object]]:
+    """What the times depend on, in words and units."""
+    return (
+        ("processor", f.processor), ("cores", f.cores), ("logical cores", f.logical_cores), ("threads", f.threads),
+        ("memory", f"{f.memory_gib:.1f} GiB"), ("GPU", f.gpu), ("driver", f.driver), ("CUDA", f.cuda), ("torch", f.torch),
+        *f.packages.items(), ("Python", f.python), ("system", f.system), ("instructions", f.cpu_capability), ("compiler", f.compiler),
+        ("its flags", f.compile_flags), ("commit", f.commit), ("uncommitted changes", f.dirty),
+    )  # fmt: skip
+
+
+def _environment(e: Environment) -> Sequence[tuple[str, object]]:
+    """What else went on, in words and units."""
+    return (
+        ("the run took", duration(max(e.seconds, 1e-9))), ("busy elsewhere", _share(e.busy_elsewhere)), ("stolen", _share(e.stolen)),
+        ("load before, per core", None if e.load_before is None else f"{e.load_before:.2f}"), ("governor", e.governor), ("turbo", e.turbo),
+        ("times throttled", e.throttled), ("on battery", e.on_battery), ("others on the GPU", e.gpu_processes),
+        ("GPU held down", None if e.gpu_throttled is None else f"NVML reasons {int(e.gpu_throttled):#x}"), *e.thread_settings.items(),
+    )  # fmt: skip
+
+
+def _share(share: float | None) -> str | None:
+    return None if share is None else f"{share:.1%}"
 
 
 def marks(machines: Sequence[Machine]) -> dict[str, str]:

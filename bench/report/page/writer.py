@@ -13,7 +13,7 @@ from bench.report.page import charts, sentences, tables
 from bench.report.page.data.courses import OUTCOME_NAMES, courses, outcome_maps
 from bench.report.page.data.rows import Record, all_rows
 from bench.report.page.data.starts import PHASES, start_phases
-from bench.report.page.palette import COLOURS, OUTCOME_COLOURS, PHASE_COLOURS, SHAPES, cycled, text_config
+from bench.report.page.palette import COLOURS, DASHES, OUTCOME_COLOURS, PHASE_COLOURS, SHAPES, cycled, text_config
 from bench.report.page.scripts import ASSETS, digest, scripts, styles
 from bench.trajectories.evidence import Trajectories
 
@@ -22,24 +22,31 @@ FIRST_SHOWN = 3
 
 
 class Column(NamedTuple):
-    """A column of the table of rows: ``field`` is what it is sorted by, ``text`` what stands there, where that is another field."""
+    """A column of a table: ``field`` is what it is sorted by, ``text`` what stands there, where that is another field."""
 
     title: str
     field: str
     text: str | None = None
     number: bool = False
+    wide: bool = False
 
+
+REASONS = (
+    Column("kind", "status"),
+    Column("reason", "reason", wide=True),
+    Column("rows", "rows", number=True),
+    Column("of", "of", wide=True),
+    Column("on", "on", wide=True),
+)
 
 COLUMNS = (
+    Column("variant", "variant"),  # the first stays where it is when the others move sideways
     Column("device", "machine"),
     Column("question", "question"),
-    Column("variant", "variant"),
     Column("objective", "objective"),
     Column("arithmetic", "arithmetic"),
     Column("N", "policies", number=True),
     Column("steps", "steps", number=True),
-    Column("cache", "cache"),
-    Column("ranks", "ranks", number=True),
     Column("policy-steps/s", "speed", "shown", number=True),
     Column("of a call", "seconds", "time", number=True),
     Column("of the limit", "share", "percent", number=True),
@@ -47,8 +54,10 @@ COLUMNS = (
     Column("ULP", "ulp", number=True),
     Column("ambiguous", "ambiguous", number=True),
     Column("marks", "marks"),
+    Column("cache", "cache"),
+    Column("ranks", "ranks", number=True),
     Column("status", "status"),
-    Column("reason", "reason"),
+    Column("reason", "reason", wide=True),
 )
 
 
@@ -63,18 +72,23 @@ class Variant(NamedTuple):
 def html(machines: Sequence[Machine], found: Sequence[Trajectories]) -> str:
     """The page of some devices, and of the trajectories that were recorded."""
     names, ran, data = variant_names(machines, found), scripts(), _data(machines, found)
+    devices = [machine["name"] for machine in data["machines"]]
     starts = list(dict.fromkeys(phase["start"] for phase in data["starts"]))
-    scales = charts.Scales(names, [machine["name"] for machine in data["machines"]], starts)
+    scales = charts.Scales(names, devices, starts)
     data |= {"specs": charts.specs(scales, text_config("currentColor")), "variants": names}
     return _template().render(
         data=data,
         columns=COLUMNS,
         machines=data["machines"],
+        dashes=dict(zip(devices, cycled(DASHES, len(devices)), strict=True)),
         devices=list(dict.fromkeys(machine["device"] for machine in data["machines"])),
         labels=list(dict.fromkeys(machine["label"] for machine in data["machines"])),
         first_shown=FIRST_SHOWN,
         variants=[Variant(*one) for one in zip(names, cycled(COLOURS, len(names)), cycled(SHAPES, len(names)), strict=True)],
+        seeds=list(dict.fromkeys(seed for course in data["courses"] for seed in course["seeds"])),
         verdict=tables.verdict(machines),
+        ends=tables.ends(data["courses"]),
+        shares=[tables.shares(one) for one in data["maps"]],
         reasons=tables.reasons(machines),
         facts=[tables.facts(machine) for machine in machines],
         marks=tables.marks(machines),
@@ -107,6 +121,7 @@ def _data(machines: Sequence[Machine], found: Sequence[Trajectories]) -> dict[st
         "maps": [each for one in found for each in outcome_maps(one)],
         "outcomes": OUTCOME_NAMES,
         "columns": [column._asdict() for column in COLUMNS],
+        "reasons": [column._asdict() for column in REASONS],
         "machines": [{"name": f"{label}, {device}", "label": label, "device": device} for label, device in dict.fromkeys(places)],
         "problems": list(dict.fromkeys(row["problem"] for row in rows if row.get("question") == "steady state")),
     }

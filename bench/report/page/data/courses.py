@@ -22,7 +22,7 @@ def courses(found: Trajectories) -> Iterator[Record]:
             for name, outputs in course.variants.items()
         ]
         policies = [f"seed {seed}{' (ambiguous)' * unsure}" for seed, unsure in zip(course.seeds, course.ambiguous, strict=True)]
-        yield {"machine": found.name, "course": plain(course.name), "policies": policies, "lines": lines}
+        yield {"machine": found.name, "course": plain(course.name), "seeds": course.seeds, "policies": policies, "lines": lines}
 
 
 def distances(outputs: Sequence[Sequence[float]], oracle: Sequence[Sequence[float]]) -> list[list[float]]:

@@ -18,10 +18,11 @@ def start_phases(machine: Machine) -> Iterator[Record]:
     for row in machine.measured("cold start"):
         facts = row.extra_info
         start = plain(facts.variant) + (f", cache {facts.cache}" if facts.cache else "")
-        for number, (phase, seconds) in enumerate(zip(PHASES, _medians(row), strict=True)):
+        medians = _medians(row)
+        for number, (phase, seconds) in enumerate(zip(PHASES, medians, strict=True)):
             yield {
                 "machine": machine.name, "variant": plain(facts.variant), "start": start, "policies": facts.policies, "phase": phase,
-                "order": number, "seconds": seconds, "time": duration(seconds) if seconds else "none",
+                "order": number, "seconds": seconds, "total": sum(medians), "time": duration(seconds) if seconds else "none",
             }  # fmt: skip
 
 
