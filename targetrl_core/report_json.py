@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from targetrl_core.problem import CONSTANTS, Problem
-from targetrl_core.report import listing, places
+from targetrl_core.report import Place, listing
 from targetrl_core.summary import Summary
 from targetrl_core.training import Run
 from targetrl_core.verification import Report
@@ -55,9 +55,9 @@ def summary(of: Summary) -> dict[str, Any]:
     }
 
 
-def devices() -> dict[str, Any]:
+def devices(found: Iterable[Place]) -> dict[str, Any]:
     """What can run here, and for what cannot, why."""
-    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "places": [place._asdict() for place in places()]}
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "places": [place._asdict() for place in found]}
 
 
 def verified(report: Report) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def verified(report: Report) -> dict[str, Any]:
     }
 
 
-def not_run(variant: str, asked: Problem, device: torch.device, reason: str) -> dict[str, Any]:
-    """The row of a variant that cannot run."""
+def not_verified(variant: str, asked: Problem, device: torch.device, verdict: str, reason: str) -> dict[str, Any]:
+    """The row of a variant of which there is no report: ``not run``, as it cannot, or ``failed``."""
     row = {"device": str(device), "variant": variant, "objective": asked.objective, "arithmetic": asked.arithmetic}
-    return row | {"verdict": "not run", "reasons": [reason]}
+    return row | {"verdict": verdict, "reasons": [reason]}
 
 
 def _finite(said: Any) -> Any:  # noqa: ANN401 — any part of a document

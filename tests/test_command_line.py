@@ -97,6 +97,15 @@ def test_verify_as_json(capsys: Captured) -> None:
     assert rows[1]["reasons"] == ["CUDA graphs do not exist on cpu"]
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["lines", "json"])
+def test_nothing_verified_is_no_success(form: list[str], capsys: Captured) -> None:
+    """Where no variant that was asked for can run, verify says in one line that nothing was verified, and exits 1."""
+    assert main(["verify", "--population", "5", "--device", "cpu", "--variant", "batched-graphed", *form]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "targetrl: nothing was verified, as no variant that was asked for can run here; its row says why\n"
+    assert "CUDA graphs do not exist on cpu" in captured.out
+
+
 def test_what_diverged_is_red_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     """Only there; in JSON its reasons stand in the row; the exit code is 1 either way."""
     from targetrl_core import variants
