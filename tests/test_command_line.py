@@ -1,7 +1,9 @@
 """The command line as people expect it: JSON, quiet, colour, progress, completion, versions, learning curves."""
 
+import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -258,6 +260,55 @@ def test_rates_as_json() -> None:
     assert [rate["planted"] for rate in said["rates"]] == [one.planted for one in rates(trials)]
     assert said["rates"][0]["slower"] == rates(trials)[0].slower._asdict()
     assert said["written"] == "a.json"
+
+
+ROOT = Path(__file__).parents[1]
+CORE, BENCH = ("-m", "targetrl_core"), ("-m", "bench")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "arguments", "said"),
+    [
+        ("cp1252", [*CORE, "train", "--population", "100", "-q", "--variant", "batched"], "checksum of the trained weights"),
+        ("ascii", [*BENCH, "recommend", "--policies", "1e4"], "? fastest"),
+        ("ascii", [*CORE, "sweep", "--help"], "NAME=VALUE,VALUE,?"),
+    ],
+    ids=["train", "recommend", "help"],
+)
+def test_what_an_encoding_lacks_is_replaced(encoding: str, arguments: list[str], said: str) -> None:
+    """Output in a narrow encoding has question marks for what it cannot hold, and is whole."""
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ran = subprocess.run([sys.executable, *arguments], capture_output=True, check=False, cwd=ROOT, env=environment)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert said in ran.stdout.decode(encoding)
+
+
+NOBODY_READS = [[*CORE, "train"], [*CORE, "--print-completion", "bash"], [*CORE, "--help"], [*BENCH, "schema"]]
+
+
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", NOBODY_READS, ids=" ".join)
+def test_a_reader_that_has_gone(arguments: list[str], buffered: str) -> None:
+    """A closed pipe ends a command quietly, as fine, whether it notices while it prints or as it ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+    command = [sys.executable, *arguments]
+    ran = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT, env=environment)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(("arguments", "program"), [([*CORE, "train"], "targetrl"), ([*BENCH, "schema"], "bench")], ids=["core", "bench"])
+def test_a_full_disk_is_one_line(arguments: list[str], program: str, buffered: str) -> None:
+    """Where what is printed cannot be written, one line says so, and the exit code is 2."""
+    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+    command = [sys.executable, *arguments]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT, env=environment)
+    assert (ran.returncode, ran.stderr) == (2, f"{program}: output could not be written: {os.strerror(errno.ENOSPC)}\n")
 
 
 PNG = b"\x89PNG\r\n\x1a\n"
