@@ -24,6 +24,7 @@ from bench.commands import (
 )
 from bench.evidence.untrusted import plain
 from targetrl_core import __version__
+from targetrl_core.commands.completion import add_completion
 from targetrl_core.commands.output import is_of_output, printing
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
@@ -59,6 +60,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m bench", description=__doc__)
     parser.add_argument("--version", action="version", version=f"targetrl {__version__}")
+    add_completion(parser, "bench")
     commands = parser.add_subparsers(metavar="command", required=True)
     for command in COMMANDS:
         said = command.__doc__ or ""

@@ -29,22 +29,27 @@ def problem(of: Problem) -> dict[str, Any]:
     return {name: getattr(of, name) for name in (*named, *drawn) if name not in of.per_policy}
 
 
-def run(of: Run) -> dict[str, Any]:
-    """One policy, step by step."""
+def run(of: Run, seed: int) -> dict[str, Any]:
+    """One policy, step by step, and the seed that it began with."""
     (output,) = of.outputs.tolist()
     return {
         "problem": problem(of.problem),
+        "seed": seed,
+        "torch": torch.__version__,
         "variant": of.variant,
+        "device": str(of.population.device),
         "steps": [listed._asdict() for listed in listing(of)],
         "output": output,
         "outcomes": of.outcomes._asdict(),
     }
 
 
-def summary(of: Summary) -> dict[str, Any]:
-    """A population."""
+def summary(of: Summary, seed: int) -> dict[str, Any]:
+    """A population, and the seed of its first policy."""
     return {
         "problem": problem(of.problem),
+        "seed": seed,
+        "torch": torch.__version__,
         "variant": of.variant,
         "device": of.device,
         "policies": of.policies,

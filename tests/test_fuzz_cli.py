@@ -93,7 +93,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(kills, "text", lambda _: "a line")
         patch.setattr(report, "listing_lines", lambda _: ["a line"])
         for name in ("run", "verified"):
-            patch.setattr(report_json, name, lambda _: {})
+            patch.setattr(report_json, name, lambda *_: {})
         patch.setattr(report, "verify_line", lambda _: "a line")
         patch.setattr(verification, "certify", lambda *_: None)
         patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), identical=True))

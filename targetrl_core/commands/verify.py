@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from targetrl_core.commands import FAILED, FINE
-from targetrl_core.commands.parser import add_constants, add_output, count, problem_of
+from targetrl_core.commands.parser import add_constants, add_output, check_effect, check_population, count, problem_of
 from targetrl_core.errors import kind_and_message, one_of
 from targetrl_core.names import ARITHMETICS, OBJECTIVES
 
@@ -106,7 +106,8 @@ def _task(options: argparse.Namespace) -> _Task:
     from targetrl_core.devices import find_device
     from targetrl_core.variants import find_variant
 
-    return _Task(
+    check_population(options.population, options.seed)
+    task = _Task(
         variants=[find_variant(name) for name in options.variant] if options.variant else list(VARIANTS),
         devices=[find_device(name) for name in options.device or available_devices()],
         population=Population.initialise(options.population, seed=options.seed),
@@ -116,6 +117,8 @@ def _task(options: argparse.Namespace) -> _Task:
             for arithmetic in options.arithmetic or ARITHMETICS
         ],
     )
+    check_effect(options, options.objective or OBJECTIVES)
+    return task
 
 
 def _rows(task: _Task) -> Iterator[_Row]:
