@@ -228,7 +228,7 @@ def test_version(run: Callable[[list[str]], int], capsys: Captured) -> None:
         (main, ["train", "--populaton", "5"], "targetrl train: unrecognized arguments: --populaton 5; did you mean --population?; see "),
         (main, ["train", "--qqq=5"], "targetrl train: unrecognized arguments: --qqq=5; see "),
         (
-            bench,
+            bench.main,
             ["compare", "a", "--mixed-comits"],
             "python -m bench compare: unrecognized arguments: --mixed-comits; did you mean --mixed-",
         ),
