@@ -24,6 +24,8 @@ from bench.commands import (
 )
 from bench.evidence.untrusted import plain
 from targetrl_core import __version__
+from targetrl_core.commands.completion import add_completion
+from targetrl_core.commands.output import is_of_output, printing
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
@@ -34,6 +36,10 @@ COMMANDS: tuple[Command, ...] = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 fine, 1 the thing checked failed, 2 wrong usage, unreadable input or a package that is missing, 130 interrupted."""
+    return printing("bench", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -43,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("bench: interrupted", file=sys.stderr)
         return 130
     except OSError as error:
+        if is_of_output(error):
+            raise
         print(f"bench: {plain(error.filename2 or error.filename or 'files')}: {error.strerror}", file=sys.stderr)
     except ModuleNotFoundError as error:
         print(f"bench: the package {error.name} is missing: install what pyproject.toml names", file=sys.stderr)
@@ -52,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m bench", description=__doc__)
     parser.add_argument("--version", action="version", version=f"targetrl {__version__}")
+    add_completion(parser, "bench")
     commands = parser.add_subparsers(metavar="command", required=True)
     for command in COMMANDS:
         said = command.__doc__ or ""

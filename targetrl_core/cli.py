@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from targetrl_core import __version__
-from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE, Command, devices, sweep, train, verify
+from targetrl_core.commands import INTERRUPTED, WRONG_USAGE, Command, devices, sweep, train, verify
 from targetrl_core.commands.completion import add_completion
+from targetrl_core.commands.output import printing
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
@@ -15,6 +16,10 @@ COMMANDS: tuple[Command, ...] = (train, sweep, verify, devices)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 fine, 1 the thing checked failed, 2 wrong usage."""
+    return printing("targetrl", lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     try:
@@ -25,9 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("targetrl: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough, as `| head` does
-        sys.stderr.close()
-        return FINE
 
 
 def _parser() -> argparse.ArgumentParser:

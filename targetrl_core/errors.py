@@ -15,6 +15,11 @@ def one_line(text: object) -> str:
     return "".join(character if character.isprintable() else " " for character in str(text))
 
 
+def kind_and_message(error: BaseException) -> str:
+    """What any error says, in one line that is not too long: another package may raise anything."""
+    return one_line(f"{type(error).__name__}: {' '.join(str(error).split())}")[:500]
+
+
 def one_of(names: Iterable[str]) -> str:
     """Allowed names, as every message spells them."""
     return ", ".join(names)

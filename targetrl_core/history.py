@@ -1,23 +1,32 @@
 """History: what the policies put out before each update, which is what the listing prints."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
 
+Tell = Callable[[int], object]
+
+
+def _nobody(_policies: int) -> None:
+    """Tell nobody."""
+
 
 @dataclass(frozen=True)
 class History:
-    """Logits z and outputs o = σ(z) before each update, [steps, N] float32 each."""
+    """Logits z and outputs o = σ(z) before each update, [steps, N] float32 each; ``tell`` is told how many each record holds."""
 
     logits: Tensor
     outputs: Tensor
+    tell: Tell = _nobody
 
     @classmethod
-    def empty(cls, steps: int, n: int, device: torch.device) -> Self:
+    def empty(cls, steps: int, n: int, device: torch.device, tell: Tell = _nobody) -> Self:
         """A history to be filled; NaN wherever a variant leaves it out."""
-        return cls(*(torch.full((steps, n), torch.nan, device=device) for _ in range(2)))
+        logits, outputs = (torch.full((steps, n), torch.nan, device=device) for _ in range(2))
+        return cls(logits, outputs, tell)
 
     @staticmethod
     def bytes(steps: int, n: int) -> int:
@@ -26,9 +35,10 @@ class History:
 
     def rows(self, start: int, stop: int) -> Self:
         """The history of steps ``start`` … ``stop − 1`` alone, as views: what is recorded there is recorded here."""
-        return type(self)(self.logits[start:stop], self.outputs[start:stop])
+        return type(self)(self.logits[start:stop], self.outputs[start:stop], self.tell)
 
     def record(self, step: int, logit: Tensor, output: Tensor, policies: slice = slice(None)) -> None:
         """Keep what ``policies`` put out before update ``step``."""
         self.logits[step, policies] = logit
         self.outputs[step, policies] = output
+        self.tell(output.numel())

@@ -1,6 +1,6 @@
 """The lines that the command line prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,12 +11,13 @@ from torch.distributions import Normal
 from torch.nn import functional
 
 from targetrl_core.devices import device_name, why_absent
+from targetrl_core.errors import kind_and_message
 from targetrl_core.names import DEVICES
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.problem import Problem, value_of
 from targetrl_core.summary import Summary
 from targetrl_core.training import Run
-from targetrl_core.variants import VARIANTS
+from targetrl_core.variants import VARIANTS, Variant
 from targetrl_core.variants.listing import TINY_OUTPUT, noise_of_policy
 from targetrl_core.verification import Report
 
@@ -96,12 +97,13 @@ def _first_step(summary: Summary, share: float) -> str:
 
 
 class Place(NamedTuple):
-    """A device, or a variant on it: what it is called, and why it cannot be used, or None."""
+    """A device, or a variant on it: what it is called, why it cannot be used, or None, and whether it failed to say that."""
 
     device: str
     variant: str | None
     name: str | None
     reason: str | None
+    failed: bool = False
 
 
 def places() -> Iterator[Place]:
@@ -110,10 +112,17 @@ def places() -> Iterator[Place]:
         absent = why_absent(name)
         yield Place(name, None, None if absent else device_name(torch.device(name)), absent)
         for variant in () if absent else VARIANTS:
-            yield Place(name, variant.name, None, variant.unsupported(Problem(), torch.device(name), 1))
+            yield _place(name, variant)
 
 
-def device_lines() -> Iterator[str]:
+def _place(device: str, variant: Variant) -> Place:
+    try:
+        return Place(device, variant.name, None, variant.unsupported(Problem(), torch.device(device), 1))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 — a variant of another package may raise anything
+        return Place(device, variant.name, None, f"failed: {kind_and_message(error)}", failed=True)
+
+
+def device_lines(found: Iterable[Place]) -> Iterator[str]:
     """Every device and every variant on it: available, or why not."""
     yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     rows = [
@@ -122,7 +131,7 @@ def device_lines() -> Iterator[str]:
             place.variant or "",
             (place.name or "available") if place.reason is None else f"not available: {place.reason}",
         )
-        for place in places()
+        for place in found
     ]
     yield tabulate(rows, headers=("device", "variant", "status"), tablefmt="simple")
 
@@ -152,5 +161,5 @@ def verify_line(report: Report) -> str:
 
 
 def verify_not_measured(variant: str, problem: Problem, device: torch.device, reason: str) -> str:
-    """The row of a variant that cannot run."""
-    return f"{device!s:<6} {variant:<17} {problem.objective:<9} {problem.arithmetic:<9} not run: {reason}"
+    """The row of a variant that cannot run, or failed."""
+    return f"{device!s:<6} {variant:<17} {problem.objective:<9} {problem.arithmetic:<9} {reason}"

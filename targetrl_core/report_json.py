@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from targetrl_core.problem import CONSTANTS, Problem
-from targetrl_core.report import listing, places
+from targetrl_core.report import Place, listing
 from targetrl_core.summary import Summary
 from targetrl_core.training import Run
 from targetrl_core.verification import Report
@@ -29,22 +29,27 @@ def problem(of: Problem) -> dict[str, Any]:
     return {name: getattr(of, name) for name in (*named, *drawn) if name not in of.per_policy}
 
 
-def run(of: Run) -> dict[str, Any]:
-    """One policy, step by step."""
+def run(of: Run, seed: int) -> dict[str, Any]:
+    """One policy, step by step, and the seed that it began with."""
     (output,) = of.outputs.tolist()
     return {
         "problem": problem(of.problem),
+        "seed": seed,
+        "torch": torch.__version__,
         "variant": of.variant,
+        "device": str(of.population.device),
         "steps": [listed._asdict() for listed in listing(of)],
         "output": output,
         "outcomes": of.outcomes._asdict(),
     }
 
 
-def summary(of: Summary) -> dict[str, Any]:
-    """A population."""
+def summary(of: Summary, seed: int) -> dict[str, Any]:
+    """A population, and the seed of its first policy."""
     return {
         "problem": problem(of.problem),
+        "seed": seed,
+        "torch": torch.__version__,
         "variant": of.variant,
         "device": of.device,
         "policies": of.policies,
@@ -55,9 +60,9 @@ def summary(of: Summary) -> dict[str, Any]:
     }
 
 
-def devices() -> dict[str, Any]:
+def devices(found: Iterable[Place]) -> dict[str, Any]:
     """What can run here, and for what cannot, why."""
-    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "places": [place._asdict() for place in places()]}
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "places": [place._asdict() for place in found]}
 
 
 def verified(report: Report) -> dict[str, Any]:
@@ -76,10 +81,10 @@ def verified(report: Report) -> dict[str, Any]:
     }
 
 
-def not_run(variant: str, asked: Problem, device: torch.device, reason: str) -> dict[str, Any]:
-    """The row of a variant that cannot run."""
+def not_verified(variant: str, asked: Problem, device: torch.device, verdict: str, reason: str) -> dict[str, Any]:
+    """The row of a variant of which there is no report: ``not run``, as it cannot, or ``failed``."""
     row = {"device": str(device), "variant": variant, "objective": asked.objective, "arithmetic": asked.arithmetic}
-    return row | {"verdict": "not run", "reasons": [reason]}
+    return row | {"verdict": verdict, "reasons": [reason]}
 
 
 def _finite(said: Any) -> Any:  # noqa: ANN401 — any part of a document

@@ -1,5 +1,6 @@
 """train: one call that trains a population with a variant on a device and brings back what became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -49,13 +50,14 @@ class Run:
         return count_outcomes(self.outputs, self.problem)
 
 
-def train(
+def train(  # noqa: PLR0913 — all but two are keywords
     problem: Problem,
     population: Population,
     *,
     variant: str = "auto",
     device: str | torch.device = "cpu",
     record: bool = False,
+    tell: Callable[[int], object] = lambda _policy_steps: None,
 ) -> Run:
     """Train all policies of ``population`` for ``problem.steps`` updates; the population itself is left as it is.
 
@@ -67,6 +69,7 @@ def train(
         variant: a name in ``VARIANTS``, or ``auto``: the fastest that can run here.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         record: keep the outputs of every step.
+        tell: called with the number of policy-steps that have just been recorded, by variants that record step by step.
 
     Raises:
         UsageError: (a ValueError) unknown names, an absent device, a variant that cannot run this, sizes that do not fit,
@@ -76,7 +79,7 @@ def train(
     problem.check_policies(population.n)
     chosen = named(variant, problem, place, population.n)
     run = prepared(chosen, problem, place, population.n)
-    history = _history(problem, population.n, place) if record else None
+    history = _history(problem, population.n, place, tell) if record else None
     # A variant may consume what it trains: it gets a copy, also where the population is on the device already.
     trained = run(population.map(lambda tensor: tensor.to(place, copy=True)), history)
     if history is None:
@@ -115,9 +118,9 @@ def require(variant: Variant, problem: Problem, device: torch.device, n: int) ->
         raise UsageError(f"variant {variant.name} cannot run here: {reason}")
 
 
-def _history(problem: Problem, n: int, device: torch.device) -> History:
+def _history(problem: Problem, n: int, device: torch.device, tell: Callable[[int], object]) -> History:
     needed, free = 2 * History.bytes(problem.steps, n), min(free_memory(device), free_memory(torch.device("cpu")))
     if needed > free:
         size = f"{needed / 2**30:.1f} GiB for {problem.steps} steps of {n} policies"
         raise UsageError(f"record is True; it needs {size}, and {free / 2**30:.1f} GiB are free")
-    return History.empty(problem.steps, n, device)
+    return History.empty(problem.steps, n, device, tell)

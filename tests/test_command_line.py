@@ -1,22 +1,26 @@
 """The command line as people expect it: JSON, quiet, colour, progress, completion, versions, learning curves."""
 
+import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from bench import __main__ as bench
 from bench.commands import ab
 from bench.evidence.files import RESULTS
 from bench.verdicts.rates import rates
 from bench.verdicts.trials import read as read_trials
-from targetrl_core import Population, Problem, UsageError, __version__, train
-from targetrl_core.cli import COMMANDS, main
+from targetrl_core import Population, Problem, UsageError, __version__, cli, train
+from targetrl_core.cli import main
 from targetrl_core.colour import PLAIN, RED, red
 from targetrl_core.names import OBJECTIVES
 from targetrl_core.pictures.curves import check_curves, learning_curves
@@ -51,6 +55,7 @@ def test_one_policy_as_json(capsys: Captured) -> None:
     )
     assert said["output"] == float(run.outputs[0])
     assert said["problem"]["objective"] == "detached"
+    assert (said["seed"], said["torch"], said["device"]) == (3, torch.__version__, "cpu")
 
 
 def test_a_population_as_json(capsys: Captured) -> None:
@@ -64,6 +69,7 @@ def test_a_population_as_json(capsys: Captured) -> None:
     assert lines.endswith(f"checksum of the trained weights and biases: {said['checksum']}\n")
     assert f"50% by step {said['first_steps']['0.5']}," in lines
     assert f"{said['outcomes']['at_target']:,}" in lines
+    assert (said["seed"], said["torch"], said["device"]) == (0, torch.__version__, "cpu")
 
 
 def test_a_number_that_is_none_is_null(capsys: Captured) -> None:
@@ -95,6 +101,15 @@ def test_verify_as_json(capsys: Captured) -> None:
     ]
     assert rows[0]["reasons"] == []
     assert rows[1]["reasons"] == ["CUDA graphs do not exist on cpu"]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["lines", "json"])
+def test_nothing_verified_is_no_success(form: list[str], capsys: Captured) -> None:
+    """Where no variant that was asked for can run, verify says in one line that nothing was verified, and exits 1."""
+    assert main(["verify", "--population", "5", "--device", "cpu", "--variant", "batched-graphed", *form]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "targetrl: nothing was verified, as no variant that was asked for can run here; its row says why\n"
+    assert "CUDA graphs do not exist on cpu" in captured.out
 
 
 def test_what_diverged_is_red_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
@@ -163,6 +178,7 @@ def test_progress_is_for_those_who_watch(monkeypatch: pytest.MonkeyPatch) -> Non
     "arguments",
     [
         ["train", "--population", "200", "--variant", "batched"],
+        ["train", "--steps", "30"],
         ["sweep", "--x", "lr=0.1,1", "--variant", "batched"],
         ["verify", "--population", "20", "--variant", "batched", "--objective", "detached", "--device", "cpu", "--arithmetic", "native"],
     ],
@@ -180,6 +196,23 @@ def test_quiet(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Ca
     assert capsys.readouterr().out == shown
 
 
+@pytest.mark.parametrize("variant", ["eager", "batched", "batched-vmap"])
+def test_a_recorded_run_tells_its_steps(variant: str) -> None:
+    """While a run is recorded step by step, it tells how many policy-steps have been, all of them in the end."""
+    told: list[int] = []
+    train(Problem(steps=7), Population.initialise(3), variant=variant, record=True, tell=told.append)
+    assert sum(told) == 21
+    assert len(told) >= 7
+
+
+def test_curves_show_their_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A population that is trained once more for its learning curves has a bar of its own."""
+    terminal = watch(monkeypatch)
+    assert main(["train", "--population", "30", "--steps", "9", "--variant", "batched", "--plot", str(tmp_path / "a.png")]) == 0
+    assert "drawing curves" in terminal.getvalue()
+    assert "/270" in terminal.getvalue()
+
+
 @pytest.mark.parametrize("run", [main, bench.main])
 def test_version(run: Callable[[list[str]], int], capsys: Captured) -> None:
     """--version prints the package's version."""
@@ -189,33 +222,64 @@ def test_version(run: Callable[[list[str]], int], capsys: Captured) -> None:
     assert capsys.readouterr().out == f"targetrl {__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("run", "arguments", "message"),
+    [
+        (main, ["train", "--populaton", "5"], "targetrl train: unrecognized arguments: --populaton 5; did you mean --population?; see "),
+        (main, ["train", "--qqq=5"], "targetrl train: unrecognized arguments: --qqq=5; see "),
+        (
+            bench.main,
+            ["compare", "a", "--mixed-comits"],
+            "python -m bench compare: unrecognized arguments: --mixed-comits; did you mean --mixed-",
+        ),
+    ],
+)
+def test_an_option_that_is_not_known(run: Callable[[list[str]], int], arguments: list[str], message: str, capsys: Captured) -> None:
+    """It is named with the nearest one there is, and the help pointed to is that of the command which was given."""
+    with pytest.raises(SystemExit) as ended:
+        run(arguments)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(message)
+    assert error.endswith(f"; see {error.partition(':')[0]} --help\n")
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_completion(shell: str, capsys: Captured) -> None:
+@pytest.mark.parametrize(("program", "option"), [(cli, "--population"), (bench, "--policies")], ids=["core", "bench"])
+def test_completion(program: Any, option: str, shell: str, capsys: Captured) -> None:  # noqa: ANN401 — a module
     """The script of each shell knows every command; where the shell can, also its options, and what may follow --objective."""
     with pytest.raises(SystemExit) as ended:
-        main(["--print-completion", shell])
+        program.main(["--print-completion", shell])
     assert ended.value.code == 0
     script = capsys.readouterr().out
-    commands = [command.__name__.rpartition(".")[2] for command in COMMANDS]
-    for word in commands if shell == "tcsh" else [*commands, *OBJECTIVES, "--population"]:
+    commands = [command.__name__.rpartition(".")[2] for command in program.COMMANDS]
+    for word in commands if shell == "tcsh" else [*commands, *OBJECTIVES, option]:
         assert word in script
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here")
 def test_bash_completes(capsys: Captured) -> None:
-    """Sourced by bash, the script completes commands, options and values."""
-    with pytest.raises(SystemExit):
-        main(["--print-completion", "bash"])
-    script = capsys.readouterr().out
+    """Sourced by bash, the scripts complete commands, options and values, those of bench also after python -m bench."""
+    script = ""
+    for run in (main, bench.main):
+        with pytest.raises(SystemExit):
+            run(["--print-completion", "bash"])
+        script += capsys.readouterr().out + "\n"
 
     def completed(*words: str) -> list[str]:
-        line = f"COMP_WORDS=({' '.join(map(repr, words))}); COMP_CWORD={len(words) - 1}; _shtab_targetrl; echo; echo ${{COMPREPLY[@]}}"
+        function = f"$(complete -p {words[0]} | sed 's/.* -F \\([^ ]*\\) .*/\\1/')"
+        line = f"COMP_WORDS=({' '.join(map(repr, words))}); COMP_CWORD={len(words) - 1}; {function}; echo; echo ${{COMPREPLY[@]}}"
         ran = subprocess.run(["bash", "-c", f"{script}\n{line}"], capture_output=True, text=True, check=True)  # noqa: S607 — whichever it is
         return ran.stdout.splitlines()[-1].split()
 
     assert completed("targetrl", "sw") == ["sweep"]
     assert completed("targetrl", "train", "--popul") == ["--population"]
     assert completed("targetrl", "train", "--objective", "") == list(OBJECTIVES)
+    assert completed("bench", "recommend", "--objective", "") == list(OBJECTIVES)
+    assert completed("python", "-m", "bench", "rec") == ["recommend"]
+    assert completed("python3", "-m", "bench", "recommend", "--pol") == ["--policies"]
+    assert completed("python", "-m", "pytest", "rec") == completed("python", "rec") == []
 
 
 def test_a_shell_that_is_not_known(capsys: Captured) -> None:
@@ -251,6 +315,55 @@ def test_rates_as_json() -> None:
     assert said["rates"][0]["clusters"] == {"found": 0, "of": 12}
     assert said["rates"][0]["interval"] == {"low": 0.0, "value": 0.0, "high": pytest.approx(0.2646, abs=1e-4), "level": 0.95}
     assert said["written"] == "a.json"
+
+
+ROOT = Path(__file__).parents[1]
+CORE, BENCH = ("-m", "targetrl_core"), ("-m", "bench")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "arguments", "said"),
+    [
+        ("cp1252", [*CORE, "train", "--population", "100", "-q", "--variant", "batched"], "checksum of the trained weights"),
+        ("ascii", [*BENCH, "recommend", "--policies", "1e4"], "? fastest"),
+        ("ascii", [*CORE, "sweep", "--help"], "NAME=VALUE,VALUE,?"),
+    ],
+    ids=["train", "recommend", "help"],
+)
+def test_what_an_encoding_lacks_is_replaced(encoding: str, arguments: list[str], said: str) -> None:
+    """Output in a narrow encoding has question marks for what it cannot hold, and is whole."""
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ran = subprocess.run([sys.executable, *arguments], capture_output=True, check=False, cwd=ROOT, env=environment)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert said in ran.stdout.decode(encoding)
+
+
+NOBODY_READS = [[*CORE, "train"], [*CORE, "--print-completion", "bash"], [*CORE, "--help"], [*BENCH, "schema"]]
+
+
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", NOBODY_READS, ids=" ".join)
+def test_a_reader_that_has_gone(arguments: list[str], buffered: str) -> None:
+    """A closed pipe ends a command quietly, as fine, whether it notices while it prints or as it ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+    command = [sys.executable, *arguments]
+    ran = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT, env=environment)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(("arguments", "program"), [([*CORE, "train"], "targetrl"), ([*BENCH, "schema"], "bench")], ids=["core", "bench"])
+def test_a_full_disk_is_one_line(arguments: list[str], program: str, buffered: str) -> None:
+    """Where what is printed cannot be written, one line says so, and the exit code is 2."""
+    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+    command = [sys.executable, *arguments]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT, env=environment)
+    assert (ran.returncode, ran.stderr) == (2, f"{program}: output could not be written: {os.strerror(errno.ENOSPC)}\n")
 
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -216,6 +216,15 @@ def test_what_cannot_be_compared_is_refused(
     assert ran.stderr.count("\n") == 1
 
 
+def test_files_of_other_commands_are_no_evidence() -> None:
+    """What `ab --self-test` wrote into the folder of results is refused by name, with what compare takes instead."""
+    evidence, verdicts = ROOT / "results" / "amd-epyc-2c-cpu.json", ROOT / "results" / "amd-epyc-2c-cpu-verdicts.json"
+    ran = compare(str(evidence), str(verdicts))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    why = "targetrl is missing: this is no evidence file of a suite; compare takes <label>-<device>.json"
+    assert ran.stderr == f"bench: {verdicts.name}: {why}\n"
+
+
 def test_one_file_is_not_compared(tmp_path: Path) -> None:
     """A single file has nothing to stand beside."""
     with pytest.raises(UsageError, match="1 file is named; compare takes two or more"):

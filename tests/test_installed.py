@@ -1,5 +1,6 @@
 """Variants of other packages, found through entry points."""
 
+import json
 import os
 import re
 import subprocess
@@ -99,6 +100,57 @@ def test_what_is_wrong_with_an_entry_is_said(tmp_path: Path) -> None:
     assert found["z-package:honest"] == "entry point honest of z-package has a name that is taken by some-package"
     assert found["some-package:not-a-name"].startswith("entry point 'Not A Name' of some-package must have a name of 1 to 64 of a-z")
     assert re.search(r"^ +batched +available$", ran.stdout, re.MULTILINE)
+
+
+FAULTY = """
+from targetrl_core import Variant
+def says(problem, device, n):
+    raise ValueError("one line\\nand another")
+def exits(problem, device, n):
+    raise SystemExit("ended")
+SAYS = Variant("says", says, None)
+NOTHING = Variant("nothing", lambda *_: None, lambda *_: None)
+EXITS = Variant("exits", lambda *_: None, exits)
+"""
+FAULTS = {
+    "says": "ValueError: one line and another",
+    "nothing": "TypeError: 'NoneType' object is not callable",
+    "exits": "SystemExit: ended",
+}
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Variants that raise where they are asked, return nothing, or end the process, installed."""
+    folder = tmp_path_factory.mktemp("faulty")
+    install(folder, "faulty-package", {name: f"faulty_module:{name.upper()}" for name in FAULTS}, {"faulty_module": FAULTY})
+    return folder
+
+
+def test_devices_goes_on_after_a_faulty_variant(faulty: Path) -> None:
+    """A variant that raises when it is asked where it can run is listed with what it raised, the others go on, and the exit code is 1."""
+    ran = run(faulty, "targetrl_core.cli", "devices")
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert re.search(r"^ +says +not available: failed: ValueError: one line and another$", ran.stdout, re.MULTILINE)
+    assert re.search(r"^ +batched +available$", ran.stdout, re.MULTILINE)
+    places = json.loads(run(faulty, "targetrl_core.cli", "devices", "--json").stdout)["places"]
+    assert [place["variant"] for place in places if place["failed"]] == ["says"]
+
+
+def test_verify_goes_on_after_a_faulty_variant(faulty: Path) -> None:
+    """A variant that fails has a row with what it raised, in lines and in JSON, those after it are verified, and the exit code is 1."""
+    names = ["batched", *FAULTS, "batched-vmap"]
+    chosen = [word for name in names for word in ("--variant", name)]
+    place = ["--device", "cpu", "--objective", "detached", "--arithmetic", "native", "--population", "20"]
+    ran = run(faulty, "targetrl_core.cli", "verify", *place, *chosen)
+    assert ran.returncode == 1
+    said = [f"targetrl: {name} on cpu, detached, native: failed: {why}" for name, why in FAULTS.items()]
+    assert ran.stderr.splitlines() == said
+    verdicts = [line.split()[4] for line in ran.stdout.splitlines()[1:]]
+    assert verdicts == ["bounded", "failed:", "failed:", "failed:", "bounded"]
+    rows = json.loads(run(faulty, "targetrl_core.cli", "verify", *place, *chosen, "--json").stdout)["rows"]
+    assert [row["verdict"].strip(":") for row in rows] == [verdict.strip(":") for verdict in verdicts]
+    assert [row["reasons"] for row in rows[1:4]] == [[why] for why in FAULTS.values()]
 
 
 def test_a_package_that_comes_first_finds_this_one_whole(tmp_path: Path) -> None:

@@ -225,8 +225,7 @@ def test_evidence_of_this_machine_goes_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "policies is missing; it must be a whole number from 1 to 1e15, as 10000 or 1e6"),
-        (["--policies", "0"], "policies is '0'; it must be a whole number"),
+        (["--policies", "0"], "policies is '0'; it must be a whole number from 1 to 1e15, as 10000 or 1e6"),
         (["--policies", "1.5"], "policies is '1.5'; it must be a whole number"),
         (["--policies", "inf"], "policies is 'inf'; it must be a whole number"),
         (["--policies", "many"], "policies is 'many'; it must be a whole number"),
@@ -252,6 +251,18 @@ def test_wrong_usage_ends_with_two() -> None:
     """The command's exit code is 2, and what it says is one line."""
     said = ran("--policies", "none")
     assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
+
+
+def test_policies_are_required() -> None:
+    """The usage shows --policies as required, and its absence is one line that names it."""
+    said = ran()
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr == (
+        "python -m bench recommend: the following arguments are required: --policies; see python -m bench recommend --help\n"
+    )
+    usage = ran("--help").stdout
+    assert " --policies N " in usage
+    assert "[--policies N]" not in usage
 
 
 def test_recommending_needs_no_torch() -> None:

@@ -157,6 +157,10 @@ MISTAKES = [
     ("seed=0:10:4", "seed goes from 0 to 10 by 4 values; they must be integers"),
     ("seed=1.5", "seed has the value '1.5'; it must be an integer"),
     ("weight=1e39,1", "weight is 1e+39; it must be a finite number, also as float32"),
+    ("lr=0.1,1,1e-1", "lr has the value 0.1 more than once; each must be of its own"),
+    ("seed=3,4,3", "seed has the value 3 more than once"),
+    ("sigma=0.1,0.2", "axis sigma has an effect under --objective reinforce alone, and --objective is detached"),
+    ("baseline-decay=0:0.5:3", "axis baseline_decay has an effect under --objective reinforce alone"),
     ("lr=0.1:0.2:1e15", "lr: 1,000,000,000,000,000 cells; there must be at most"),
 ]
 
@@ -238,6 +242,19 @@ def test_the_command_writes_picture_and_table(tmp_path: Path, capsys: pytest.Cap
     assert [int(row["first_step"] or 50) for row in rows] == found["first_step"].values.flatten().tolist()
 
 
+def test_names_that_are_taken_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The axis of x is also called input, as its option is, and what a picture shows distance or error: the results are the same."""
+    said, drawn = [], []
+    for name, show in (("x", "error"), ("input", "distance")):
+        arguments = ["sweep", "--x", f"{name}=1,2", "--show", show, "-o", str(tmp_path / "a.png"), "--variant", "batched", "--json"]
+        assert main(arguments) == 0
+        said.append(json.loads(capsys.readouterr().out))
+        drawn.append((tmp_path / "a.png").read_bytes())
+    assert said[0] == said[1]
+    assert drawn[0] == drawn[1]
+    assert said[0]["axes"]["x"]["values"] == [1.0, 2.0]
+
+
 def test_parquet_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Parquet holds the same as numbers; --json prints one document with axes, outcomes and the best cell, and nothing else."""
     path = tmp_path / "a.parquet"
@@ -260,7 +277,7 @@ def found_of(*axes: Axis, steps: int = 50) -> Swept:
     return train_grid(grid_of(Problem(objective="pathwise", arithmetic="portable", steps=steps), axes, Start()), variant="batched")
 
 
-@pytest.mark.parametrize("show", command.SHOWN)
+@pytest.mark.parametrize("show", command.SHOWN.values())
 @pytest.mark.parametrize(
     "axes",
     [["lr=1e-3:1:5:log"], ["lr=1:1e-3:5:log", "bias=-3:3:4"], ["target=0.2,0.5,0.7", "lr=0.1,1"], ["seed=0:40:41", "k=5"]],
@@ -306,8 +323,13 @@ def test_what_shows_no_number_is_said(capsys: pytest.CaptureFixture[str], tmp_pa
         (["--data", "{}/a.txt"], "--data is '{}/a.txt'; its name must end in one of .csv, .parquet"),
         (["-o", "{}/folder.png"], "--output is '{}/folder.png'; it must be a file, and is a folder"),
         (["-o", "{}/file/a.png"], "{}/file: Not a directory; it must be a folder that can be written"),
-        (["--show", "basin"], "--show is 'basin'; it must be one of error, outcome, first-step"),
+        (["--show", "basin"], "--show is 'basin'; it must be one of distance, outcome, first-step"),
         (["--y", "lr=1,2"], "lr is on two axes; each must be of its own"),
+        (["--lr", "3"], "--lr is given, and lr is on an axis; it must be one of the two"),
+        (["--y", "weight=0,1", "--weight", "1"], "--weight is given, and weight is on an axis; it must be one of the two"),
+        (["--y", "input=0,1", "--input", "1"], "--input is given, and x is on an axis; it must be one of the two"),
+        (["--y", "seed=0,1", "--seed", "0"], "--seed is given, and seed is on an axis; it must be one of the two"),
+        (["--samples", "2"], "--samples has an effect under --objective reinforce alone, and --objective is detached"),
         (["--variant", "fast"], "variant is 'fast'; it must be one of eager"),
         (["--weight", "nan"], "weight is nan; it must be a finite number, also as float32"),
         (["--seed", str(2**64)], f"seed is {2**64}; "),

@@ -1,8 +1,6 @@
 """Compare evidence files of several devices, machines or commits side by side."""
 
 import argparse
-import io
-import sys
 from pathlib import Path
 
 
@@ -27,12 +25,5 @@ def run(options: argparse.Namespace) -> int:
         said = {"csv": listing.as_csv, "json": listing.as_json}[options.output](compared)
     else:
         said = page.text(compared, MARKDOWN if options.output == "markdown" else TERMINAL)
-    _print(said)
+    print(said, end="")
     return 0
-
-
-def _print(text: str) -> None:
-    """Print what a terminal's encoding has no place for as question marks: a name out of a file is no reason to stop."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    print(text, end="")

@@ -18,7 +18,7 @@ MOST = 10**15
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is to be trained, and where."""
-    parser.add_argument("--policies", metavar="N", help="how many policies, as 10000 or 1e6")
+    parser.add_argument("--policies", metavar="N", required=True, help="how many policies, as 10000 or 1e6")
     parser.add_argument("--steps", metavar="S", default="50", help="updates of each policy (default: 50)")
     parser.add_argument("--device", help=f"{one_of(DEVICES)} (default: every device that was measured)")
     parser.add_argument("--objective", default=OBJECTIVES[0], help=f"{one_of(OBJECTIVES)} (default: {OBJECTIVES[0]})")
@@ -47,16 +47,15 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _whole(name: str, text: str | None) -> int:
+def _whole(name: str, text: str) -> int:
     """A whole number, also as 1e6 or 1_000_000."""
     try:
-        value = int(text) if text and text.isdecimal() else float(text or "nan")
+        value = int(text) if text.isdecimal() else float(text)
         if 1 <= value <= MOST and value == int(value):
             return int(value)
     except ValueError:
         pass
-    found = "missing" if text is None else repr(text)
-    raise UsageError(f"{name} is {found}; it must be a whole number from 1 to 1e15, as 10000 or 1e6")
+    raise UsageError(f"{name} is {text!r}; it must be a whole number from 1 to 1e15, as 10000 or 1e6")
 
 
 def _one(name: str, value: str, allowed: Sequence[str]) -> str:

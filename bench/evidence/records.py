@@ -34,6 +34,12 @@ class Interval(NamedTuple):
     high: float
 
 
+class _Suite(msgspec.Struct):
+    """As much of a file as says whether a suite wrote it."""
+
+    targetrl: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class Spread(NamedTuple):
     """How much a row's median differs from process to process: standard deviation of its logarithm, and degrees of freedom."""
 
@@ -49,6 +55,8 @@ def read(path: Path) -> Evidence:
     """
     text = untrusted.content(path)
     with untrusted.refused(path):
+        if msgspec.json.decode(text, type=_Suite).targetrl is msgspec.UNSET:
+            raise ValueError("targetrl is missing: this is no evidence file of a suite; compare takes <label>-<device>.json")
         found = msgspec.json.decode(text, type=Version).targetrl.schema
         evidence = msgspec.json.decode(text, type=Evidence) if found == SCHEMA else None
         untrusted.check_keys(text)

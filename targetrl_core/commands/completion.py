@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from targetrl_core.errors import one_of
 from targetrl_core.names import ARITHMETICS, BASELINES, DEVICES, OBJECTIVES, OPTIMIZERS
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -16,6 +17,17 @@ CHOICES = {
     "device": DEVICES,
 }
 """What may follow an option. The parser leaves it to the problem to check, whose errors say more."""
+
+AFTER_PYTHON = """
+_{module}_after_python() {{
+  COMPREPLY=()
+  [[ "${{COMP_WORDS[1]-}}" == -m && "${{COMP_WORDS[2]-}}" == {module} && $COMP_CWORD -gt 2 ]] || return 0
+  COMP_WORDS=({module} "${{COMP_WORDS[@]:3}}")
+  COMP_CWORD=$((COMP_CWORD - 2))
+  _shtab_{module}
+}}
+complete -o bashdefault -o default -F _{module}_after_python python python3"""
+"""Has bash complete a module that python -m runs; of whatever else python runs, it completes files as before."""
 
 
 class PrintCompletion(argparse.Action):
@@ -35,14 +47,24 @@ class PrintCompletion(argparse.Action):
             action.choices = action.choices or CHOICES.get(action.dest)
             if action.type is Path:
                 action.complete = shtab.FILE  # type: ignore[attr-defined] # as shtab reads it
+        module = self.const
+        parser.prog = module or parser.prog  # shells complete one word
         print(shtab.complete(parser, str(shell)))
+        if module and shell == "bash":
+            print(AFTER_PYTHON.format(module=module))
         parser.exit()
 
 
-def add_completion(parser: argparse.ArgumentParser) -> None:
-    """The option."""
+def add_completion(parser: argparse.ArgumentParser, module: str | None = None) -> None:
+    """The option; of a program that is run as ``python -m``, the script completes the module's name as if it were a command."""
+    completes = f", which completes the word {module} and, in bash, python -m {module}" if module else ""
     parser.add_argument(
-        "--print-completion", action=PrintCompletion, choices=SHELLS, metavar="SHELL", help=f"print a script for {', '.join(SHELLS)}"
+        "--print-completion",
+        action=PrintCompletion,
+        const=module,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print a script for {one_of(SHELLS)}{completes}",
     )
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from targetrl_core.commands import FINE
+from targetrl_core.commands import FAILED, FINE
 from targetrl_core.commands.parser import add_output
 
 
@@ -12,10 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each device and variant."""
+    """Print a line for each device and variant; 1 where a variant fails to say whether it can run."""
     from targetrl_core import report_json
-    from targetrl_core.report import device_lines
+    from targetrl_core.report import device_lines, places
 
-    for line in [report_json.text(report_json.devices())] if options.json else device_lines():
+    found = list(places())
+    for line in [report_json.text(report_json.devices(found))] if options.json else device_lines(found):
         print(line)
-    return FINE
+    return FAILED if any(place.failed for place in found) else FINE

@@ -1,11 +1,11 @@
 """The arguments that several commands take, and how wrong ones are reported."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from targetrl_core.commands import WRONG_USAGE
-from targetrl_core.errors import one_line, one_of
+from targetrl_core.errors import UsageError, one_line, one_of
 from targetrl_core.names import ARITHMETICS, BASELINES, DEVICES, OBJECTIVES, OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -31,12 +31,68 @@ MOST_SECONDS = 1e6
 NO_FLAGS: Mapping[str, str] = {}
 
 
+OF_REINFORCE = ("sigma", "samples", "baseline", "baseline_decay", "noise_seed")
+"""Constants that no other objective looks at."""
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors of one line."""
+    """argparse, with errors of one line, which point to the help of the command that was given."""
+
+    def parse_known_args(  # type: ignore[override] # as argparse calls it, also for a command's own parser
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """End where anything is left over: argparse would leave that to the parser above, which does not know the options."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}{self._meant(rest)}")
+        return found, rest
+
+    def _meant(self, rest: Sequence[str]) -> str:
+        """The options that are nearest to those that are not known."""
+        from difflib import get_close_matches
+
+        words = [word.partition("=")[0] for word in rest if word.startswith("--")]
+        near = [name for word in words for name in get_close_matches(word, self._option_string_actions, 1)]
+        return f"; did you mean {one_of(dict.fromkeys(near))}?" if near else ""
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2 and one line that points to --help."""
         self.exit(WRONG_USAGE, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+
+class Noted(argparse.Action):
+    """Store a value, and in ``given`` by which option."""
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option_string: str | None = None
+    ) -> None:
+        """Store it."""
+        setattr(namespace, self.dest, values)
+        namespace.given = given(namespace) | {self.dest: option_string or self.dest}
+
+
+def given(options: argparse.Namespace) -> dict[str, str]:
+    """The constants and starts that were given: name → option."""
+    found: dict[str, str] = getattr(options, "given", {})
+    return found
+
+
+def check_effect(options: argparse.Namespace, objectives: Sequence[str]) -> None:
+    """Raise UsageError where a constant is given that none of some objectives looks at."""
+    if "reinforce" in objectives:
+        return
+    for name, option in given(options).items():
+        if name in OF_REINFORCE:
+            raise UsageError(f"{option} has an effect under --objective reinforce alone, and --objective is {one_of(objectives)}")
+
+
+def check_population(population: int, seed: int) -> None:
+    """Raise UsageError where the seeds of a population would go on beyond those there are."""
+    most = 2**64 - seed
+    if 0 < most < population:
+        raise UsageError(
+            f"--population is {population}; it must be from 1 to {most}, as policies take the seeds from --seed on, below 2**64"
+        )
 
 
 def add_place(parser: argparse.ArgumentParser, variant: str = "the fastest that can run here", device: str = "") -> None:
@@ -60,13 +116,16 @@ def add_constants(parser: argparse.ArgumentParser, flags: Mapping[str, str] = NO
     """
     parser.add_argument("--optimizer", default=OPTIMIZERS[0], help=f"{one_of(OPTIMIZERS)} (default: {OPTIMIZERS[0]})")
     parser.add_argument("--steps", type=count, default=50, help="updates of each policy (default: 50)")
-    parser.add_argument("--samples", type=count, default=1, help="actions drawn each step under reinforce (default: 1)")
-    parser.add_argument("--baseline", default=BASELINES[0], help=f"of reinforce: {one_of(BASELINES)} (default: {BASELINES[0]})")
-    parser.add_argument("--noise-seed", type=int, default=0, help="which noise reinforce draws (default: 0)")
+    parser.add_argument("--samples", action=Noted, type=count, default=1, help="actions drawn each step under reinforce (default: 1)")
+    parser.add_argument(
+        "--baseline", action=Noted, default=BASELINES[0], help=f"of reinforce: {one_of(BASELINES)} (default: {BASELINES[0]})"
+    )
+    parser.add_argument("--noise-seed", action=Noted, type=int, default=0, help="which noise reinforce draws (default: 0)")
     for name, (default, text) in CONSTANTS.items():
         flag = flags.get(name, name).replace("_", "-")
         parser.add_argument(
             f"--{flag}",
+            action=Noted,
             dest=name,
             metavar=flag.replace("-", "_").upper(),
             type=float,

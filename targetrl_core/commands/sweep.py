@@ -1,33 +1,39 @@
 """Train a grid of constants or starts as one population; write its picture and its table."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from targetrl_core.commands import FINE
-from targetrl_core.commands.parser import add_constants, add_output, add_place, problem_of
+from targetrl_core.commands.parser import OF_REINFORCE, Noted, add_constants, add_output, add_place, check_effect, given, problem_of
 from targetrl_core.errors import UsageError, one_of
 
 if TYPE_CHECKING:
     from targetrl_core.sweeps.grid import Grid
     from targetrl_core.sweeps.run import Swept
 
-SHOWN = ("error", "outcome", "first-step")
+SHOWN = {"distance": "error", "outcome": "outcome", "first-step": "first-step"}
+"""What may be shown, and what a picture calls it, which is taken too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Axes, what every cell shares, and what is written."""
     form = "NAME=START:STOP:COUNT[:log] or NAME=VALUE,VALUE,…"
     parser.add_argument(
-        "--x", dest="x_axis", metavar="AXIS", required=True, help=f"what varies to the right: {form}; a constant, weight, bias or seed"
+        "--x",
+        dest="x_axis",
+        metavar="AXIS",
+        required=True,
+        help=f"what varies to the right: {form}; a constant (x also as input), weight, bias or seed",
     )
     parser.add_argument("--y", dest="y_axis", metavar="AXIS", help="what varies upwards, likewise (default: nothing)")
-    parser.add_argument("--show", default=SHOWN[0], help=f"what the picture shows: {one_of(SHOWN)} (default: {SHOWN[0]})")
+    parser.add_argument("--show", default="distance", help=f"what the picture shows: {one_of(SHOWN)} (default: distance)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the picture, .png; a file that is there is replaced")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a row for each cell, .csv or .parquet; likewise")
-    parser.add_argument("--seed", type=int, default=0, help="seed of every policy (default: 0)")
-    parser.add_argument("--weight", type=float, help="weight that every policy begins with (default: its seed's)")
-    parser.add_argument("--bias", type=float, help="bias that every policy begins with (default: its seed's)")
+    parser.add_argument("--seed", action=Noted, type=int, default=0, help="seed of every policy (default: 0)")
+    parser.add_argument("--weight", action=Noted, type=float, help="weight that every policy begins with (default: its seed's)")
+    parser.add_argument("--bias", action=Noted, type=float, help="bias that every policy begins with (default: its seed's)")
     add_place(parser)
     add_constants(parser, flags={"x": "input"})
     add_output(parser)
@@ -60,7 +66,19 @@ def _grid(options: argparse.Namespace) -> "Grid":
 
     axes = [parse(said) for said in (options.y_axis, options.x_axis) if said is not None]
     start = Start(options.seed, options.weight, options.bias)
-    return grid_of(problem_of(options, options.objective, options.arithmetic), axes, start)
+    grid = grid_of(problem_of(options, options.objective, options.arithmetic), axes, start)
+    check_effect(options, [options.objective])
+    _check_axes(options, [axis.name for axis in axes])
+    return grid
+
+
+def _check_axes(options: argparse.Namespace, names: Sequence[str]) -> None:
+    """Raise UsageError where an axis or what is given beside it has no effect."""
+    for name in names:
+        if name in given(options):
+            raise UsageError(f"{given(options)[name]} is given, and {name} is on an axis; it must be one of the two")
+        if name in OF_REINFORCE and options.objective != "reinforce":
+            raise UsageError(f"axis {name} has an effect under --objective reinforce alone, and --objective is {options.objective}")
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -68,7 +86,7 @@ def _check(options: argparse.Namespace) -> None:
     from targetrl_core.pictures.canvas import check_picture
     from targetrl_core.sweeps.table import check_table
 
-    if options.show not in SHOWN:
+    if options.show not in (*SHOWN, *SHOWN.values()):
         raise UsageError(f"--show is {options.show!r}; it must be one of {one_of(SHOWN)}")
     if options.output is not None:
         check_picture("--output", options.output)
@@ -82,7 +100,7 @@ def _write(found: "Swept", options: argparse.Namespace) -> None:
     from targetrl_core.sweeps.table import write_table
 
     if options.output is not None:
-        drawn = picture(found, options.show)
+        drawn = picture(found, SHOWN.get(options.show, options.show))
         with writing(options.output) as new:
             new.write_bytes(drawn)
     if options.data is not None:

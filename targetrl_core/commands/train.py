@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE
-from targetrl_core.commands.parser import add_constants, add_output, add_place, count, problem_of, seconds
+from targetrl_core.commands.parser import (
+    add_constants,
+    add_output,
+    add_place,
+    check_effect,
+    check_population,
+    count,
+    problem_of,
+    seconds,
+)
 from targetrl_core.errors import UsageError
 from targetrl_core.sharding.world import World, this_world
 
@@ -53,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     world = this_world()  # before torch is imported
     try:
         problem = problem_of(options, options.objective, options.arithmetic)
+        check_effect(options, [options.objective])
+        check_population(options.population, options.seed)
         if options.plot is not None:
             _check_plot(options)
     except UsageError:  # which every rank finds, and one tells
@@ -70,7 +81,7 @@ def _train(problem: "Problem", options: argparse.Namespace) -> int:
 
     variant = options.variant or ("eager" if options.arithmetic == "native" else "auto")
     found = _recorded(problem, variant, options)
-    for line in [report_json.text(report_json.run(found))] if options.json else listing_lines(found):
+    for line in [report_json.text(report_json.run(found, options.seed))] if options.json else listing_lines(found):
         print(line)
     if options.plot is not None:
         _plot(found, options)
@@ -92,7 +103,7 @@ def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> in
     if whole or (world.size == 1 and summary.policies):  # a part of one slice says nothing of the population
         _say(summary, options)
     if whole and options.plot is not None:
-        _plot(_recorded(problem, summary.variant, options), options)
+        _plot(_recorded(problem, summary.variant, options, what="drawing curves"), options)
     return FINE if whole else INTERRUPTED
 
 
@@ -100,7 +111,7 @@ def _say(summary: "Summary", options: argparse.Namespace) -> None:
     from targetrl_core import report_json
     from targetrl_core.report import summary_lines
 
-    for line in [report_json.text(report_json.summary(summary))] if options.json else summary_lines(summary):
+    for line in [report_json.text(report_json.summary(summary, options.seed))] if options.json else summary_lines(summary):
         print(line)
 
 
@@ -147,12 +158,15 @@ def _told_to_end() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _recorded(problem: "Problem", variant: str, options: argparse.Namespace) -> "Run":
+def _recorded(problem: "Problem", variant: str, options: argparse.Namespace, what: str | None = None) -> "Run":
     """The run with its outputs at every step."""
     from targetrl_core import Population, train
+    from targetrl_core.progress import progress
 
     start = Population.initialise(options.population, seed=options.seed)
-    return train(problem, start, variant=variant, device=options.device, record=True)
+    total, unit = problem.steps * start.n, "steps" if start.n == 1 else "policy-steps"
+    with progress(total, unit, quiet=options.quiet, what=what) as bar:
+        return train(problem, start, variant=variant, device=options.device, record=True, tell=bar.update)
 
 
 def _check_plot(options: argparse.Namespace) -> None:

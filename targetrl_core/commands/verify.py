@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from targetrl_core.commands import FAILED, FINE
-from targetrl_core.commands.parser import add_constants, add_output, count, problem_of
-from targetrl_core.errors import one_of
+from targetrl_core.commands.parser import add_constants, add_output, check_effect, check_population, count, problem_of
+from targetrl_core.errors import kind_and_message, one_of
 from targetrl_core.names import ARITHMETICS, OBJECTIVES
 
 if TYPE_CHECKING:
     import torch
 
+    from targetrl_core.convergence import Expectation
     from targetrl_core.population import Population
     from targetrl_core.problem import Problem
     from targetrl_core.variants import Variant
@@ -42,23 +43,40 @@ class _Task(NamedTuple):
         return len(self.variants) * len(self.devices) * len(self.problems)
 
 
+class _NoReport(NamedTuple):
+    """Why a variant was not examined to the end."""
+
+    verdict: str
+    reason: str
+
+
 class _Row(NamedTuple):
-    """A variant on a device and a problem: what was found, or why it cannot run."""
+    """A variant on a device and a problem: what was found, or why nothing was."""
 
     variant: "Variant"
     device: "torch.device"
     problem: "Problem"
-    found: "Report | str"
+    found: "Report | _NoReport"
 
     @property
-    def diverged(self) -> list[str]:
-        """A line for each reason why it did not converge identically."""
+    def not_run(self) -> bool:
+        """Whether the variant cannot run here."""
+        return isinstance(self.found, _NoReport) and self.found.verdict == _NOT_RUN
+
+    @property
+    def complaints(self) -> list[str]:
+        """A line for each reason why it did not converge identically, or for how it failed."""
         where = f"targetrl: {self.variant.name} on {self.device}, {self.problem.objective}, {self.problem.arithmetic}"
-        return [] if isinstance(self.found, str) else [f"{where}: {reason}" for reason in self.found.reasons]
+        if isinstance(self.found, _NoReport):
+            return [] if self.not_run else [f"{where}: {self.found.verdict}: {self.found.reason}"]
+        return [f"{where}: {reason}" for reason in self.found.reasons]
+
+
+_NOT_RUN, _FAILED = "not run", "failed"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a row for each; 1 where one diverges."""
+    """Print a row for each; 1 where one diverges or fails, or where none could run."""
     from targetrl_core import report_json
     from targetrl_core.progress import progress
     from targetrl_core.report import VERIFY_HEADER
@@ -75,10 +93,12 @@ def run(options: argparse.Namespace) -> int:
             bar.update()
     if options.json:
         print(report_json.text({"rows": [_document(row) for row in rows]}))
-    diverged = [line for row in rows for line in row.diverged]
-    for line in diverged:
+    complaints = [line for row in rows for line in row.complaints]
+    if all(row.not_run for row in rows):
+        complaints.append("targetrl: nothing was verified, as no variant that was asked for can run here; its row says why")
+    for line in complaints:
         print(line, file=sys.stderr)
-    return FAILED if diverged else FINE
+    return FAILED if complaints else FINE
 
 
 def _task(options: argparse.Namespace) -> _Task:
@@ -86,7 +106,8 @@ def _task(options: argparse.Namespace) -> _Task:
     from targetrl_core.devices import find_device
     from targetrl_core.variants import find_variant
 
-    return _Task(
+    check_population(options.population, options.seed)
+    task = _Task(
         variants=[find_variant(name) for name in options.variant] if options.variant else list(VARIANTS),
         devices=[find_device(name) for name in options.device or available_devices()],
         population=Population.initialise(options.population, seed=options.seed),
@@ -96,31 +117,43 @@ def _task(options: argparse.Namespace) -> _Task:
             for arithmetic in options.arithmetic or ARITHMETICS
         ],
     )
+    check_effect(options, options.objective or OBJECTIVES)
+    return task
 
 
 def _rows(task: _Task) -> Iterator[_Row]:
     """Verify one after another."""
-    from targetrl_core import verify
     from targetrl_core.verification import certify
 
     for device in task.devices:
         for problem in task.problems:
             expectation = certify(problem, task.population)
             for variant in task.variants:
-                reason = variant.unsupported(problem, device, task.population.n)
-                if reason is not None:
-                    yield _Row(variant, device, problem, reason)
-                    continue
-                report = verify(problem, task.population, variant=variant, device=device, expectation=expectation)
-                yield _Row(variant, device, problem, report)
+                yield _Row(variant, device, problem, _examined(variant, device, problem, task.population, expectation))
+
+
+def _examined(
+    variant: "Variant", device: "torch.device", problem: "Problem", population: "Population", expectation: "Expectation"
+) -> "Report | _NoReport":
+    """What is found of one variant; that it fails is its own outcome, and the others go on."""
+    from targetrl_core import verify
+
+    try:
+        reason = variant.unsupported(problem, device, population.n)
+        if reason is not None:
+            return _NoReport(_NOT_RUN, reason)
+        return verify(problem, population, variant=variant, device=device, expectation=expectation)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 — a variant of another package may raise anything
+        return _NoReport(_FAILED, kind_and_message(error))
 
 
 def _line(row: _Row) -> str:
     from targetrl_core.colour import red
     from targetrl_core.report import verify_line, verify_not_measured
 
-    if isinstance(row.found, str):
-        return verify_not_measured(row.variant.name, row.problem, row.device, row.found)
+    if isinstance(row.found, _NoReport):
+        line = verify_not_measured(row.variant.name, row.problem, row.device, f"{row.found.verdict}: {row.found.reason}")
+        return line if row.not_run else red(line, sys.stdout)
     line = verify_line(row.found)
     return line if row.found.identical else red(line, sys.stdout)
 
@@ -128,6 +161,6 @@ def _line(row: _Row) -> str:
 def _document(row: _Row) -> dict[str, object]:
     from targetrl_core import report_json
 
-    if isinstance(row.found, str):
-        return report_json.not_run(row.variant.name, row.problem, row.device, row.found)
+    if isinstance(row.found, _NoReport):
+        return report_json.not_verified(row.variant.name, row.problem, row.device, *row.found)
     return report_json.verified(row.found)

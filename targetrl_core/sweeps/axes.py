@@ -16,6 +16,9 @@ STARTS = ("weight", "bias", "seed")
 AXES = (*CONSTANTS, *STARTS)
 """What may vary: the constants that may differ from policy to policy, and where a policy begins."""
 
+OTHER_NAMES = {"input": "x"}
+"""What the command line calls a constant whose own name is that of an option for an axis."""
+
 FORM = "NAME=START:STOP:COUNT, NAME=START:STOP:COUNT:log or NAME=VALUE,VALUE,…"
 
 BYTES_PER_CELL = 128
@@ -61,19 +64,28 @@ def parse(text: str) -> Axis:
     """The axis that ``text`` describes: ``lr=1e-4:1:400:log``, ``target=0.05:0.95:400`` or ``target=0.2,0.5,0.8``.
 
     Raises:
-        UsageError: it cannot be read, names nothing that may vary, describes no range, or has more values than memory holds.
+        UsageError: it cannot be read, names nothing that may vary, describes no range, has a value twice, or has more values than memory
+            holds.
     """
     name, equals, said = text.partition("=")
     if not equals:
         raise UsageError(f"axis is {text!r}; it must be {FORM}")
     name = name.strip().replace("-", "_")
+    name = OTHER_NAMES.get(name, name)
     _check_name(name)
     start, *rest = said.split(":")
     if not rest:
-        return listed(name, [_number(name, part) for part in start.split(",")])
+        return _each_once(listed(name, [_number(name, part) for part in start.split(",")]))
     if len(rest) not in (2, 3) or rest[2:] not in ([], ["log"], ["linear"]):
         raise UsageError(f"axis is {text!r}; it must be {FORM}")
     return _range(name, _number(name, start), _number(name, rest[0]), _count(name, rest[1]), "log" if rest[2:] == ["log"] else "linear")
+
+
+def _each_once(axis: Axis) -> Axis:
+    values, counts = np.unique(axis.values, return_counts=True)
+    if len(values) < len(axis.values):
+        raise UsageError(f"{axis.name} has the value {values[counts.argmax()]!s} more than once; each must be of its own")
+    return axis
 
 
 def check_cells(shape: Sequence[int], what: str) -> None:

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import torch
 
+from targetrl_core.errors import kind_and_message
 from targetrl_core.problem import Problem
 from targetrl_core.variants.variant import Train, Variant
 
@@ -96,4 +97,4 @@ def _attempt(load: Callable[[], object]) -> tuple[object, str | None]:
     try:
         return load(), None
     except (Exception, SystemExit) as error:  # noqa: BLE001 — another package may raise anything, and is not to end this one
-        return None, f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+        return None, kind_and_message(error)

@@ -1,0 +1,65 @@
+"""What both programs do about what they print: an encoding that lacks characters, a reader that has gone, a full disk."""
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+from targetrl_core.commands import FINE, WRONG_USAGE
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def printing(program: str, run: Callable[[], int]) -> int:
+    """Run what prints, and write all of it out; returns its exit code. A full disk is one line, with exit code 2.
+
+    A reader that has seen enough, as ``| head`` has, ends it quietly.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    code = FINE
+    try:
+        try:
+            code = run()
+        finally:
+            _flush(sys.stdout)
+    except BrokenPipeError:
+        _drop_unwritable()
+        return code
+    except OSError as error:
+        if not is_of_output(error):
+            raise
+        _drop_unwritable()
+        print(f"{program}: output could not be written: {error.strerror}", file=sys.stderr)
+        return WRONG_USAGE
+    return code
+
+
+def is_of_output(error: OSError) -> bool:
+    """Whether an error is of what is printed rather than of a file, which would be named."""
+    return error.filename is None and (error.errno in (*FULL, errno.EPIPE) or _is_unwritable(sys.stdout))
+
+
+def _is_unwritable(stream: TextIO) -> bool:
+    """Whether what was printed so far stays in the stream's buffer, as it cannot be written."""
+    try:
+        _flush(stream)
+    except OSError:
+        return True
+    return False
+
+
+def _flush(stream: TextIO) -> None:
+    if stream:  # None where the process was started without it
+        stream.flush()
+
+
+def _drop_unwritable() -> None:
+    """Send what cannot be written nowhere: Python would try again as it ends, and complain."""
+    for stream in (sys.stdout, sys.stderr):
+        if _is_unwritable(stream):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
