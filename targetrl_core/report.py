@@ -93,7 +93,7 @@ _WIDEST = 40
 
 def _first_step(summary: Summary, share: float) -> str:
     step = summary.first_step_quantile(share)
-    return f"{share:.0%} " + ("never" if step is None else f"by step {step}")
+    return f"fewer than {share:.0%} ever" if step is None else f"{share:.0%} by step {step}"
 
 
 class Place(NamedTuple):
