@@ -187,12 +187,13 @@ def test_an_objective_without_a_way_to_tell_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_committed_evidence_recommends_what_can_train_reinforce() -> None:
-    """Of numpy, numba and jax, which cannot draw its noise, none is named at any N; a million policies take as much as their noise."""
+    """Of numpy, numba and jax, which cannot draw its noise, none is named at any N; a million go by the row of 10,000."""
     for each in folder.read(ROOT / "results"):
-        for n in (1, 10_000, 10**6):
-            found = choices([each], wanted(n, "reinforce"))
-            assert not {"numpy", "numba", "jax-scan", "jax-grad"} & set(found)
-        assert found["fused"].seconds > 5 * choices([each], wanted(10**6))["fused"].seconds
+        found = {n: choices([each], wanted(n, "reinforce")) for n in (1, 10_000, 10**6)}
+        for names in found.values():
+            assert not {"numpy", "numba", "jax-scan", "jax-grad"} & set(names)
+        # A hundred times the row, less the dispatch that does not grow; by rows of detached it would be a fifth of that.
+        assert 50 < found[10**6]["fused"].seconds / found[10_000]["fused"].seconds <= 100
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
