@@ -30,8 +30,8 @@ AMBIGUOUS_SHARE: dict[str, dict[int, float]] = {
     # At a learning rate of 0.5 a third of the policies amplify rounding errors without end: Adam's moves are bounded, these are not.
     "reinforce/sgd": {10: 0.04, 50: 0.5},
 }
-"""The share of ambiguous policies that a number of steps may bring, by objective, or objective and optimiser: twice what the
-specification's starts show in results/bounds.json, and at most half."""
+"""The share of ambiguous policies that a number of steps may bring, by objective, or objective and optimiser: about twice what
+the specification's starts show in results/bounds.json, and at most half."""
 
 MOST_AMBIGUOUS = 0.5
 """Of a larger share nothing can be said: it would be of the fewer policies."""

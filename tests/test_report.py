@@ -169,7 +169,7 @@ def test_findings_are_no_more_exact_than_what_was_measured(tmp_path: Path) -> No
 def test_the_distances_of_honest_variants_are_a_table(tmp_path: Path) -> None:
     """What `bench bounds` measured stands by objective and steps, below the factor of the bound; another file is refused by name."""
     found = [each for by_steps in reach.read(ROOT / "results").values() for each in by_steps.values()]
-    assert len(found) == 20
+    assert len(found) == 30
     assert 1.0 < max(max(each.by_tensor()) for each in found) < FACTOR
     (tmp_path / "bounds.json").write_text('{"detached/adam": {"10": {"kinked": "none"}}}')
     with pytest.raises(UsageError, match=r"^bounds.json: Expected `float`, got `str`"):

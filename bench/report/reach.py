@@ -34,13 +34,15 @@ class Distances(msgspec.Struct, frozen=True):
     v_weight: Furthest
     m_bias: Furthest
     v_bias: Furthest
+    baseline: Furthest | None = None
 
-    def by_tensor(self) -> tuple[float, float, float]:
-        """Of w and b, of m and of v."""
+    def by_tensor(self) -> tuple[float, float, float, float]:
+        """Of w and b, of m, of v, and of the baseline; 0 where there is none."""
         return (
             max(self.weight.distance, self.bias.distance),
             max(self.m_weight.distance, self.m_bias.distance),
             max(self.v_weight.distance, self.v_bias.distance),
+            self.baseline.distance if self.baseline else 0.0,
         )
 
 
@@ -66,4 +68,4 @@ def reach_section(results: Path) -> Iterable[str]:
     if lines:
         yield "## How far honest variants are from the oracle\n"
         yield INTRODUCTION
-        yield markdown_table(lines, ("objective/optimiser", "steps", "w, b", "m", "v", "at a kink (usual starts)")) + "\n"
+        yield markdown_table(lines, ("objective/optimiser", "steps", "w, b", "m", "v", "baseline", "at a kink (usual starts)")) + "\n"
