@@ -1,12 +1,15 @@
 """Problem: every constant validated, one number or one value per policy."""
 
+import gc
 import math
+import weakref
 
 import pytest
 import torch
 
 from targetrl_core import Population, Problem, UsageError, train
 from targetrl_core.problem import CONSTANTS
+from targetrl_core.step import _pages, correction_table
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
@@ -88,3 +91,29 @@ def test_a_problem_keeps_its_own_values() -> None:
     problem = Problem(lr=lr)
     lr.fill_(9.0)
     assert problem.per_policy["lr"].tolist() == pytest.approx([0.1, 0.2])
+
+
+def test_nothing_keeps_the_constants_of_policies_alive() -> None:
+    """Once a population with constants of its own is trained, nothing holds on to its problem: a stream makes one for each chunk."""
+    for variant in ("batched", "fused"):
+        problem = Problem(lr=[0.1, 0.2], steps=3)
+        train(problem, Population.initialise(2), variant=variant)
+        gone = weakref.ref(problem)
+        for number in range(20):  # of those prepared last some are kept
+            train(Problem(steps=number + 1), Population.initialise(2), variant=variant)
+        del problem
+        gc.collect()
+        assert gone() is None
+
+
+def test_corrections_are_made_by_the_page() -> None:
+    """Of a loop that trains step by step each row is that of a long run, at any age, and a page of ages is computed once."""
+    problem, device = Problem(steps=3000), torch.device("cpu")
+    whole = correction_table(problem, 0, device)
+    assert whole is not None
+    _pages.cache_clear()
+    for age in (0, 1, 1022, 1023, 1024, 2999):
+        row = correction_table(problem.replace(steps=1), age, device)
+        assert row is not None
+        assert torch.equal(row, whole[age : age + 1])
+    assert _pages.cache_info().misses == 3

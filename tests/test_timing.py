@@ -26,7 +26,7 @@ from bench.timing.stepwise import stepwise
 from targetrl_core import VARIANTS, Population, Problem, population, verification, verify
 from targetrl_core.convergence import check
 from targetrl_core.history import History
-from targetrl_core.variants import find_variant
+from targetrl_core.variants import Train, find_variant
 from targetrl_core.variants.batched import BATCHED
 from tests.cheats import CHEATS
 
@@ -145,6 +145,29 @@ def test_steps_to_target_are_those_of_a_recorded_run() -> None:
 def test_a_step_at_a_time_is_the_same_training(name: str) -> None:
     """A variant called once a step, its output looked at each time, converges identically."""
     assert verify(Problem(), Population.initialise(3), variant=stepwise(find_variant(name))).identical
+
+
+def test_a_step_at_a_time_reads_each_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timed, each step is handed one row to record into, and what stands there is read before the next step."""
+    plain, read, rows, values = BATCHED, torch.Tensor.item, list[History](), list[float]()
+
+    def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+        one = plain.prepare(problem, device, n)
+
+        def train(population: Population, history: History | None) -> Population:
+            assert history is not None
+            assert history.outputs.shape == (1, n)
+            rows.append(history)
+            return one(population, history)
+
+        return train
+
+    run = stepwise(plain._replace(prepare=prepare)).prepare(Problem(steps=7), CPU, 1)
+    del rows[:]  # those of the warm-up
+    monkeypatch.setattr(torch.Tensor, "item", lambda tensor: values.append(read(tensor)))
+    run(Population.initialise(1), None)
+    monkeypatch.undo()
+    assert len(rows) == len(set(values)) == 7
 
 
 def test_every_policy_that_is_made_is_checked() -> None:
