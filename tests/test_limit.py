@@ -35,10 +35,11 @@ def machine(folder_: Path, **changes: Any) -> Machine:  # noqa: ANN401 — field
 
 def test_what_is_measured_is_plausible() -> None:
     """A CPU adds faster than it divides, multiplies faster than it takes roots, and copies more than a gigabyte a second."""
-    limits = measure.measure(CPU)
-    assert limits.additions > limits.divisions > 0
-    assert limits.multiplications > limits.roots > 0
-    assert limits.copied_bytes > 1e9
+    found = [measure.measure(CPU) for _ in range(3)]  # what else runs only takes away: the most of three counts
+    most = {name: max(getattr(limits, name) for limits in found) for name in (*measure.OPERATIONS, "copied_bytes")}
+    assert most["additions"] > most["divisions"] > 0
+    assert most["multiplications"] > most["roots"] > 0
+    assert most["copied_bytes"] > 1e9
 
 
 @pytest.mark.parametrize(
