@@ -13,9 +13,8 @@ from typing import Literal, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from targetrl_core.history import History
-from targetrl_core.oracle import FACTOR, Reference, Row, course, reference
-from targetrl_core.outcomes import AT_TARGET, Outcomes, count_codes, first_steps, outcome_codes, outputs_of
+from targetrl_core.oracle import FACTOR, Reference, reference
+from targetrl_core.outcomes import AT_TARGET, Outcomes, count_codes, outcome_codes, outputs_of
 from targetrl_core.population import STATE_NAMES, Population
 from targetrl_core.problem import Problem
 
@@ -192,7 +191,7 @@ def check(expectation: Expectation, trained: Population) -> Identity:
     flipped = (codes != expectation.outcome) & ~expectation.unsure
     if bool(flipped.any()):
         reasons.append(
-            f"{int(flipped.sum())} policies have another outcome, the first is policy {_policy(expectation, int(flipped.nonzero()[0]))}"
+            f"{int(flipped.sum())} policies have another outcome, the first is policy {numbered(expectation, int(flipped.nonzero()[0]))}"
         )
     if trained.age != expectation.age:
         reasons.append(f"the population has had {trained.age} updates where {expectation.age} are right")
@@ -258,10 +257,10 @@ def _worst(expectation: Expectation, name: str, tensor: Tensor, outside: Tensor)
     distance = (tensor.double() - expected).abs().nan_to_num(torch.inf) / (expectation.reference.ulp[name])
     policy = int(torch.where(outside, distance, -1.0).argmax())
     bound = float(expectation.bounds[name][1][policy].double() - expected[policy])
-    return Divergence(_policy(expectation, policy), expectation.age, name, float(tensor[policy]), float(expected[policy]), bound)
+    return Divergence(numbered(expectation, policy), expectation.age, name, float(tensor[policy]), float(expected[policy]), bound)
 
 
-def _policy(expectation: Expectation, position: int) -> int:
+def numbered(expectation: Expectation, position: int) -> int:
     """The index in the whole population of a checked policy."""
     return position if expectation.policies is None else int(expectation.policies[position])
 
@@ -275,7 +274,9 @@ def _wrong_bits(expectation: Expectation, trained: Population) -> Iterable[str]:
         wrong = tensors[name].view(torch.int32) != right.view(torch.int32)
         if bool(wrong.any()):
             policy = int(wrong.nonzero()[0])
-            found = Divergence(_policy(expectation, policy), expectation.age, name, float(tensors[name][policy]), float(right[policy]), 0.0)
+            found = Divergence(
+                numbered(expectation, policy), expectation.age, name, float(tensors[name][policy]), float(right[policy]), 0.0
+            )
             yield f"{name} of {int(wrong.sum())} policies has other bits: {found}"
 
 
@@ -288,50 +289,3 @@ def _distances(expectation: Expectation, tensors: dict[str, Tensor]) -> tuple[di
         ulp[name] = float((distance / ref.ulp[name]).masked_fill(ref.kinked, 0.0).max())
         used[name] = float((distance / ref.reach[name]).masked_fill(ref.kinked, 0.0).max()) / FACTOR
     return ulp, used
-
-
-def check_history(expectation: Expectation, history: History) -> tuple[str, ...]:
-    """Why a recorded run is not the one expected: logits or outputs left out, or first steps that are not the oracle's."""
-    for name, values in (("logits", history.logits), ("outputs", history.outputs)):
-        if not bool(values.isfinite().all()):
-            return (f"the history has {name} that were never recorded",)
-    first = first_steps(expectation.problem, history)
-    ref = expectation.reference
-    wrong = (first != ref.first_step) & ~(ref.first_unsure | ref.kinked)
-    if not bool(wrong.any()):
-        return ()
-    policy = int(wrong.nonzero()[0])
-    found, right = int(first[policy]), int(ref.first_step[policy])
-    first_wrong = f"the first is policy {_policy(expectation, policy)}: {found} where {right} is right"
-    return (f"{int(wrong.sum())} policies reach the target at another step, {first_wrong}",)
-
-
-def check_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
-    """Why what was recorded before some update is not what the oracle has there, a line each; policies at a kink aside.
-
-    Args:
-        problem: what the policies were trained on.
-        start: where they began, [N], on the CPU.
-        history: what they put out, [steps, N].
-    """
-    for step, row in enumerate(course(problem, start)):
-        wrong = tuple(_wrong_row(row, History(history.logits[step].to("cpu"), history.outputs[step].to("cpu"))))
-        if wrong:
-            return tuple(f"before update {step}: {reason}" for reason in wrong)
-    return ()
-
-
-def _wrong_row(row: Row, found: History) -> Iterable[str]:
-    """A reason for logits, and one for outputs, [N] each, that are not those of a row of the oracle's."""
-    reach = FACTOR * row.logit_reach
-    low, high = row.logit - reach, row.logit + reach
-    bounds = (
-        ("logits", found.logits.double(), low, high),
-        ("outputs", found.outputs.double(), torch.sigmoid(low) - ROUNDING, torch.sigmoid(high) + ROUNDING),
-    )
-    for name, values, least, most in bounds:
-        wrong = ~row.kinked & ~((values >= least) & (values <= most))  # NaN is wrong
-        if bool(wrong.any()):
-            policy = int(wrong.nonzero()[0])
-            where = f"the first is {values[policy]:.9g} where {least[policy]:.9g} to {most[policy]:.9g} is right"
-            yield f"{int(wrong.sum())} recorded {name} are out of bounds, {where}"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from targetrl_core.convergence import MOST_AMBIGUOUS, Expectation, Identity, check, check_history, check_rows, expect
+from targetrl_core.convergence import MOST_AMBIGUOUS, Expectation, Identity, check, expect
 from targetrl_core.devices import find_device, free_memory
 from targetrl_core.history import History
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.population import Population
 from targetrl_core.probe import probe
 from targetrl_core.problem import Problem
+from targetrl_core.recorded import check_history, check_rows
 from targetrl_core.training import prepared, require
 from targetrl_core.variants import Train, Variant, find_variant
 from targetrl_core.variants.batched import BATCHED

@@ -10,8 +10,6 @@ from targetrl_core import Population, Problem, Variant, train, verification
 from targetrl_core.convergence import (
     allowed_ambiguous,
     check,
-    check_history,
-    check_rows,
     expect,
     passes,
 )
@@ -19,6 +17,7 @@ from targetrl_core.history import History
 from targetrl_core.names import OBJECTIVES
 from targetrl_core.oracle import FACTOR
 from targetrl_core.outcomes import Outcomes, count_outcomes, first_steps
+from targetrl_core.recorded import check_history, check_rows
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
 from targetrl_core.verification import certify, same_bits, verify

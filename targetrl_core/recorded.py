@@ -1,0 +1,59 @@
+"""Whether what a run recorded, step by step, is what the problem calls for: logits, outputs, and first steps at target."""
+
+from collections.abc import Iterable
+
+import torch
+
+from targetrl_core.convergence import ROUNDING, Expectation, numbered
+from targetrl_core.history import History
+from targetrl_core.oracle import FACTOR, Row, course
+from targetrl_core.outcomes import first_steps
+from targetrl_core.population import Population
+from targetrl_core.problem import Problem
+
+
+def check_history(expectation: Expectation, history: History) -> tuple[str, ...]:
+    """Why a recorded run is not the one expected: logits or outputs left out, or first steps that are not the oracle's."""
+    for name, values in (("logits", history.logits), ("outputs", history.outputs)):
+        if not bool(values.isfinite().all()):
+            return (f"the history has {name} that were never recorded",)
+    first = first_steps(expectation.problem, history)
+    ref = expectation.reference
+    wrong = (first != ref.first_step) & ~(ref.first_unsure | ref.kinked)
+    if not bool(wrong.any()):
+        return ()
+    policy = int(wrong.nonzero()[0])
+    found, right = int(first[policy]), int(ref.first_step[policy])
+    first_wrong = f"the first is policy {numbered(expectation, policy)}: {found} where {right} is right"
+    return (f"{int(wrong.sum())} policies reach the target at another step, {first_wrong}",)
+
+
+def check_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
+    """Why what was recorded before some update is not what the oracle has there, a line each; policies at a kink aside.
+
+    Args:
+        problem: what the policies were trained on.
+        start: where they began, [N], on the CPU.
+        history: what they put out, [steps, N].
+    """
+    for step, row in enumerate(course(problem, start)):
+        wrong = tuple(_wrong_row(row, History(history.logits[step].to("cpu"), history.outputs[step].to("cpu"))))
+        if wrong:
+            return tuple(f"before update {step}: {reason}" for reason in wrong)
+    return ()
+
+
+def _wrong_row(row: Row, found: History) -> Iterable[str]:
+    """A reason for logits, and one for outputs, [N] each, that are not those of a row of the oracle's."""
+    reach = FACTOR * row.logit_reach
+    low, high = row.logit - reach, row.logit + reach
+    bounds = (
+        ("logits", found.logits.double(), low, high),
+        ("outputs", found.outputs.double(), torch.sigmoid(low) - ROUNDING, torch.sigmoid(high) + ROUNDING),
+    )
+    for name, values, least, most in bounds:
+        wrong = ~row.kinked & ~((values >= least) & (values <= most))  # NaN is wrong
+        if bool(wrong.any()):
+            policy = int(wrong.nonzero()[0])
+            where = f"the first is {values[policy]:.9g} where {least[policy]:.9g} to {most[policy]:.9g} is right"
+            yield f"{int(wrong.sum())} recorded {name} are out of bounds, {where}"
