@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from targetrl_core.sweeps.grid import Grid
     from targetrl_core.sweeps.run import Swept
 
-SHOWN = {"distance": "error", "outcome": "outcome", "first-step": "first-step"}
-"""What may be shown, and what a picture calls it, which is taken too."""
+SHOWN = ("distance", "outcome", "first-step")
+"""What a picture may show."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"what varies to the right: {form}; a constant (x also as input), weight, bias or seed",
     )
     parser.add_argument("--y", dest="y_axis", metavar="AXIS", help="what varies upwards, likewise (default: nothing)")
-    parser.add_argument("--show", default="distance", help=f"what the picture shows: {one_of(SHOWN)} (default: distance)")
+    parser.add_argument("--show", default=SHOWN[0], help=f"what the picture shows: {one_of(SHOWN)} (default: {SHOWN[0]})")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the picture, .png; a file that is there is replaced")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a row for each cell, .csv or .parquet; likewise")
     parser.add_argument("--seed", action=Noted, type=int, default=0, help="seed of every policy (default: 0)")
@@ -86,7 +86,7 @@ def _check(options: argparse.Namespace) -> None:
     from targetrl_core.pictures.canvas import check_picture
     from targetrl_core.sweeps.table import check_table
 
-    if options.show not in (*SHOWN, *SHOWN.values()):
+    if options.show not in SHOWN:
         raise UsageError(f"--show is {options.show!r}; it must be one of {one_of(SHOWN)}")
     if options.output is not None:
         check_picture("--output", options.output)
@@ -100,7 +100,7 @@ def _write(found: "Swept", options: argparse.Namespace) -> None:
     from targetrl_core.sweeps.table import write_table
 
     if options.output is not None:
-        drawn = picture(found, SHOWN.get(options.show, options.show))
+        drawn = picture(found, options.show)
         with writing(options.output) as new:
             new.write_bytes(drawn)
     if options.data is not None:

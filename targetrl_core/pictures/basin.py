@@ -45,12 +45,12 @@ class Shown(NamedTuple):
     colours: Callable[[], dict[str, Any]]
 
 
-def picture(found: Swept, show: str = "error", said: str | None = None) -> bytes:
+def picture(found: Swept, show: str = "distance", said: str | None = None) -> bytes:
     """The picture of a sweep of one axis, or of two: the first upwards, the second to the right.
 
     Args:
         found: the sweep.
-        show: ``error`` (the distance from the target), ``outcome`` or ``first-step``.
+        show: ``distance`` (from the target), ``outcome`` or ``first-step``.
         said: stands in the file as its description.
     """
     shown = _shown(found, show)
@@ -61,12 +61,12 @@ def picture(found: Swept, show: str = "error", said: str | None = None) -> bytes
         axes = figure.subplots()
         axes.set_title(title)
         if not above and not strip:
-            _line(axes, across, shown, log=show == "error")
+            _line(axes, across, shown, log=show == "distance")
         else:
             image = _image(axes, shown.values.reshape(-1, len(across.values)), shown)
             _scale(axes, "x", across)
             _scale(axes, "y", above[0]) if above else axes.set_yticks([])
-            bar = figure.colorbar(image, ax=axes, label=shown.label, extend="min" if show == "error" else "neither")
+            bar = figure.colorbar(image, ax=axes, label=shown.label, extend="min" if show == "distance" else "neither")
             if show == "outcome":
                 bar.set_ticks(list(range(len(Outcomes._fields))), labels=[name.replace("_", " ") for name in Outcomes._fields])
         return png(figure, _dpi(found.grid.shape), said)
