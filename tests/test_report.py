@@ -146,10 +146,13 @@ def front_page(some: Machine) -> str:
 def test_the_front_page_explains_its_letters(tmp_path: Path) -> None:
     """Below the table one line has the letters that occur in it, and what ambiguous policies are where some are; else there is none."""
     content = evidence()
-    assert "\n*r* few rounds.  \n" in front_page(machine(tmp_path, content))
+    assert "\n*r* fewer than five rounds.  \n" in front_page(machine(tmp_path, content))
     content["benchmarks"][1]["extra_info"]["ambiguous"] = 3
     content["targetrl"]["environment"]["on_battery"] = True
-    said = "\n*r* few rounds; *w* a disturbed machine; ambiguous: policies whose course hangs on a rounding error, held to no bound.  \n"
+    said = (
+        "\n*r* fewer than five rounds; *w* weak: the machine was disturbed; "
+        "ambiguous: policies whose course hangs on a rounding error, held to no bound.  \n"
+    )
     assert said in front_page(machine(tmp_path, content))
     content = evidence()
     content["benchmarks"] = [row("batched", 1, [0.5] * 7)]

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from bench.evidence.schema import Benchmark
 from bench.report.cells import coded, duration, escaped, rough, scaled
-from bench.report.machine import Machine
+from bench.report.machine import MARKS, Machine
 from bench.report.payoff import payoffs
 from bench.report.summary import fastest_rows
 from bench.report.tables import Reasons, speeds
 
-LETTERS = {"n": "noisy", "r": "few rounds", "s": "a call of less than 1 ms", "w": "a disturbed machine"}
 AMBIGUOUS = "policies whose course hangs on a rounding error, held to no bound"
 
 BLOCK = re.compile(r"(<!-- made by python -m bench report: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
@@ -51,7 +50,7 @@ def _speeds(machine: Machine) -> str | None:
 def _legend(rows: list[Benchmark], machine: Machine) -> list[str]:
     """What the letters mean that stand in the table, and what ambiguous policies are, in one line."""
     used = "".join(machine.marks(row) for row in rows)
-    said = [f"*{letter}* {text}" for letter, text in LETTERS.items() if letter in used]
+    said = [f"*{letter}* {text.partition(', see')[0]}" for letter, text in MARKS.items() if letter in used]
     said += [f"ambiguous: {AMBIGUOUS}"] * any(row.extra_info.ambiguous for row in rows)
     return [f"{'; '.join(said)}.  "] if said else []
 
