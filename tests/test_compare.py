@@ -217,11 +217,11 @@ def test_what_cannot_be_compared_is_refused(
 
 
 def test_files_of_other_commands_are_no_evidence() -> None:
-    """What `ab --self-test` wrote into the folder of results is refused by name, with what compare takes instead."""
+    """What `ab --self-test` wrote into the folder of results is refused by name, with what a suite's file is called."""
     evidence, verdicts = ROOT / "results" / "amd-epyc-2c-cpu.json", ROOT / "results" / "amd-epyc-2c-cpu-verdicts.json"
     ran = compare(str(evidence), str(verdicts))
     assert (ran.returncode, ran.stdout) == (2, "")
-    why = "targetrl is missing: this is no evidence file of a suite; compare takes <label>-<device>.json"
+    why = "targetrl is missing: this is no evidence file of a suite, which is called <label>-<device>.json"
     assert ran.stderr == f"bench: {verdicts.name}: {why}\n"
 
 

@@ -48,7 +48,7 @@ def changed(path: str, value: Any) -> str:  # noqa: ANN401 — any JSON value
         ("{", "Input data was truncated"),
         ("", "Input data was truncated"),
         ("[]", "Expected `object`"),
-        ("{}", "targetrl is missing: this is no evidence file of a suite; compare takes <label>-<device>.json"),
+        ("{}", "targetrl is missing: this is no evidence file of a suite, which is called <label>-<device>.json"),
         ("\xff", "byte 0 is not UTF-8"),
         ("[" * 100_000, "expected `object`"),
         ('{"targetrl": {"schema": 2, "x": ' + "[" * 100_000, "recursion"),

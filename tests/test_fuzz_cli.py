@@ -234,7 +234,7 @@ def test_a_compiler_that_says_nothing_has_no_version(tmp_path: Path, monkeypatch
         (tmp_path / "silent").chmod(0o755)
         monkeypatch.setenv("CXX", str(tmp_path / "silent"))
         found = fingerprint(MACHINE, {}, "cpu", {})
-        assert not (found.torch_compiler or "").strip("\ufffd")
+        assert not any((said or "").strip("\ufffd") for said in (found.compiler, found.torch_compiler))
 
 
 def test_the_compilers_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,5 +255,5 @@ def test_the_compilers_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monkey
     finally:
         monkeypatch.undo()
         compiler.compiler.cache_clear()
-    assert (found.compiler, found.torch_compiler) == ("c++ 1.0", "mine 1.0")
-    assert none.compiler is None
+    assert (found.compiler, found.torch_compiler, found.kernel_compiler) == ("mine 1.0", "mine 1.0", "c++ 1.0")
+    assert none.kernel_compiler is None

@@ -97,7 +97,7 @@ def test_any_byte_may_be_wrong(data: st.DataObject, tmp_path: Path) -> None:
 def test_every_hostile_text_is_harmless_everywhere(text: str, tmp_path: Path) -> None:
     """The same hostile text in every field of text that takes it: names of variants, reasons, processors, packages."""
     content = copy.deepcopy(REAL)
-    for key in ("processor", "gpu", "driver", "compiler", "torch_compiler", "compile_flags", "commit", "system"):
+    for key in ("processor", "gpu", "driver", "compiler", "torch_compiler", "kernel_compiler", "compile_flags", "commit", "system"):
         content["targetrl"]["fingerprint"][key] = text[:2000]
     content["targetrl"]["clock"]["failures"] = [text[:2000]]
     content["targetrl"]["absent"][0]["reason"] = text[:2000]

@@ -230,7 +230,7 @@ def hostile(text: str) -> dict[str, Any]:
     """A real file with one text wherever the page shows some."""
     content = copy.deepcopy(REAL)
     part = content["targetrl"]
-    for key in ("processor", "gpu", "driver", "compiler", "torch_compiler", "compile_flags", "commit", "system"):
+    for key in ("processor", "gpu", "driver", "compiler", "torch_compiler", "kernel_compiler", "compile_flags", "commit", "system"):
         part["fingerprint"][key] = text[:2000]
     part["clock"]["failures"] = [text[:2000]]
     part["no_limits"] = text[:2000]

@@ -50,12 +50,13 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, pa
         threads=torch.get_num_threads(),
         python=platform.python_version(),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        compiler=_version(compiler()),
+        compiler=_version(os.environ.get("CXX", "c++")),
         compile_flags=_compile_flags(),
         commit=commit.get("id"),
         dirty=commit.get("dirty"),
         packages=packages,
         torch_compiler=_version(os.environ.get("CXX", TORCH_COMPILER)),
+        kernel_compiler=_version(compiler()),
     )
 
 

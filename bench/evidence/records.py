@@ -56,7 +56,7 @@ def read(path: Path) -> Evidence:
     text = untrusted.content(path)
     with untrusted.refused(path):
         if msgspec.json.decode(text, type=_Suite).targetrl is msgspec.UNSET:
-            raise ValueError("targetrl is missing: this is no evidence file of a suite; compare takes <label>-<device>.json")
+            raise ValueError("targetrl is missing: this is no evidence file of a suite, which is called <label>-<device>.json")
         found = msgspec.json.decode(text, type=Version).targetrl.schema
         evidence = msgspec.json.decode(text, type=Evidence) if found == SCHEMA else None
         untrusted.check_keys(text)

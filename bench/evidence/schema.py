@@ -194,9 +194,9 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     ``packages`` are the versions of those that installed variants and, where they were timed, peers come from.
 
-    ``compiler`` is what builds the kernels of ``fused`` on a CPU, the first of their compilers on the PATH, and ``torch_compiler`` what
-    ``torch.compile`` calls there, which CXX names; each is the first line of what ``--version`` says. ``compile_flags`` are those of the
-    environment, which change neither. Files from before ``torch_compiler`` was recorded have what CXX named, else c++, as ``compiler``.
+    ``compiler`` is the one that CXX names, else c++. ``kernel_compiler`` is what builds the kernels of ``fused`` on a CPU, the first of
+    their compilers on the PATH, and ``torch_compiler`` what ``torch.compile`` calls there, which CXX names; older files lack one or both.
+    Each is the first line of what ``--version`` says. ``compile_flags`` are those of the environment, which these two do not heed.
     """
 
     processor: Text
@@ -217,6 +217,7 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     dirty: bool | None
     packages: Annotated[dict[Word, Word], Meta(max_length=1000)] = {}
     torch_compiler: Text | None = None
+    kernel_compiler: Text | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

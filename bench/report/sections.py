@@ -47,7 +47,7 @@ def _facts(machine: Machine) -> str:
     f, e = part.fingerprint, part.environment
     named = (
         ("processor", f.processor), ("logical cores", f.logical_cores), ("threads", f.threads), ("GPU", f.gpu), ("driver", f.driver),
-        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.compiler),
+        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.kernel_compiler or f.compiler),
         ("compiler of torch", f.torch_compiler), ("commit", f.commit), ("uncommitted changes", f.dirty),
         ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),
         ("stolen", None if e.stolen is None else f"{e.stolen:.1%}"), ("governor", e.governor), ("turbo", e.turbo),

@@ -142,10 +142,7 @@ def _list(names: Iterator[str]) -> str:
 
 def ends(courses: Sequence[Record]) -> list[Ends]:
     """The courses that the page's plots draw, as figures."""
-    return [
-        Ends(one["machine"], one["course"], one["policies"], [_end(line) for line in one["lines"]])
-        for one in courses
-    ]  # fmt: skip
+    return [Ends(one["machine"], one["course"], one["policies"], [_end(line) for line in one["lines"]]) for one in courses]
 
 
 def _end(line: Record) -> End:
@@ -179,8 +176,10 @@ def _fingerprint(f: Fingerprint) -> Sequence[tuple[str, object]]:
     return (
         ("processor", f.processor), ("cores", f.cores), ("logical cores", f.logical_cores), ("threads", f.threads),
         ("memory", f"{f.memory_gib:.1f} GiB"), ("GPU", f.gpu), ("driver", f.driver), ("CUDA", f.cuda), ("torch", f.torch),
-        *f.packages.items(), ("Python", f.python), ("system", f.system), ("instructions", f.cpu_capability), ("compiler", f.compiler),
-        ("its flags", f.compile_flags), ("commit", f.commit), ("uncommitted changes", f.dirty),
+        *f.packages.items(), ("Python", f.python), ("system", f.system), ("instructions", f.cpu_capability),
+        ("compiler", f.kernel_compiler or f.compiler),
+        ("compiler of torch", f.torch_compiler),        ("flags of the environment", f.compile_flags),
+        ("commit", f.commit), ("uncommitted changes", f.dirty),
     )  # fmt: skip
 
 
