@@ -66,8 +66,8 @@ def _problems() -> Iterator[tuple[Problem, int]]:
 def _starts(problem: Problem, n: int) -> Population:
     """Every other policy the specification's start, the others a probe's: near hard points, or anywhere."""
     usual = Population.initialise(n, seed=2_000_000)
-    hard = probe(problem, n, torch.Generator().manual_seed(0))
-    odd = torch.arange(n) % 2 == 1
+    hard = probe(problem, n, torch.Generator(device="cpu").manual_seed(0))
+    odd = torch.arange(n, dtype=torch.int64, device="cpu") % 2 == 1
     return Population.fresh(torch.where(odd, hard.weight, usual.weight), torch.where(odd, hard.bias, usual.bias), usual.seeds)
 
 

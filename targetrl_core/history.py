@@ -25,7 +25,7 @@ class History:
     @classmethod
     def empty(cls, steps: int, n: int, device: torch.device, tell: Tell = _nobody) -> Self:
         """A history to be filled; NaN wherever a variant leaves it out."""
-        logits, outputs = (torch.full((steps, n), torch.nan, device=device) for _ in range(2))
+        logits, outputs = (torch.full((steps, n), torch.nan, device=device, dtype=torch.float32) for _ in range(2))
         return cls(logits, outputs, tell)
 
     @staticmethod

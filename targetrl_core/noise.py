@@ -83,8 +83,8 @@ def noise(seeds: Tensor, draw: Tensor, samples: int, sqrt: Unary) -> Iterator[Te
 def draw_table(noise_seed: int, first: int, steps: int, device: torch.device) -> Tensor:
     """What ``noise`` takes for steps ``first`` … ``first + steps − 1``: [steps, 4] int64."""
     # Rows start 16 bytes apart: Inductor copies inputs that are not aligned so.
-    table = torch.zeros(steps, 4, dtype=torch.int64)
-    table[:, 0] = torch.arange(first, first + steps) & _MASK
+    table = torch.zeros(steps, 4, dtype=torch.int64, device="cpu")
+    table[:, 0] = torch.arange(first, first + steps, dtype=torch.int64, device="cpu") & _MASK
     table[:, 1], table[:, 2] = key_words(noise_seed)
     return table.to(device)
 

@@ -76,7 +76,7 @@ def outputs_of(problem: Problem, population: Population) -> Tensor:
 def outcome_codes(o: Tensor, problem: Problem) -> Tensor:
     """Index into ``Outcomes`` of each output, [N] int8."""
     o = o.double()
-    codes = torch.full(o.shape, Outcomes._fields.index("elsewhere"), dtype=torch.int8)
+    codes = torch.full(o.shape, Outcomes._fields.index("elsewhere"), dtype=torch.int8, device="cpu")
     codes[o >= SATURATED] = Outcomes._fields.index("saturated")
     codes[o <= COLLAPSED] = Outcomes._fields.index("collapsed")
     codes[(o - as_float64(problem.target)).abs() <= AT_TARGET] = Outcomes._fields.index("at_target")

@@ -70,6 +70,12 @@ class Population:
         return cls(weight=weight, bias=bias, m_weight=m, v_weight=v, m_bias=m, v_bias=v, seeds=seeds)
 
     @classmethod
+    def zeros(cls, n: int, device: torch.device) -> Self:
+        """n fresh policies whose weight and bias are 0: what a variant warms up with."""
+        weight, bias = (torch.zeros(n, dtype=torch.float32, device=device) for _ in range(2))
+        return cls.fresh(weight, bias)
+
+    @classmethod
     def initialise(cls, n: int, seed: int = 0, start: int = 0) -> Self:
         """Policies ``seed + start`` … ``seed + start + n − 1``, on the CPU.
 
@@ -148,7 +154,7 @@ class Population:
 
 def consecutive_seeds(first: int, n: int, device: torch.device) -> Tensor:
     """Seeds ``first`` … ``first + n − 1``, [n] int64; sums wrap around at 2⁶⁴, as the seeds' own bits do."""
-    return torch.arange(n, device=device) + _wrapped64(first)
+    return torch.arange(n, device=device, dtype=torch.int64) + _wrapped64(first)
 
 
 def check_seeds(n: int, seed: int, start: int = 0) -> None:
@@ -175,11 +181,13 @@ def linear_start(first_seed: int, n: int) -> tuple[Tensor, Tensor]:
     first two outputs, which depend on the seeded words 0, 1, 2, 397 and 398 alone, and makes of 24 bits of each a
     number uniform in [−1, 1), the bound of ``kaiming_uniform_(a=√5)`` at one input.
     """
-    weight, bias = torch.empty(n), torch.empty(n)
+    weight, bias = torch.empty(n, dtype=torch.float32, device="cpu"), torch.empty(n, dtype=torch.float32, device="cpu")
     block = 1 << 18  # fits the second-level cache; the 398 passes below then stay out of memory
     for begin in range(0, n, block):
         count = min(block, n - begin)
-        weight[begin : begin + count], bias[begin : begin + count] = starts(torch.arange(count) + ((first_seed + begin) & 0xFFFFFFFF))
+        weight[begin : begin + count], bias[begin : begin + count] = starts(
+            torch.arange(count, dtype=torch.int64, device="cpu") + ((first_seed + begin) & 0xFFFFFFFF)
+        )
     return weight, bias
 
 

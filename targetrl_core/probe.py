@@ -25,17 +25,17 @@ def probe(problem: Problem, n: int, generator: torch.Generator) -> Population:
     """
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(n, generator=generator, dtype=torch.float64) * (high - low) + low
+        return torch.rand(n, generator=generator, dtype=torch.float64, device="cpu") * (high - low) + low
 
     side = torch.where(uniform(-1.0, 1.0) < 0.0, -1.0, 1.0)
     hard = _hard_output(problem, side)
     near = torch.logit(hard) + torch.where(uniform(-1.0, 1.0) < 0.0, -1.0, 1.0) * 10.0 ** uniform(NEAREST, FURTHEST)
     anywhere = uniform(-WIDE, WIDE)
-    wanted = torch.where(near.isfinite() & (torch.arange(n) % 4 != 0), near, anywhere)
+    wanted = torch.where(near.isfinite() & (torch.arange(n, dtype=torch.int64, device="cpu") % 4 != 0), near, anywhere)
     x = as_float64(problem.x)
     bias = torch.where(x.abs() > SMALL_INPUT, uniform(-1.0, 1.0), wanted)
     weight = torch.where(x.abs() > SMALL_INPUT, (wanted - bias) / x, uniform(-1.0, 1.0))
-    seeds = torch.randint(-(2**63), 2**63 - 1, (n,), generator=generator)
+    seeds = torch.randint(-(2**63), 2**63 - 1, (n,), generator=generator, dtype=torch.int64, device="cpu")
     return Population.fresh(weight.to(torch.float32), bias.to(torch.float32), seeds)
 
 

@@ -162,7 +162,7 @@ class Problem:
         """The float32 constants of the step on ``device``."""
 
         def rounded(value: Constant) -> Tensor:
-            return torch.as_tensor(value, dtype=torch.float64).to(torch.float32).to(device)
+            return torch.as_tensor(value, dtype=torch.float64, device="cpu").to(torch.float32).to(device)
 
         return Constants(
             x=rounded(self.x),
@@ -201,7 +201,7 @@ class Problem:
 
 def as_float64(value: Constant) -> Tensor:
     """A constant as a float64 tensor on the CPU, 0-d or [N]."""
-    return torch.as_tensor(value, dtype=torch.float64)
+    return torch.as_tensor(value, dtype=torch.float64, device="cpu")
 
 
 def value_of(value: Constant, policy: int) -> float:
@@ -223,7 +223,7 @@ def _checked_constant(name: str, value: Constant) -> float | Tensor:
     if isinstance(value, (str, bytes, bool)):
         raise UsageError(f"{name} is {value!r}; it must be {_RANGES[name].text}")
     try:
-        tensor = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
+        tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{name} is {value!r}; it must be {_RANGES[name].text}, or one per policy") from error
     if tensor.ndim > 1 or tensor.numel() == 0:
@@ -246,7 +246,7 @@ def _check_range(name: str, tensor: Tensor) -> None:
     at = int((~good).flatten().nonzero()[0])
     where = f"{name}[{at}]" if tensor.ndim else name
     bad = tensor.flatten()[at].item()
-    inside = math.isfinite(bad) and bool(_RANGES[name].contains(torch.tensor(bad, dtype=torch.float64)))
+    inside = math.isfinite(bad) and bool(_RANGES[name].contains(torch.tensor(bad, dtype=torch.float64, device="cpu")))
     unit = ", also as a normal float32" if inside else ""
     raise UsageError(f"{where} is {bad!r}; it must be {_RANGES[name].text}{unit}")
 

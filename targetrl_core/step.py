@@ -17,6 +17,7 @@ from torch import Tensor
 
 from targetrl_core.arithmetic import Arithmetic, Unary, arithmetic
 from targetrl_core.history import History
+from targetrl_core.modes import new_modes
 from targetrl_core.noise import draw_table, noise
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
@@ -256,6 +257,7 @@ def ticks(problem: Problem, age: int, device: torch.device) -> tuple[Tick, ...]:
 
 
 @lru_cache(maxsize=64)
+@new_modes()
 def _ticks(betas: tuple[float, float] | None, noise_seed: int | None, age: int, steps: int, device: torch.device) -> tuple[Tick, ...]:
     """Kept by the numbers they are made of: a problem would keep the constants of all its policies alive."""
     corrections: Sequence[Tensor | None] = (None,) * steps if betas is None else _corrections(*betas, age, steps, device)[:, :2].unbind(0)
@@ -291,13 +293,14 @@ def _corrections(beta1: float, beta2: float, age: int, steps: int, device: torch
 
 
 @lru_cache(maxsize=64)
+@new_modes()
 def _pages(beta1: float, beta2: float, age: int, count: int, device: torch.device) -> Tensor:
-    t = torch.arange(age + 1, age + count + 1, dtype=torch.float64)
+    t = torch.arange(age + 1, age + count + 1, dtype=torch.float64, device="cpu")
     # 1 − beta^t through expm1, which is exact where beta^t is close to 1; log 0 = −∞ gives 1, as it should.
-    first, second = (-torch.expm1(t * torch.log(torch.tensor(beta, dtype=torch.float64))) for beta in (beta1, beta2))
+    first, second = (-torch.expm1(t * torch.log(torch.tensor(beta, dtype=torch.float64, device="cpu"))) for beta in (beta1, beta2))
     root = torch.sqrt(second)
     # Rows start 16 bytes apart: Inductor copies inputs that are not aligned so.
-    table = torch.zeros(count, 4)
+    table = torch.zeros(count, 4, dtype=torch.float32, device="cpu")
     table[:, 0], table[:, 1] = root / first, root
     return table.to(device)
 

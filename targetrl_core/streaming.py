@@ -12,6 +12,7 @@ from torch import Tensor
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
 from targetrl_core.finishing import chunk_of, finishing
+from targetrl_core.modes import new_modes
 from targetrl_core.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.problem import Problem
@@ -43,9 +44,10 @@ class Plan(NamedTuple):
         ready: tuple[int, Seeded] | None = None
         for start in range(span.start + total.policies, span.stop, self.chunk):
             stop = min(start + self.chunk, span.stop)
-            if ready is None or ready[0] != stop - start or self.problem.policies is not None:
-                ready = (stop - start, _ready(self, start, stop))
-            total = total.plus(_summary(self, ready[1](self.seed + start), start))
+            with new_modes():  # what the caller does between chunks is not to be in them
+                if ready is None or ready[0] != stop - start or self.problem.policies is not None:
+                    ready = (stop - start, _ready(self, start, stop))
+                total = total.plus(_summary(self, ready[1](self.seed + start), start))
             yield total
 
     def facts(self) -> dict[str, Fact]:
@@ -177,7 +179,7 @@ def _checksum(population: Population, start: int) -> Tensor:
 
     The mixing is that of splitmix64 (Steele, Lea and Flood, 2014), its shifts arithmetic ones, since PyTorch has no other.
     """
-    index = torch.arange(start, start + population.n, device=population.device)
+    index = torch.arange(start, start + population.n, device=population.device, dtype=torch.int64)
     bits = (population.weight.view(torch.int32).to(torch.int64) << 32) ^ (population.bias.view(torch.int32).to(torch.int64) & 0xFFFFFFFF)
     word = index.mul_(_signed(0x9E3779B97F4A7C15)).bitwise_xor_(bits)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

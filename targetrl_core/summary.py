@@ -42,7 +42,7 @@ class Summary:
     @classmethod
     def nothing(cls, problem: Problem, variant: str, device: str) -> Self:
         """Of no policies yet."""
-        bins, steps = torch.zeros(BINS, dtype=torch.int64), torch.zeros(problem.steps + 1, dtype=torch.int64)
+        bins, steps = torch.zeros(BINS, dtype=torch.int64, device="cpu"), torch.zeros(problem.steps + 1, dtype=torch.int64, device="cpu")
         return cls(problem, variant, device, 0, Outcomes(0, 0, 0, 0), bins, steps, 0)
 
     def plus(self, other: "Summary") -> Self:

@@ -10,6 +10,7 @@ from torch import Tensor
 from targetrl_core.devices import find_device, free_memory
 from targetrl_core.errors import UsageError
 from targetrl_core.history import History
+from targetrl_core.modes import new_modes
 from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
@@ -50,6 +51,7 @@ class Run:
         return count_outcomes(self.outputs, self.problem)
 
 
+@new_modes()
 def train(  # noqa: PLR0913 — all but two are keywords
     problem: Problem,
     population: Population,
@@ -61,7 +63,8 @@ def train(  # noqa: PLR0913 — all but two are keywords
 ) -> Run:
     """Train all policies of ``population`` for ``problem.steps`` updates; the population itself is left as it is.
 
-    What a variant prepared is kept: a second call with the same shape pays no cold start.
+    What a variant prepared is kept: a second call with the same shape pays no cold start. The result does not depend on the modes that
+    PyTorch is in (default dtype and device, inference mode, autocast, …), nor on what other threads train.
 
     Args:
         problem: the constants; those given per policy must have one value per policy.
@@ -81,7 +84,7 @@ def train(  # noqa: PLR0913 — all but two are keywords
     run = prepared(chosen, problem, place, population.n)
     history = _history(problem, population.n, place, tell) if record else None
     # A variant may consume what it trains: it gets a copy, also where the population is on the device already.
-    trained = run(population.map(lambda tensor: tensor.to(place, copy=True)), history)
+    trained = run(population.map(lambda tensor: tensor.detach().to(place, copy=True)), history)
     if history is None:
         return Run(problem, chosen.name, trained, None, None)
     return Run(problem, chosen.name, trained, history.outputs.to("cpu"), history.logits.to("cpu"))

@@ -11,6 +11,7 @@ from torch import Tensor
 from targetrl_core.convergence import MOST_AMBIGUOUS, Expectation, Identity, check, expect
 from targetrl_core.devices import find_device, free_memory
 from targetrl_core.history import History
+from targetrl_core.modes import new_modes
 from targetrl_core.outcomes import Outcomes
 from targetrl_core.population import Population
 from targetrl_core.probe import probe
@@ -89,6 +90,7 @@ class Report:
         return self.identity.outcomes
 
 
+@new_modes()
 def verify(
     problem: Problem,
     population: Population,
@@ -135,6 +137,7 @@ def undecided(expectation: Expectation) -> tuple[str, ...]:
     return (f"undecided: {kinked} of {n} policies hang on a rounding error; portable arithmetic decides, or fewer steps",)
 
 
+@new_modes()
 def certify(problem: Problem, population: Population) -> Expectation:
     """What ``population`` has to become, with the bits that portable arithmetic makes of it."""
     policies = _sample(problem, population) if population.n > CHECK_LIMIT else None
@@ -208,7 +211,7 @@ def probed(problem: Problem, train: Train, device: torch.device, n: int) -> tupl
 
     A frozen, cached or replayed result is not.
     """
-    generator = torch.Generator()
+    generator = torch.Generator(device="cpu")
     generator.seed()
     for start, expectation in _probes(problem, n, generator):
         found = check(expectation, train(start.clone().to(device), None).slice(0, min(n, PROBED)))
@@ -262,7 +265,7 @@ def _sample(problem: Problem, population: Population) -> Tensor:
     z = population.weight.to("cpu") * _float32(problem.x) + population.bias.to("cpu")
     distance = (torch.sigmoid(z) - _hard(problem)).abs()
     hardest = distance.topk(CHECK_LIMIT // 10, largest=False).indices
-    spaced = torch.arange(0, population.n, -(-population.n // (CHECK_LIMIT * 9 // 10)))
+    spaced = torch.arange(0, population.n, -(-population.n // (CHECK_LIMIT * 9 // 10)), dtype=torch.int64, device="cpu")
     chosen: Tensor = torch.unique(torch.cat((hardest, spaced)))
     return chosen
 
@@ -273,7 +276,7 @@ def _hard(problem: Problem) -> Tensor:
 
 
 def _float32(value: object) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float32)
+    return torch.as_tensor(value, dtype=torch.float32, device="cpu")
 
 
 def changed_fields(given: Problem, handed: Problem) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from targetrl_core import Population, Problem
 from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import Task, constants_of, draw_of, kernel_of
+from targetrl_core.fused.kernel import Task, constants_of, correction_of, draw_of, kernel_of
 from targetrl_core.fused.mps import buffers
 from targetrl_core.history import History
-from targetrl_core.step import begin, correction_table, end, rule_for
+from targetrl_core.step import begin, end, rule_for
 
 SHIM = """
 #include <cmath>
@@ -54,7 +54,7 @@ def metal_train(problem: Problem, population: Population) -> tuple[Population, T
         steps=problem.steps,
         state=state,
         constants=constants_of(problem, device),
-        correction=correction_table(problem, population.age, device),
+        correction=correction_of(problem, population.age, device),
         draw=draw_of(problem, population.age),
         history=history,
     )

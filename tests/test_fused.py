@@ -118,7 +118,7 @@ def test_the_kernel_is_handed_nothing_that_does_not_fit() -> None:
     with pytest.raises(ValueError, match="lr has 2 values"):
         run(Population.initialise(3), None)
     for steps, n in ((2, 2), (3, 1)):
-        with pytest.raises(ValueError, match=r"it must be \[3, 2\], contiguous"):
+        with pytest.raises(ValueError, match=r"it must be torch.float32 \[3, 2\], contiguous"):
             run(Population.initialise(2), History.empty(steps, n, CPU))
 
 

@@ -116,7 +116,7 @@ def listing_ends(seed: int) -> tuple[int, float] | None:
     layer, last = nn.Linear(1, 1), math.inf
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
     for step in range(RUN_ON):
-        logit = layer(torch.ones(1, 1))
+        logit = layer(torch.ones(1, 1, dtype=torch.float32, device="cpu"))
         output = torch.sigmoid(logit)
         if output.isnan():
             return step, last

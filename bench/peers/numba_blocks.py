@@ -43,7 +43,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
         kernel(weight, bias, m_weight, v_weight, m_bias, v_bias, *constants, problem.steps, rows, *recorded)
         return end(rule, population, state, problem.steps)
 
-    train(Population.fresh(torch.zeros(n), torch.zeros(n)), None)
+    train(Population.zeros(n, device), None)
     return train
 
 

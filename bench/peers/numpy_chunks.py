@@ -7,6 +7,7 @@ more. So chunks are larger than one core alone would have them, and nothing smal
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ def prepare(problem: Problem, _device: torch.device, n: int) -> Train:
     parts = cut(n, torch.get_num_threads())
     threads = min(len(parts), torch.get_num_threads())
     buffers = [Buffers._make(np.empty(parts[0].stop, np.float32) for _ in Buffers._fields) for _ in range(threads)]
-    pool = ThreadPoolExecutor(threads)
+    pool, buffers_in_use = ThreadPoolExecutor(threads), Lock()
 
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population)
@@ -65,10 +66,8 @@ def prepare(problem: Problem, _device: torch.device, n: int) -> Train:
                 record = None if history is None else _recorder(history, part)
                 _train_chunk(rule, chunk, _part(c, part), problem.steps, rows, buffers[thread].first(len(chunk.weight)), record)
 
-        if threads == 1:
-            work(0)
-        else:
-            list(pool.map(work, range(threads)))
+        with buffers_in_use:
+            list(map(work, range(threads)) if threads == 1 else pool.map(work, range(threads)))
         return end(rule, population, state, problem.steps)
 
     return train

@@ -120,7 +120,7 @@ class Process:
             if self.process.wait() != 0:
                 raise ProcessFailedError(self.last_words())
             phases = msgspec.json.decode(said, type=Phases)
-            trained = torch.load(Path(self.scratch.name) / "trained.pt")
+            trained = torch.load(Path(self.scratch.name) / "trained.pt", map_location="cpu")
         return phases, [self.check(first, tensors, age) for first, (tensors, age) in enumerate(trained)][-1]
 
     def check(self, call: int, tensors: list[torch.Tensor], age: int) -> Identity:

@@ -74,6 +74,6 @@ class Pools:
 
 def _first_trained(problem: Problem, outputs: torch.Tensor) -> int | None:
     """The first row of outputs, [steps, N], of which the share at target is large enough: as many updates came before it."""
-    target = torch.as_tensor(problem.target, dtype=torch.float64)
+    target = torch.as_tensor(problem.target, dtype=torch.float64, device="cpu")
     trained = ((outputs.double() - target).abs() <= AT_TARGET).double().mean(1) >= SHARE_AT_TARGET
     return int(trained.nonzero()[0]) if bool(trained.any()) else None

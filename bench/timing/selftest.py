@@ -43,7 +43,7 @@ def clock_test(device: torch.device, clock: Clock = synchronized_clock) -> Clock
 
 def _portions(device: torch.device, clock: Clock) -> Callable[[int], None]:
     """What does k portions of work: enough passes over a tensor to take milliseconds."""
-    tensor = torch.linspace(-1.0, 1.0, CPU_SIZE if device.type == "cpu" else GPU_SIZE, device=device)
+    tensor = torch.linspace(-1.0, 1.0, CPU_SIZE if device.type == "cpu" else GPU_SIZE, device=device, dtype=torch.float32)
 
     def passes(count: int) -> None:
         for _ in range(count):

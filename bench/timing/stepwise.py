@@ -24,7 +24,7 @@ def stepwise(variant: Variant) -> Variant:
             return population
 
         # Later steps than the first may find the moments in another form: the cold start is to be over when prepare is.
-        train(Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device)), None)
+        train(Population.zeros(n, device), None)
         return train
 
     return Variant(variant.name, unsupported, prepare)

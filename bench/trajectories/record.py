@@ -31,8 +31,8 @@ from targetrl_core.verification import certify
 POLICIES = 6
 """Seeds 0 … 5: under ``detached`` some of them collapse and some saturate."""
 
-LOGITS = torch.linspace(-4.0, 4.0, 41)
-RATES = torch.logspace(-2.0, 0.5, 26, dtype=torch.float64)
+LOGITS = torch.linspace(-4.0, 4.0, 41, dtype=torch.float32, device="cpu")
+RATES = torch.logspace(-2.0, 0.5, 26, dtype=torch.float64, device="cpu")
 
 WITHHELD = "withheld: did not converge identically; targetrl verify says how"
 

@@ -113,7 +113,7 @@ class Bench:
 
     def __init__(self, asked: RowTask, device: torch.device) -> None:
         self.asked, self.device = asked, device
-        self.pool: Pool = torch.load(asked.pool, weights_only=False, mmap=True)
+        self.pool: Pool = torch.load(asked.pool, weights_only=False, mmap=True, map_location="cpu")
         self.trainers: dict[SideName, Trainer] = {}
         self.seconds = math.inf
 

@@ -129,7 +129,9 @@ def _decoded(path: Path, line: bytes, kind: type[Decoded]) -> Decoded:
 
 
 def _summary(path: Path, plan: Plan, body: Body) -> Summary:
-    found: dict[str, Any] = {name: torch.tensor(getattr(body, name), dtype=torch.int64) for name in ("histogram", "first_steps")}
+    found: dict[str, Any] = {
+        name: torch.tensor(getattr(body, name), dtype=torch.int64, device="cpu") for name in ("histogram", "first_steps")
+    }
     sums = {name: sum(getattr(body, name)) for name in ("outcomes", "histogram", "first_steps")}
     # An output that is NaN is in no bin of the histogram.
     wrong = [name for name, value in sums.items() if value > body.trained or (value < body.trained and name != "histogram")]

@@ -1,5 +1,6 @@
 """What a fused kernel is built for, and what it is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,16 @@ from targetrl_core.history import History
 from targetrl_core.noise import key_words
 from targetrl_core.outcomes import thresholds
 from targetrl_core.problem import Problem
-from targetrl_core.step import Rule, State
+from targetrl_core.step import Rule, State, correction_table
 
 SOURCES = Path(__file__).parent
 
 STEP_LIMIT = 1 << 24
 """Most steps of a run whose first steps at target are counted: in float32."""
+
+
+SEEDS = State._fields.index("seeds")
+"""Where the seeds stand among the state tensors: last."""
 
 
 class Kernel(NamedTuple):
@@ -51,16 +56,48 @@ class Draw(NamedTuple):
 NO_DRAW = Draw()
 
 
+class Operands(NamedTuple):
+    """Tensors that a kernel may be handed, None where it has no use for one, and where they begin, 0 for None."""
+
+    tensors: tuple[Tensor | None, ...]
+    addresses: tuple[int, ...]
+
+
+NOTHING = Operands((None,), (0,))
+
+
+def operands(
+    tensors: Sequence[Tensor | None], shape: tuple[int, ...], device: torch.device, dtype: torch.dtype = torch.float32
+) -> Operands:
+    """The tensors, checked: a kernel knows addresses alone, and reads and writes past what is not as it expects.
+
+    Raises:
+        ValueError: a tensor of another shape, dtype or device, one with gaps, or one that begins within a number.
+    """
+    addresses = []
+    for tensor in tensors:
+        if tensor is None:
+            addresses.append(0)
+            continue
+        address = tensor.data_ptr()
+        whole = tensor.is_contiguous() and address % dtype.itemsize == 0
+        if not whole or tensor.dtype is not dtype or tensor.shape != shape or tensor.device != device:
+            described = f"{tensor.dtype} {list(tensor.shape)} on {tensor.device}"
+            raise ValueError(f"the kernel is given {described}; it must be {dtype} {list(shape)}, contiguous and aligned, on {device}")
+        addresses.append(address)
+    return Operands(tuple(tensors), tuple(addresses))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a kernel works on: all tensors float32 (the seeds of the state int64), contiguous and on one device.
+    """What a kernel works on: all tensors float32 (the seeds of the state int64), contiguous and on the device of the constants.
 
     Attributes:
         n: policies.
         steps: updates of each.
         state: where the policies begin and end, [N] each; overwritten.
         constants: as the step takes them, then the outermost outputs at target: 0-d, or [N] each where any differs between policies.
-        correction: Adam's bias corrections, [steps, 4] with the first two of each row in use, or None.
+        correction: Adam's bias corrections, [steps, 4] with the first two of each row in use, or none.
         draw: the noise, where the objective has any.
         seed: the low 32 bits of the first policy's seed, where the policies begin as ``Population.initialise`` makes them,
             whatever the state holds; None where they begin as it says.
@@ -72,22 +109,27 @@ class Task:
     n: int
     steps: int
     state: State
-    constants: tuple[Tensor, ...]
-    correction: Tensor | None
+    constants: Operands
+    correction: Operands
     draw: Draw = NO_DRAW
     seed: int | None = None
     history: History | None = None
     first: Tensor | None = None
     last: Tensor | None = None
 
-    def tensors(self) -> tuple[Tensor | None, ...]:
-        """All tensors, in the order in which every launcher takes them."""
-        recorded = (None, None) if self.history is None else (self.history.logits, self.history.outputs)
-        return (*self.state, *self.constants, self.correction, *recorded, self.first, self.last)
-
-    def addresses(self) -> tuple[int, ...]:
-        """Where the tensors begin; 0 for what is not there."""
-        return tuple([0 if tensor is None else tensor.data_ptr() for tensor in self.tensors()])  # a list: half the time of a generator
+    def operands(self) -> Operands:
+        """All tensors, in the order in which every launcher takes them. Raises ValueError for one that is not as described above."""
+        device, one_each = self.constants.tensors[0].device, (self.n,)  # type: ignore[union-attr] # none of them is None
+        history = (None, None) if self.history is None else (self.history.logits, self.history.outputs)
+        parts = (
+            operands(self.state[:SEEDS], one_each, device),
+            operands(self.state[SEEDS:], one_each, device, torch.int64),
+            self.constants,
+            self.correction,
+            operands(history, (self.steps, self.n), device),
+            operands((self.first, self.last), one_each, device),
+        )
+        return Operands(*(sum(column, ()) for column in zip(*parts, strict=True)))
 
 
 def kernel_of(rule: Rule, *, per_policy: bool) -> Kernel:
@@ -111,10 +153,16 @@ def draw_of(problem: Problem, age: int) -> Draw:
     return Draw(problem.samples, age, *key_words(problem.noise_seed)) if problem.objective == "reinforce" else NO_DRAW
 
 
-def constants_of(problem: Problem, device: torch.device) -> tuple[Tensor, ...]:
+def constants_of(problem: Problem, device: torch.device) -> Operands:
     """The constants of the step and the outermost outputs at target: 0-d, or, where any has one value per policy, [N] each."""
     limits = thresholds(problem, device)
     values = (*problem.constants(device), limits.low, limits.high)
     if problem.policies is None:
-        return values
-    return tuple(value.expand(problem.policies).contiguous() for value in values)
+        return operands(values, (), limits.low.device)  # with its index, which ``device`` may lack
+    return operands([value.expand(problem.policies).contiguous() for value in values], (problem.policies,), limits.low.device)
+
+
+def correction_of(problem: Problem, age: int, device: torch.device) -> Operands:
+    """The bias corrections of a run that begins after ``age`` updates, where the optimiser has any that all policies share."""
+    table = correction_table(problem, age, device)
+    return NOTHING if table is None else operands([table], (problem.steps, 4), table.device)

@@ -7,12 +7,9 @@ import torch
 from torch import Tensor
 
 from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import Kernel, Task
+from targetrl_core.fused.kernel import NOTHING, SEEDS, Kernel, Task
 
 CORRECTED, RECORDED, FIRST, SEEDED = 1 << 9, 1 << 10, 1 << 11, 1 << 12
-
-STATES = 9
-"""State tensors, the seeds aside."""
 
 
 def launch(kernel: Kernel, task: Task) -> None:
@@ -22,12 +19,14 @@ def launch(kernel: Kernel, task: Task) -> None:
 
 def buffers(task: Task) -> list[Tensor]:
     """What the kernel takes: numbers, state, constants and what else there is, a buffer also for what is not given."""
-    given = sum(1 << bit for bit, tensor in enumerate(task.state[:STATES]) if tensor is not None)
-    given |= CORRECTED * (task.correction is not None) | RECORDED * (task.history is not None)
+    tensors = task.operands().tensors
+    given = sum(1 << bit for bit, tensor in enumerate(task.state[:SEEDS]) if tensor is not None)
+    given |= CORRECTED * (task.correction is not NOTHING) | RECORDED * (task.history is not None)
     given |= FIRST * (task.first is not None) | SEEDED * (task.seed is not None)
     numbers = torch.tensor([task.n, task.steps, given, task.seed or 0, *task.draw], dtype=torch.int64, device=task.state.weight.device)
-    tensors = (*task.state, torch.stack(task.constants), *task.tensors()[len(task.state) + len(task.constants) :])
-    return [numbers, *(task.state.weight if tensor is None else tensor for tensor in tensors)]
+    constants = task.constants.tensors
+    buffers = (*task.state, torch.stack(constants), *tensors[len(task.state) + len(constants) :])  # type: ignore[arg-type] # none is None
+    return [numbers, *(task.state.weight if tensor is None else tensor for tensor in buffers)]
 
 
 @cache

@@ -167,12 +167,12 @@ HALF = 2**32
 def _words(summary: Summary) -> Tensor:
     """All that adds up, [words] int64; the checksum in two halves, so that no sum overflows."""
     halves = divmod(summary.checksum, HALF)
-    counts = torch.tensor([summary.policies, *halves, *summary.outcomes])
+    counts = torch.tensor([summary.policies, *halves, *summary.outcomes], dtype=torch.int64, device="cpu")
     return torch.cat((counts, summary.histogram, summary.first_steps))
 
 
 def _summary(words: list[int], like: Summary, device: str) -> Summary:
     policies, high, low = words[:3]
-    outcomes, rest = words[3 : 3 + len(Outcomes._fields)], torch.tensor(words[3 + len(Outcomes._fields) :])
+    outcomes, rest = words[3 : 3 + len(Outcomes._fields)], torch.tensor(words[3 + len(Outcomes._fields) :], dtype=torch.int64, device="cpu")
     checksum = (high * HALF + low) % 2**64
     return Summary(like.problem, like.variant, device, policies, Outcomes(*outcomes), rest[:BINS], rest[BINS:], checksum)

@@ -54,7 +54,7 @@ class Grid(NamedTuple):
 
     def values(self, first: int, stop: int) -> dict[str, Tensor]:
         """What each axis says of cells ``first`` … ``stop − 1``: name → [stop − first] float64, of seeds int64."""
-        cells, stride, found = torch.arange(first, stop), self.cells, {}
+        cells, stride, found = torch.arange(first, stop, dtype=torch.int64, device="cpu"), self.cells, {}
         for axis in self.axes:
             stride //= len(axis.values)
             found[axis.name] = torch.from_numpy(axis.values)[(cells // stride) % len(axis.values)]
@@ -65,10 +65,10 @@ class Grid(NamedTuple):
         said = self.values(first, stop)
         problem = self.problem.replace(**{name: values for name, values in said.items() if name in CONSTANTS})
         n = stop - first
-        seeds = said.get("seed", torch.tensor([_signed(self.start.seed)]))
+        seeds = said.get("seed", torch.tensor([_signed(self.start.seed)], dtype=torch.int64, device="cpu"))
         weight, bias = _begin(seeds)
         parameters = [
-            said[name].to(torch.float32) if name in said else drawn if given is None else torch.tensor([given])
+            said[name].to(torch.float32) if name in said else drawn if given is None else torch.full_like(drawn, given)
             for name, drawn, given in (("weight", weight, self.start.weight), ("bias", bias, self.start.bias))
         ]
         tensors = (tensor.expand(n).contiguous() for tensor in (*parameters, seeds))

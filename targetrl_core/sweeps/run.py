@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from targetrl_core.devices import find_device
 from targetrl_core.finishing import chunk_of, finishing
+from targetrl_core.modes import new_modes
 from targetrl_core.outcomes import Outcomes, count_codes, outcome_codes
 from targetrl_core.problem import as_float64
 from targetrl_core.sweeps.grid import Grid
@@ -49,6 +50,7 @@ class Swept(NamedTuple):
         return int(np.where(nearest, self.first_step, self.grid.problem.steps + 1).argmin()) if nearest.any() else None
 
 
+@new_modes()
 def train_grid(
     grid: Grid,
     *,

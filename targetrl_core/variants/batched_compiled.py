@@ -18,7 +18,7 @@ from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
 from targetrl_core.step import Forward, Rule, State, Tick, begin, end, rule_for, step, ticks
-from targetrl_core.variants.compiling import compiled
+from targetrl_core.variants.compiling import compiled, one_at_a_time
 from targetrl_core.variants.variant import Train, Variant
 
 CHUNK = 1 << 19
@@ -53,6 +53,7 @@ def unsupported(_problem: Problem, device: torch.device, _n: int) -> str | None:
     return why_not_compiled(device)
 
 
+@one_at_a_time
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     """Compile the step for one chunk and run it once."""
     problem.check_policies(n)
@@ -62,6 +63,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     shape = Shape(how.size, tuple(value.ndim > 0 for value in constants))
     _warm(problem, shape, by_chunk[0], ticks(problem, 0, device)[0], device)
 
+    @one_at_a_time
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population, compiled=True)
         by_step = ticks(problem, population.age, device)
@@ -102,7 +104,7 @@ def in_place(rule: Rule, device: torch.device, _shape: Shape, *, record: bool) -
 
 
 def _warm(problem: Problem, shape: Shape, c: Constants, tick: Tick, device: torch.device) -> None:
-    blank = Population.fresh(torch.zeros(shape.size, device=device), torch.zeros(shape.size, device=device))
+    blank = Population.zeros(shape.size, device)
     rule = rule_for(problem, blank, compiled=True)
     in_place(rule, device, shape, record=False)(begin(rule, blank, c), c, tick)
 

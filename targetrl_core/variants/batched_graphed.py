@@ -11,6 +11,7 @@ from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
 from targetrl_core.step import Rule, State, Tick, advance, begin, end, rule_for, ticks
+from targetrl_core.variants.compiling import one_at_a_time
 from targetrl_core.variants.variant import Train, Variant
 
 STEP_LIMIT = 1000
@@ -26,6 +27,7 @@ def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
     return None
 
 
+@one_at_a_time
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     """Capture a whole run of a fresh population; one with moments of its own is captured when it comes.
 
@@ -40,6 +42,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
             captured[rule] = _capture(rule, problem, c, start, None)
         return captured[rule]
 
+    @one_at_a_time
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population)
         start = begin(rule, population, c)
@@ -49,7 +52,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
         # The graph's own memory is overwritten by the next run.
         return end(rule, population, run.trained, problem.steps).clone()
 
-    fresh = Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device))
+    fresh = Population.zeros(n, device)
     ready(rule_for(problem, fresh), begin(rule_for(problem, fresh), fresh, c))
     return train
 

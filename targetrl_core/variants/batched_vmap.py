@@ -22,13 +22,14 @@ def unsupported(problem: Problem, _device: torch.device, _n: int) -> str | None:
 
 
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-    """Build the vectorised gradient; vmap itself has no cold start to speak of."""
+    """Put the constants on the device; vmap itself has no cold start to speak of."""
     problem.check_policies(n)
     c = problem.constants(device)
     x, target, k, sigma = (0 if value.ndim else None for value in (c.x, c.target, c.k, c.sigma))
-    gradients = vmap(grad(_loss_of(problem.objective), has_aux=True), in_dims=(0, x, target, k, sigma, 1, 0))
 
     def train(population: Population, history: History | None) -> Population:
+        # functional_call puts the parameters into its module for a while: each call has one of its own.
+        gradients = vmap(grad(_loss_of(problem.objective), has_aux=True), in_dims=(0, x, target, k, sigma, 1, 0))
         stacked = {
             "fc.weight": population.weight.reshape(-1, 1, 1).clone(),
             "fc.bias": population.bias.reshape(-1, 1).clone(),
@@ -51,7 +52,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
 
 def _loss_of(objective: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 — what vmap and grad take is untyped
-    model = Policy().to("meta")
+    model = Policy(torch.device("meta"))
     loss_of = LOSSES[objective]
 
     def loss(  # noqa: PLR0913 — vmap takes each on its own

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from targetrl_core.devices import why_not_compiled
 from targetrl_core.history import History
+from targetrl_core.modes import new_modes
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.variants.compiling import compiled
+from targetrl_core.variants.compiling import compiled, one_at_a_time
 from targetrl_core.variants.listing import LOSSES, Policy, PolicyConstants, Terms, baseline_of, collect, constants_of, noise_of_policy
 from targetrl_core.variants.variant import Train, Variant, not_portable, shared_by_optimizer, too_slow
 
@@ -42,6 +43,7 @@ def unsupported(problem: Problem, device: torch.device, n: int) -> str | None:
     )
 
 
+@one_at_a_time
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     """Compile both graphs and run them once."""
     problem.check_policies(n)
@@ -49,6 +51,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     samples = problem.samples if problem.objective == "reinforce" else 0
     program = _compiled_program(problem.objective, samples, problem.optimizer, first.betas, first.eps, device)
 
+    @one_at_a_time
     def train(population: Population, history: History | None) -> Population:
         columns: dict[str, list[Tensor]] = {}
         for policy in range(population.n):
@@ -64,16 +67,17 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
 
 @cache
+@new_modes()
 def _compiled_program(  # noqa: PLR0913 — what is compiled in
     objective: str, samples: int, optimizer_name: str, betas: tuple[float, float], eps: float, device: torch.device
 ) -> _Program:
     """The program, compiled and warm; kept for every problem that differs in nothing but numbers."""
-    model = Policy().to(device)
+    model = Policy(device)
     torch.nn.init.zeros_(model.fc.weight)
     torch.nn.init.zeros_(model.fc.bias)
-    x, lr = torch.ones(1, 1, device=device), torch.tensor(0.1, device=device)
-    target, k, sigma, baseline = (torch.tensor(value, device=device) for value in (0.8, 5.0, 0.05, 0.0))
-    terms = Terms(target, k, sigma, torch.ones(samples, 1, 1, device=device), baseline)
+    x, lr = torch.ones(1, 1, device=device, dtype=torch.float32), torch.tensor(0.1, device=device, dtype=torch.float32)
+    target, k, sigma, baseline = (torch.tensor(value, device=device, dtype=torch.float32) for value in (0.8, 5.0, 0.05, 0.0))
+    terms = Terms(target, k, sigma, torch.ones(samples, 1, 1, device=device, dtype=torch.float32), baseline)
     optimizer: torch.optim.Optimizer
     if optimizer_name == "sgd":
         optimizer = torch.optim.SGD(model.parameters(), lr=lr, fused=True)

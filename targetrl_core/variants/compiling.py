@@ -1,6 +1,8 @@
-"""How every compiled variant calls ``torch.compile``."""
+"""How every compiled variant calls ``torch.compile``, and what it holds while it runs."""
 
+import threading
 from collections.abc import Callable
+from functools import wraps
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
@@ -8,6 +10,23 @@ import torch
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LOCK = threading.RLock()
+
+
+def one_at_a_time(function: Callable[P, R]) -> Callable[P, R]:
+    """``function``, which at most one thread of the process is in, of all that are so decorated.
+
+    Dynamo compiles for one thread at a time, a captured graph has one memory, and a module that is compiled in cannot be another for
+    each call.
+    """
+
+    @wraps(function)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _LOCK:
+            return function(*args, **kwargs)
+
+    return alone
 
 
 def compiled(function: Callable[P, R], *, exact: bool = False, fullgraph: bool = True) -> Callable[P, R]:

@@ -28,11 +28,11 @@ def unsupported(problem: Problem, _device: torch.device, n: int) -> str | None:
 
 
 def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-    """There is nothing to prepare but the module, which each policy's start is copied into."""
+    """There is nothing to prepare: each call has a module of its own, which each policy's start is copied into."""
     problem.check_policies(n)
-    model = Policy().to(device)
 
     def train(population: Population, history: History | None) -> Population:
+        model = Policy(device)
         columns: dict[str, list[Tensor]] = {}
         for policy in range(population.n):
             for name, value in _train_one(problem, model, population, policy, history).items():
@@ -50,7 +50,7 @@ def _train_one(problem: Problem, model: Policy, population: Population, policy: 
         for name, parameter in parameters.items():
             parameter.copy_(getattr(population, name)[policy])
     optimizer = _optimizer(problem, c, population, policy, parameters)
-    x = torch.full((1, 1), c.x, device=population.device)
+    x = torch.full((1, 1), c.x, device=population.device, dtype=torch.float32)
     noise = noise_of_policy(problem, population, policy)
     baseline = baseline_of(problem, population, slice(policy, policy + 1)).squeeze(0)
     for step in range(problem.steps):
@@ -89,7 +89,7 @@ def _optimizer(
 
 
 def _terms(c: PolicyConstants, noise: Tensor, baseline: Tensor) -> Terms:
-    target, k, sigma = (torch.tensor(value, device=noise.device) for value in (c.target, c.k, c.sigma))
+    target, k, sigma = (torch.tensor(value, device=noise.device, dtype=torch.float32) for value in (c.target, c.k, c.sigma))
     return Terms(target, k, sigma, noise.reshape(-1, 1, 1), baseline)
 
 

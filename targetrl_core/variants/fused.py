@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from targetrl_core.errors import UsageError
-from targetrl_core.fused.kernel import STEP_LIMIT, Task, constants_of, draw_of, kernel_of
+from targetrl_core.fused.kernel import STEP_LIMIT, Task, constants_of, correction_of, draw_of, kernel_of
 from targetrl_core.fused.launch import launch, ready, why_not
 from targetrl_core.history import History
 from targetrl_core.population import Population, consecutive_seeds
 from targetrl_core.problem import Problem
-from targetrl_core.step import State, begin, correction_table, end, rule_for
+from targetrl_core.step import State, begin, end, rule_for
 from targetrl_core.variants.variant import Finished, Finishing, Seeded, Train, Variant
 
 
@@ -40,7 +40,7 @@ def prepare_finishing(problem: Problem, device: torch.device, n: int) -> Finishi
     run = _prepare(problem, device, n)
 
     def train(population: Population) -> Finished:
-        first, outputs = torch.empty(n, device=device), torch.empty(n, device=device)
+        first, outputs = torch.empty(n, device=device, dtype=torch.float32), torch.empty(n, device=device, dtype=torch.float32)
         return Finished(run(population.map(lambda tensor: tensor.to(device, copy=True)), None, first, outputs), first, outputs)
 
     return train
@@ -50,12 +50,12 @@ def _prepare(problem: Problem, device: torch.device, n: int) -> _Recording:
     problem.check_policies(n)
     c, constants = problem.constants(device), constants_of(problem, device)
     per_policy = problem.policies is not None
-    blank = Population.fresh(torch.zeros(1, device=device), torch.zeros(1, device=device))
+    blank = Population.zeros(1, device)
     ready(kernel_of(rule_for(problem, blank, compiled=True), per_policy=per_policy), device)
-    fresh = correction_table(problem, 0, device)  # to look it up would be a tenth of a call of few policies
+    fresh = correction_of(problem, 0, device)  # to look it up would be a tenth of a call of few policies
 
     def train(population: Population, history: History | None, first: Tensor | None = None, last: Tensor | None = None) -> Population:
-        _check(problem, c.target.device, population, history)
+        problem.check_policies(population.n)
         rule = rule_for(problem, population, compiled=True)
         state = _contiguous(begin(rule, population, c))
         task = Task(
@@ -63,7 +63,7 @@ def _prepare(problem: Problem, device: torch.device, n: int) -> _Recording:
             steps=problem.steps,
             state=state,
             constants=constants,
-            correction=fresh if population.age == 0 else correction_table(problem, population.age, device),
+            correction=fresh if population.age == 0 else correction_of(problem, population.age, device),
             draw=draw_of(problem, population.age),
             history=history,
             first=first,
@@ -80,12 +80,12 @@ def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
     problem.check_policies(n)
     _check_steps(problem)
     constants = constants_of(problem, device)
-    population = Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device))
+    population = Population.zeros(n, device)
     rule = rule_for(problem, population, compiled=True)
     kernel = kernel_of(rule, per_policy=problem.policies is not None)
     state = begin(rule, population, problem.constants(device))
-    first, outputs = torch.empty(n, device=device), torch.empty(n, device=device)
-    correction = correction_table(problem, 0, device)
+    first, outputs = torch.empty(n, device=device, dtype=torch.float32), torch.empty(n, device=device, dtype=torch.float32)
+    correction = correction_of(problem, 0, device)
     trained = end(rule, population, state, problem.steps)
     ready(kernel, device)
 
@@ -110,17 +110,6 @@ def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
 def _check_steps(problem: Problem) -> None:
     if problem.steps > STEP_LIMIT:
         raise UsageError(f"steps is {problem.steps}; it must be at most {STEP_LIMIT} where first steps are counted, which is in float32")
-
-
-def _check(problem: Problem, device: torch.device, population: Population, history: History | None) -> None:
-    """Raise ValueError where the kernel would read or write past what it is given: it knows addresses alone."""
-    problem.check_policies(population.n)
-    if population.device != device:
-        raise ValueError(f"the population is on {population.device}; the kernel was prepared for {device}")
-    for tensor in () if history is None else (history.logits, history.outputs):
-        shape = (problem.steps, population.n)
-        if tensor.shape != shape or not tensor.is_contiguous() or tensor.device != population.device:
-            raise ValueError(f"the history is {list(tensor.shape)} on {tensor.device}; it must be {list(shape)}, contiguous, on {device}")
 
 
 def _contiguous(state: State) -> State:

@@ -21,10 +21,10 @@ TINY_OUTPUT = 1e-30
 class Policy(nn.Module):
     """σ(w·x + b); [1, 1] → logit and output, [1, 1] each."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         super().__init__()
         # Starts are set from a population: the layer's own draw would only disturb the caller's random numbers.
-        self.fc = nn.utils.skip_init(nn.Linear, 1, 1)
+        self.fc = nn.utils.skip_init(nn.Linear, 1, 1, dtype=torch.float32, device=device)
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,7 +139,7 @@ def baseline_of(problem: Problem, population: Population, policies: slice = slic
 def adam_state(population: Population, parameter: str, policies: slice, shape: torch.Size) -> dict[str, Tensor]:
     """What ``torch.optim.Adam`` holds of a parameter (``weight`` or ``bias``) that some policies have trained before."""
     m, v = (getattr(population, f"{moment}_{parameter}")[policies].reshape(shape).clone() for moment in ("m", "v"))
-    return {"step": torch.tensor(float(population.age)), "exp_avg": m, "exp_avg_sq": v}
+    return {"step": torch.tensor(float(population.age), dtype=torch.float32, device="cpu"), "exp_avg": m, "exp_avg_sq": v}
 
 
 def collect(population: Population, columns: dict[str, Tensor], steps: int) -> Population:

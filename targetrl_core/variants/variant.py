@@ -13,7 +13,7 @@ from targetrl_core.problem import Problem
 Train = Callable[[Population, History | None], Population]
 """All steps of the problem: a population on the device in, the trained one out.
 
-It may consume what it is given. It fills the history, where there is one.
+It may consume what it is given. It fills the history, where there is one. Several threads may call it at a time.
 """
 
 
@@ -44,7 +44,7 @@ class Variant(NamedTuple):
     Attributes:
         name: row label, test id and JSON key.
         unsupported: why the variant cannot train n policies of a problem on a device, or None where it can.
-        prepare: everything that happens once: compile, capture, warm up. Returns what trains.
+        prepare: everything that happens once: compile, capture, warm up. Returns what trains. Both are called within ``new_modes``.
         prepare_seeded: likewise, for a variant that makes the start of a population itself.
         prepare_finishing: likewise, for one that tells first steps without a history.
     """

@@ -39,7 +39,7 @@ def prepared(advance: Advance, problem: Problem, device: torch.device, n: int, *
         trained = advance(rule, state, c, rows, None if history is None else _recorder(history))
         return end(rule, population, xla_device.exported(trained), problem.steps)
 
-    train(Population.fresh(torch.zeros(n, device=device), torch.zeros(n, device=device)), None)
+    train(Population.zeros(n, device), None)
     return train
 
 
