@@ -21,7 +21,7 @@ from bench.report import folder
 from bench.report.cells import scaled
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, withdraw
-from bench.timing.pools import Pools
+from bench.timing.once import Once
 from bench.timing.time_limit import SECONDS as LIMIT_SECONDS
 from bench.timing.time_limit import time_limit
 from targetrl_core import UsageError, available_devices
@@ -143,11 +143,11 @@ def _device(item: pytest.Item) -> torch.device:
 
 
 @pytest.fixture
-def gate(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, device: torch.device, pools: Pools) -> Gate:
+def gate(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, device: torch.device, once: Once) -> Gate:
     """What a row is timed through."""
     session = request.config.stash[SESSION]
     limit = partial(time_limit, request.config.getoption("--row-timeout"), _given_up(request.node))
-    return Gate(benchmark, device, pools, session.clock, QUICK_SECONDS if session.quick else SECONDS, limit)
+    return Gate(benchmark, device, once, session.clock, QUICK_SECONDS if session.quick else SECONDS, limit)
 
 
 def _given_up(item: pytest.Item) -> Callable[[str], None]:
@@ -172,9 +172,9 @@ def why_no_ranks(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def pools() -> Pools:
-    """Certified pools, shared by the rows of a session."""
-    return Pools()
+def once() -> Once:
+    """What is found out once, for all rows of a session."""
+    return Once()
 
 
 @pytest.fixture(scope="session")

@@ -223,6 +223,8 @@ def passes(expectation: Expectation, trained: Population) -> bool:
 
 def _malformed(expectation: Expectation, trained: Population) -> tuple[str, ...]:
     """Why a result is no population that can be compared."""
+    if type(trained) is not Population or vars(trained).keys() != Population.__dataclass_fields__.keys():
+        return (f"the result is of type {type(trained).__name__}; it must be a Population itself, with nothing of its own",)
     tensors = trained.tensors()
     if not expectation.bounds.keys() <= tensors.keys():
         return (f"the trained population has no {', '.join(expectation.bounds.keys() - tensors.keys())}",)

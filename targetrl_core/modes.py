@@ -13,9 +13,10 @@ import torch
 from targetrl_core.names import DEVICES
 
 
-class _ProcessMode(NamedTuple):
-    """A mode that all threads share: how it is read and written, and what a new process has."""
+class ProcessMode(NamedTuple):
+    """A mode that all threads share: its name, how it is read and written, and what a new process has."""
 
+    name: str
     read: Callable[[], Any]
     write: Callable[[Any], None]
     new: Any
@@ -27,14 +28,14 @@ def _read_products() -> tuple[str | None, ...]:
         older: str | None = torch.get_float32_matmul_precision()
     except RuntimeError:  # the newer settings have been used, and disagree
         older = None
-    libraries = (torch.backends.mkldnn.matmul, torch.backends.cuda.matmul)
+    libraries = (torch.backends.mkldnn.matmul, torch.backends.cuda.matmul)  # type: ignore[attr-defined] # mkldnn's is made at import
     return older, *("ieee" if library.fp32_precision == "none" else library.fp32_precision for library in libraries)
 
 
 def _write_products(value: tuple[str | None, ...]) -> None:
     older, mkldnn, cuda = value
     torch.set_float32_matmul_precision(older or "highest")
-    torch.backends.mkldnn.matmul.fp32_precision = mkldnn
+    torch.backends.mkldnn.matmul.fp32_precision = mkldnn  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.fp32_precision = cuda
 
 
@@ -42,15 +43,17 @@ def _write_anomaly(value: tuple[bool, bool]) -> None:
     torch.autograd.set_detect_anomaly(*value)  # a context manager that takes effect when it is made
 
 
-_PROCESS_MODES = (
-    _ProcessMode(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    _ProcessMode(_read_products, _write_products, ("highest", "ieee", "ieee")),
-    _ProcessMode(
+PROCESS_MODES: tuple[ProcessMode, ...] = (
+    ProcessMode("the default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    ProcessMode("the precision of products", _read_products, _write_products, ("highest", "ieee", "ieee")),
+    ProcessMode(
+        "deterministic mode",
         lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
         lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
         (False, False),
     ),
-    _ProcessMode(
+    ProcessMode(
+        "anomaly mode",
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
         _write_anomaly,
         (False, True),
@@ -63,12 +66,12 @@ class _Shared:
 
     def __init__(self) -> None:
         self.lock, self.runs = threading.Lock(), 0
-        self.replaced: list[tuple[_ProcessMode, Any]] = []
+        self.replaced: list[tuple[ProcessMode, Any]] = []
 
     def enter(self) -> None:
         with self.lock:
             if self.runs == 0:
-                values = [(mode, mode.read()) for mode in _PROCESS_MODES]
+                values = [(mode, mode.read()) for mode in PROCESS_MODES]
                 self.replaced = [(mode, value) for mode, value in values if value != mode.new]
                 for mode, _ in self.replaced:
                     mode.write(mode.new)

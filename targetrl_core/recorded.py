@@ -1,8 +1,9 @@
 """Whether what a run recorded, step by step, is what the problem calls for: logits, outputs, and first steps at target."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from targetrl_core.convergence import ROUNDING, Expectation, numbered
 from targetrl_core.history import History
@@ -17,7 +18,11 @@ def check_history(expectation: Expectation, history: History) -> tuple[str, ...]
     for name, values in (("logits", history.logits), ("outputs", history.outputs)):
         if not bool(values.isfinite().all()):
             return (f"the history has {name} that were never recorded",)
-    first = first_steps(expectation.problem, history)
+    return check_first_steps(expectation, first_steps(expectation.problem, history))
+
+
+def check_first_steps(expectation: Expectation, first: Tensor) -> tuple[str, ...]:
+    """Why first steps at target, [N] on the CPU, are not the oracle's."""
     ref = expectation.reference
     wrong = (first != ref.first_step) & ~(ref.first_unsure | ref.kinked)
     if not bool(wrong.any()):
@@ -26,6 +31,13 @@ def check_history(expectation: Expectation, history: History) -> tuple[str, ...]
     found, right = int(first[policy]), int(ref.first_step[policy])
     first_wrong = f"the first is policy {numbered(expectation, policy)}: {found} where {right} is right"
     return (f"{int(wrong.sum())} policies reach the target at another step, {first_wrong}",)
+
+
+def check_outputs(expectation: Expectation, outputs: Tensor) -> tuple[str, ...]:
+    """Why outputs after the last update, [N] float32 on the CPU, are not the oracle's; policies at a kink aside."""
+    ref = expectation.reference
+    last = Row(ref.logit, ref.logit_reach, ref.kinked)
+    return tuple(_wrong_values("outputs", outputs, *_output_bounds(last), last.kinked))
 
 
 def check_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
@@ -43,17 +55,25 @@ def check_rows(problem: Problem, start: Population, history: History) -> tuple[s
     return ()
 
 
-def _wrong_row(row: Row, found: History) -> Iterable[str]:
+def _wrong_row(row: Row, history: History) -> Iterator[str]:
     """A reason for logits, and one for outputs, [N] each, that are not those of a row of the oracle's."""
+    yield from _wrong_values("recorded logits", history.logits, *_logit_bounds(row), row.kinked)
+    yield from _wrong_values("recorded outputs", history.outputs, *_output_bounds(row), row.kinked)
+
+
+def _logit_bounds(row: Row) -> tuple[Tensor, Tensor]:
     reach = FACTOR * row.logit_reach
-    low, high = row.logit - reach, row.logit + reach
-    bounds = (
-        ("logits", found.logits.double(), low, high),
-        ("outputs", found.outputs.double(), torch.sigmoid(low) - ROUNDING, torch.sigmoid(high) + ROUNDING),
-    )
-    for name, values, least, most in bounds:
-        wrong = ~row.kinked & ~((values >= least) & (values <= most))  # NaN is wrong
-        if bool(wrong.any()):
-            policy = int(wrong.nonzero()[0])
-            where = f"the first is {values[policy]:.9g} where {least[policy]:.9g} to {most[policy]:.9g} is right"
-            yield f"{int(wrong.sum())} recorded {name} are out of bounds, {where}"
+    return row.logit - reach, row.logit + reach
+
+
+def _output_bounds(row: Row) -> tuple[Tensor, Tensor]:
+    low, high = _logit_bounds(row)
+    return torch.sigmoid(low) - ROUNDING, torch.sigmoid(high) + ROUNDING
+
+
+def _wrong_values(name: str, values: Tensor, least: Tensor, most: Tensor, kinked: Tensor) -> Iterator[str]:
+    wrong = ~kinked & ~((values.double() >= least) & (values.double() <= most))  # NaN is wrong
+    if bool(wrong.any()):
+        policy = int(wrong.nonzero()[0])
+        where = f"the first is {values[policy]:.9g} where {least[policy]:.9g} to {most[policy]:.9g} is right"
+        yield f"{int(wrong.sum())} {name} are out of bounds, {where}"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from targetrl_core import VARIANTS, Population, Problem, Variant, verify
+from targetrl_core.certification import certify
 from targetrl_core.convergence import Expectation
-from targetrl_core.verification import certify
 from tests.cheats import CHEATS
 
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from targetrl_core import Population, Problem, Variant, train, verification
+from targetrl_core import Population, Problem, Variant, certification, examination, train
+from targetrl_core.certification import certify, same_bits
 from targetrl_core.convergence import (
     allowed_ambiguous,
     check,
@@ -20,7 +21,7 @@ from targetrl_core.outcomes import Outcomes, count_outcomes, first_steps
 from targetrl_core.recorded import check_history, check_rows
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
-from targetrl_core.verification import certify, same_bits, verify
+from targetrl_core.verification import verify
 from tests.cheats import CHEATS
 
 CPU = torch.device("cpu")
@@ -228,7 +229,7 @@ def test_where_most_policies_are_ambiguous_nothing_is_certified() -> None:
 @pytest.mark.parametrize("arithmetic", ["native", "portable"])
 def test_more_policies_than_can_be_checked_are_sampled(arithmetic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the limit a sample is checked, the hardest among it; honest variants pass, a cheat is named by its index in the whole."""
-    monkeypatch.setattr(verification, "CHECK_LIMIT", 1000)
+    monkeypatch.setattr(certification, "CHECK_LIMIT", 1000)
     problem, population = Problem(arithmetic=arithmetic), Population.initialise(5000)  # type: ignore[arg-type]
     expectation = certify(problem, population)
     assert expectation.policies is not None
@@ -248,7 +249,7 @@ HUGE = 40_000
 @pytest.mark.parametrize(("arithmetic", "own_lr"), [("native", False), ("portable", True)])
 def test_of_very_many_policies_a_part_is_recorded(arithmetic: str, own_lr: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
     """Above the limit no history of all policies is asked for: a part is, of a run prepared for it, and a wrong step there is found."""
-    monkeypatch.setattr(verification, "CHECK_LIMIT", 1000)
+    monkeypatch.setattr(certification, "CHECK_LIMIT", 1000)
     asked: list[tuple[int, bool]] = []
 
     def watched(take_step: Train, n: int) -> Train:
@@ -273,8 +274,8 @@ def test_of_very_many_policies_a_part_is_recorded(arithmetic: str, own_lr: bool,
 
 def test_a_history_that_memory_does_not_hold_is_no_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where little memory is free fewer policies are recorded, some of them always, and the examination stands."""
-    monkeypatch.setattr(verification, "free_memory", lambda _device: 4 * History.bytes(50, 3000))
-    assert verification.recordable(50, 2000, CPU) == 2000
-    assert verification.recordable(50, 5000, CPU) == 3000
-    assert verification.recordable(10**9, 5000, CPU) == verification.RECORDED_LEAST
+    monkeypatch.setattr(examination, "free_memory", lambda _device: 4 * History.bytes(50, 3000))
+    assert examination.recordable(50, 2000, CPU) == 2000
+    assert examination.recordable(50, 5000, CPU) == 3000
+    assert examination.recordable(10**9, 5000, CPU) == examination.RECORDED_LEAST
     assert verify(Problem(), Population.initialise(5000), variant="batched").identical

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem, UsageError, train
+from targetrl_core.certification import same_bits
 from targetrl_core.fused import compiler, cpu
 from targetrl_core.fused.gpu_source import gpu_source
 from targetrl_core.fused.kernel import Kernel, kernel_of
@@ -19,7 +20,6 @@ from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
 from targetrl_core.outcomes import first_steps, thresholds
 from targetrl_core.step import rule_for
 from targetrl_core.variants.fused import FUSED, prepare, prepare_seeded
-from targetrl_core.verification import same_bits
 from tests.metal import metal_train
 
 CPU = torch.device("cpu")

@@ -17,11 +17,11 @@ from bench.peers.requirements import missing, missing_jax, versions
 from bench.report import folder
 from bench.report.unrolling import name_of
 from targetrl_core import Population, Problem, Variant, train, verify
+from targetrl_core.certification import same_bits
 from targetrl_core.history import History
 from targetrl_core.names import OPTIMIZERS
 from targetrl_core.step import begin, rule_for
 from targetrl_core.training import prepared
-from targetrl_core.verification import same_bits
 from tests.some_evidence import evidence, row
 
 ROOT = Path(__file__).parent.parent

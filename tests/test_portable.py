@@ -12,10 +12,11 @@ from torch.utils._pytree import tree_leaves
 
 from targetrl_core import Population, Problem, train
 from targetrl_core.arithmetic import arithmetic
+from targetrl_core.certification import same_bits
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
 from targetrl_core.step import begin, end, rule_for, step, ticks
 from targetrl_core.variants import batched_compiled
-from targetrl_core.verification import same_bits, verify
+from targetrl_core.verification import verify
 
 
 @pytest.fixture

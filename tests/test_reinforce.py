@@ -9,12 +9,12 @@ import torch
 
 from targetrl_core import Population, Problem, UsageError, Variant, train, verify
 from targetrl_core import noise as noises
+from targetrl_core.certification import same_bits
 from targetrl_core.cli import main
 from targetrl_core.population import consecutive_seeds
 from targetrl_core.step import begin, reinforce_gradient, rule_for, ticks
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
-from targetrl_core.verification import same_bits
 from tests.independent import reinforce
 
 CPU = torch.device("cpu")

@@ -26,8 +26,8 @@ from bench.scaling import row as scaling_row
 from bench.scaling.job import Round
 from bench.scaling.messages import Answer, Task
 from bench.scaling.ratio import Scaling
-from bench.timing.gate import NotIdenticalError
-from bench.timing.pools import Pools
+from bench.timing.identical import NotIdenticalError
+from bench.timing.once import Once
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.devices import cores
 from targetrl_core.variants import find_variant
@@ -208,7 +208,7 @@ def test_wrong_usage_is_one_line(
 class Stub:
     """What a row of ranks asks of its gate, without pytest."""
 
-    device, seconds, pools = torch.device("cpu"), 0.01, Pools()
+    device, seconds, once = torch.device("cpu"), 0.01, Once()
     benchmark = SimpleNamespace(pedantic=lambda run, rounds: run())  # noqa: ARG005 — pytest-benchmark's own names
 
     @contextmanager

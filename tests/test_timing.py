@@ -1,10 +1,11 @@
-"""The harness itself: the clock's self-test, pools, cold starts, a step at a time, memory."""
+"""The harness itself: the clock's self-test, rounds, cold starts, a step at a time, memory."""
 
 import itertools
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -18,14 +19,18 @@ from bench.timing import child, fresh, selftest
 from bench.timing.construction import check_initialised
 from bench.timing.environment import Watch
 from bench.timing.fresh import Caches
-from bench.timing.gate import Gate, NotIdenticalError
+from bench.timing.gate import Gate
+from bench.timing.identical import NotIdenticalError
 from bench.timing.memory import LEAST_SAMPLED, TRIM, row_growth
-from bench.timing.pools import Pools
+from bench.timing.once import Once
+from bench.timing.rounds import KNOWN, Rounds
 from bench.timing.selftest import clock_test
 from bench.timing.stepwise import stepwise
-from targetrl_core import VARIANTS, Population, Problem, population, verification, verify
+from targetrl_core import VARIANTS, Population, Problem, certification, population, verify
+from targetrl_core.certification import certify
 from targetrl_core.convergence import check
 from targetrl_core.history import History
+from targetrl_core.names import Arithmetic, Objective
 from targetrl_core.variants import Train, find_variant
 from targetrl_core.variants.batched import BATCHED
 from tests.cheats import CHEATS
@@ -91,7 +96,7 @@ def test_the_clock_that_times_is_the_one_that_is_tested(monkeypatch: pytest.Monk
     ours = session.Session(("cpu",), None, None, quick=False)
     benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False, _timer=time.monotonic)
     with pytest.raises(pytest.fail.Exception, match="withheld: the clock failed its test: it stands still"):
-        Gate(benchmark, CPU, Pools(), ours.clock, seconds=0.1).train("steady state", BATCHED, Problem(), 10)
+        Gate(benchmark, CPU, Once(), ours.clock, seconds=0.1).train("steady state", BATCHED, Problem(), 10)
     ours.clock(CPU, time.perf_counter)
     ours.clock(CPU, time.perf_counter)
     assert tested == [time.monotonic, time.perf_counter]
@@ -109,36 +114,44 @@ def test_the_environment_is_looked_at() -> None:
     assert found.gpu_processes is None
 
 
-def test_draws_are_slices_of_the_certified_pool() -> None:
-    """A slice drawn from a pool begins as its own policies do and passes only with its own expectation."""
-    pool = Pools().of(Problem(), 50)
-    drawn = pool.draw()
-    assert torch.equal(drawn.population.weight, Population.initialise(50, start=drawn.start).weight)
-    trained = BATCHED.prepare(Problem(), CPU, 50)(drawn.population.clone(), None)
-    assert check(drawn.expectation, trained).identical
-    assert not check(pool.expectation.slice((drawn.start + 1) % 4096, (drawn.start + 1) % 4096 + 50), trained).identical
+@pytest.mark.parametrize("n", [50, 5000])
+@pytest.mark.parametrize(("objective", "arithmetic"), [("detached", "native"), ("detached", "portable"), ("reinforce", "native")])
+def test_the_known_policies_of_a_round_are_checked_where_they_stand(n: int, objective: Objective, arithmetic: Arithmetic) -> None:
+    """An honest result of a round passes, whichever policies are known; with one of those a little off it does not."""
+    problem = Problem(objective=objective, arithmetic=arithmetic, steps=10)
+    begun = Rounds.of(problem, n, 3).draw()
+    assert begun.population.n == n
+    assert len(begun.expectation.outcome) == min(n, KNOWN)
+    trained = BATCHED.prepare(problem, CPU, n)(begun.population.clone(), None)
+    assert check(begun.expectation, trained).identical
+    place = 7 if begun.expectation.policies is None else int(begun.expectation.policies[7])
+    trained.weight[place] += 0.01
+    assert not check(begun.expectation, trained).identical
 
 
-@pytest.mark.parametrize("arithmetic", ["native", "portable"])
-def test_slices_of_a_sampled_pool_are_checked_where_they_were_sampled(arithmetic: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a pool too large to certify whole, a slice is checked at its own sampled policies, and a wrong one is found there."""
-    monkeypatch.setattr(verification, "CHECK_LIMIT", 2000)
-    problem = Problem(arithmetic=arithmetic)  # type: ignore[arg-type]
-    pool = Pools().of(problem, 5000)
-    drawn = pool.draw()
-    assert drawn.expectation.policies is not None
-    trained = BATCHED.prepare(problem, CPU, 5000)(drawn.population.clone(), None)
-    assert check(drawn.expectation, trained).identical
-    trained.weight[int(drawn.expectation.policies[7])] += 0.1
-    assert not check(drawn.expectation, trained).identical
+def test_no_policy_is_trained_in_two_rounds() -> None:
+    """As many rounds as were asked for have no policy in common: what was trained before is of no use."""
+    rounds = Rounds.of(Problem(), 3000, 5)
+    begun = torch.cat([rounds.draw().population.weight for _ in range(5)])
+    assert len(begun.unique()) > 0.99 * len(begun)  # of 15,000 numbers of 24 bits some are equal by chance
+
+
+def test_seeds_are_told_where_noise_is_drawn_from_them_alone() -> None:
+    """A variant that needs no seeds does not learn from them which policies it is about to train; under `reinforce` they are drawn anew."""
+    for _ in range(2):
+        assert Rounds.of(Problem(steps=2), 2000, 1).draw().population.seeds == range(2000)
+    first, second = (Rounds.of(Problem(objective="reinforce", steps=2), 2000, 1).draw().population.seeds for _ in range(2))
+    assert isinstance(first, torch.Tensor)
+    assert isinstance(second, torch.Tensor)
+    assert not torch.isin(first, second).any()
 
 
 def test_steps_to_target_are_those_of_a_recorded_run() -> None:
     """Under `pathwise` 95 % of the policies are at target after some 50 steps; under `detached` the question is not asked."""
-    steps = Pools().steps_to_target(Problem(objective="pathwise"))
+    steps = Once().steps_to_target(Problem(objective="pathwise"))
     assert steps is not None
     assert 30 <= steps <= 70
-    assert Pools().steps_to_target(Problem()) is None
+    assert Once().steps_to_target(Problem()) is None
 
 
 @pytest.mark.parametrize("name", ["compiled", "batched-vmap", "batched", "batched-compiled"])
@@ -230,7 +243,7 @@ def test_memory_of_a_row_is_told_where_it_tells_something() -> None:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[fresh.Process]:
     """A fresh process that trains 100 policies."""
-    process = fresh.Process.start(CPU, BATCHED, Problem(), Pools().of(Problem(), 100), Caches(tmp_path).of("batched", None))
+    process = fresh.Process.start(CPU, BATCHED, Rounds.of(Problem(), 100, 2), Caches(tmp_path).of("batched", None))
     yield process
     process.end()
 
@@ -246,16 +259,17 @@ def test_a_fresh_process_tells_its_phases(start: fresh.Process) -> None:
 
 def test_a_fresh_process_that_trains_wrongly_is_rejected(start: fresh.Process) -> None:
     """What a fresh process trained is checked by its parent: another problem's result is no row."""
-    wrong = Pools().of(Problem(lr=0.1001), 100)
+    expectation = certify(Problem(lr=0.1001), start.begun[0].population)
+    wrong = [replace(begun, expectation=expectation) for begun in start.begun]
     with pytest.raises(NotIdenticalError, match="out of bounds"):
-        fresh.Process(start.process, start.scratch, wrong, start.first).finish()
+        replace(start, begun=wrong).finish()
 
 
 def test_a_fresh_process_that_fails_says_why(tmp_path: Path) -> None:
     """A process that ends early is a reason with its last words."""
     cheat = CHEATS[0]  # a variant that the process does not know
     with pytest.raises(fresh.ProcessFailedError, match=r"ended with exit code 1: .*variant is 'cheat-skipped-step'"):
-        fresh.Process.start(CPU, cheat, Problem(), Pools().of(Problem(), 10), tmp_path)
+        fresh.Process.start(CPU, cheat, Rounds.of(Problem(), 10, 1), tmp_path)
 
 
 def test_caches_are_empty_or_filled(tmp_path: Path) -> None:
@@ -277,7 +291,7 @@ def test_a_failed_clock_withholds_every_row_of_its_device() -> None:
     """No row of a device whose clock failed its test has a number, and each says why."""
     failed = msgspec.structs.replace(CLOCK, failures=["it stands still"])
     benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False)
-    gate = Gate(benchmark, CPU, Pools(), lambda _device, _timer: failed, seconds=0.1)
+    gate = Gate(benchmark, CPU, Once(), lambda _device, _timer: failed, seconds=0.1)
     with pytest.raises(pytest.fail.Exception, match="withheld: the clock failed its test: it stands still"):
         gate.train("steady state", BATCHED, Problem(), 10)
     assert benchmark.has_error
@@ -287,7 +301,7 @@ def test_a_failed_clock_withholds_every_row_of_its_device() -> None:
 def test_a_row_that_cannot_fit_is_not_measured() -> None:
     """A population for which memory is known to lack is not begun with: the row says how much it needs and how much there is."""
     benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False)
-    gate = Gate(benchmark, CPU, Pools(), lambda _device, _timer: CLOCK, seconds=0.1)
+    gate = Gate(benchmark, CPU, Once(), lambda _device, _timer: CLOCK, seconds=0.1)
     with pytest.raises(
         pytest.skip.Exception, match=r"not measured: 10,000,000,000,000 policies need about .* GiB of the host, and .* free"
     ):
@@ -296,11 +310,11 @@ def test_a_row_that_cannot_fit_is_not_measured() -> None:
 
 def test_a_row_of_very_many_policies_records_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row above the limit passes the gate, and no history is larger than the limit."""
-    monkeypatch.setattr(verification, "CHECK_LIMIT", 500)
+    monkeypatch.setattr(certification, "CHECK_LIMIT", 500)
     watched = mock.Mock(wraps=History.empty)
     monkeypatch.setattr(History, "empty", watched)
     benchmark = mock.Mock(enabled=True, extra_info={}, stats=None, has_error=False, _timer=time.perf_counter)
     benchmark.pedantic = lambda run, setup, teardown, rounds: [teardown(*args) for args in [setup()[0]] if run(*args) is None and rounds]
-    Gate(benchmark, CPU, Pools(), lambda _device, _timer: CLOCK, seconds=0.01).train("steady state", BATCHED, Problem(), 20_000)
+    Gate(benchmark, CPU, Once(), lambda _device, _timer: CLOCK, seconds=0.01).train("steady state", BATCHED, Problem(), 20_000)
     assert benchmark.extra_info["identity"] == "bounded"
     assert [call.args[1] for call in watched.call_args_list] == [500]

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from targetrl_core import VARIANTS, Population, Problem, UsageError, train, verify
+from targetrl_core.certification import certify, same_bits
 from targetrl_core.convergence import Expectation
 from targetrl_core.history import History
 from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
 from targetrl_core.step import State
 from targetrl_core.variants import batched_graphed
-from targetrl_core.verification import certify, same_bits
 
 CPU = torch.device("cpu")
 ONE_BY_ONE = ("eager", "compiled")

@@ -1,19 +1,22 @@
 """A row of ranks that train together: their sum has to be that of one process, whose policies are examined as in any row."""
 
 import math
+import random
 
 import torch
 
 from bench.scaling.job import Job, started
 from bench.scaling.messages import Task
-from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of, raise_unless_empty
-from targetrl_core import Problem, Variant, stream
+from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of
+from bench.timing.identical import raise_unless_empty
+from targetrl_core import Population, Problem, Variant, stream
+from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
 from targetrl_core.devices import cores
 from targetrl_core.training import choose, prepared
 
 EXAMINED = 10_000
-"""Policies of a pool that tell whether the variant converges identically; of all the checksum tells whether ranks do as one process."""
+"""Policies that tell whether the variant converges identically; of all the checksum tells whether ranks do as one process."""
 
 
 def time_ranks(gate: Gate, problem: Problem, n: int, ranks: int, why_not: str | None) -> None:
@@ -44,13 +47,14 @@ def _why_too_many(device: torch.device, ranks: int) -> str | None:
 
 def _examined(gate: Gate, problem: Problem, variant: Variant) -> Identity:
     """The check of policies that are trained as ranks train them: by a kernel that makes their start too, where the variant has one."""
-    policies = gate.pools.of(problem, EXAMINED).draw()
+    seed = random.SystemRandom().randrange(2**62)
+    start = Population.initialise(EXAMINED, seed)
     if variant.prepare_seeded is not None:
-        trained = variant.prepare_seeded(problem, gate.device, EXAMINED)(policies.start).population
+        trained = variant.prepare_seeded(problem, gate.device, EXAMINED)(seed).population
     else:
-        trained = prepared(variant, problem, gate.device, EXAMINED)(policies.population.clone().to(gate.device), None)
-    identity = check(policies.expectation, trained)
-    raise_unless_empty(identity.reasons)
+        trained = prepared(variant, problem, gate.device, EXAMINED)(start.clone().to(gate.device), None)
+    identity = check(certify(problem, start), trained)
+    raise_unless_empty((*identity.reasons, *gate.once.variant_faults(problem, variant, gate.device)))
     return identity
 
 

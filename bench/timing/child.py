@@ -4,12 +4,17 @@ torch is imported where its time is measured, so nothing here imports it first.
 """
 
 import json
+import random
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 MOST_CALLS, CALL_SECONDS = 20, 0.2
 """How often, and about how long, a trained population is made again once everything is warm."""
+
+STARTS, RESULTS = "starts.pt", "trained.pt"
+"""In the folder of a process: where the population of each call begins, and what it became; attributes by name."""
 
 
 def main() -> int:
@@ -25,36 +30,38 @@ def main() -> int:
 
     import_seconds = time.perf_counter() - begun
     from bench.timing.memory import peak_growth
+    from bench.timing.result import Result
 
     device = torch.device(task["device"])
     problem, n = Problem(**task["problem"]), task["policies"]
-    starts = Population.initialise(n + MOST_CALLS + 2, seed=0, start=task["start"])
+    folder = Path(task["folder"])
+    starts = [Population(**state) for state in torch.load(folder / STARTS, map_location="cpu", mmap=True, weights_only=False)]
     clock = devices.synchronized_clock
 
     begun = clock()
     train = variants.find_variant(task["variant"]).prepare(problem, device, n)
     prepare_seconds = clock() - begun
 
-    trained: list[Population] = []
+    results: list[Result] = []
 
     def call() -> float:
-        first = len(trained)
-        population = starts.slice(first, first + n).clone().to(device)
+        population, place = starts[len(results)].clone().to(device), random.SystemRandom().randrange(n)
         begun = clock()
-        result = train(population, None)
+        result = Result.read(train(population, None), place)
         seconds = clock() - begun
-        trained.append(result.to("cpu"))
+        results.append(result)
         return seconds
 
     first_call_seconds = call()
     print("trained", flush=True)  # where the parent's clock stops
     second_call_seconds = call()
     steady_seconds = [call() for _ in range(2)]
-    while len(trained) < MOST_CALLS and sum(steady_seconds) < CALL_SECONDS:
+    while len(results) < MOST_CALLS and sum(steady_seconds) < CALL_SECONDS:
         steady_seconds.append(call())
-    population = starts.slice(0, n).clone().to(device)
+    population = starts[-1].clone().to(device)
     peak = peak_growth(lambda: train(population, None), device)
-    torch.save([(list(result.tensors().values()), result.age) for result in trained], task["results"])
+    faults = [fault for result in results for fault in result.faults()]
+    torch.save([{} if faults else vars(result.trained.to("cpu")) for result in results], folder / RESULTS)
     phases = {
         "import_seconds": import_seconds,
         "prepare_seconds": prepare_seconds,
@@ -63,7 +70,7 @@ def main() -> int:
         "steady_seconds": steady_seconds,
         "peak_memory_bytes": peak,
     }
-    print(json.dumps(phases))
+    print(json.dumps({"phases": phases, "faults": faults}))
     return 0
 
 

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from bench.evidence.schema import Cell
-from bench.timing.gate import Gate, NotIdenticalError
+from bench.timing.gate import Gate
+from bench.timing.identical import NotIdenticalError
 from targetrl_core import Population
-from targetrl_core.verification import same_bits
+from targetrl_core.certification import same_bits
 
 Direction = Literal["to device", "to host"]
 ROUNDS, SAMPLED = 7, 20

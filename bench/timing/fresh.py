@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,13 @@ import msgspec
 import torch
 
 from bench.evidence.schema import Phases
-from bench.timing.child import MOST_CALLS
-from bench.timing.gate import Gate, cell_of, facts_of, raise_unless_empty
-from bench.timing.pools import Pool
+from bench.timing.child import MOST_CALLS, RESULTS, STARTS
+from bench.timing.gate import Gate, cell_of, facts_of
+from bench.timing.identical import raise_unless_empty
+from bench.timing.rounds import Round, Rounds
 from targetrl_core import Population, Problem, Variant
+from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
-from targetrl_core.population import STATE_NAMES
 
 ROOT = Path(__file__).parent.parent.parent
 TIMEOUT_SECONDS = 300
@@ -30,6 +32,13 @@ Cache = Literal["empty", "warm"]
 
 class ProcessFailedError(Exception):
     """A fresh process ended early; says how."""
+
+
+class _Answer(msgspec.Struct):
+    """What a process says: what it measured, and why a result is not to be trusted, a line each."""
+
+    phases: Phases
+    faults: list[str]
 
 
 @dataclass
@@ -51,14 +60,15 @@ def time_cold_start(  # noqa: PLR0913 — what a cold start differs by
 ) -> None:
     """Time a variant from the start of a process to its first trained population, and keep the phases that each process reports.
 
-    Every population that a process trains is checked here, against what the session's own pool has to become.
+    Every population that a process trains is drawn here, and checked: known policies of each, and of one all of them.
     """
     unsupported = variant.unsupported(problem, gate.device, n)
     with gate.row(cell_of("cold start", variant, problem, n, cache=cache), unsupported) as row:
-        pool = gate.pools.of(problem, n)
+        raise_unless_empty(gate.once.variant_faults(problem, variant, gate.device))
+        rounds = Rounds.of(problem, n, MOST_CALLS + 2)
 
         def fresh() -> Process:
-            return Process.start(gate.device, variant, problem, pool, caches.of(variant.name, cache))
+            return Process.start(gate.device, variant, rounds, caches.of(variant.name, cache))
 
         if cache == "warm" and variant.name not in caches.filled:
             fresh().finish()
@@ -84,17 +94,17 @@ class Process:
 
     process: subprocess.Popen[str]
     scratch: tempfile.TemporaryDirectory[str]
-    pool: Pool
-    first: int
+    problem: Problem
+    begun: list[Round]
 
     @classmethod
-    def start(cls, device: torch.device, variant: Variant, problem: Problem, pool: Pool, cache: Path) -> "Process":
+    def start(cls, device: torch.device, variant: Variant, rounds: Rounds, cache: Path) -> "Process":
         """Start a process and wait until it has trained once."""
         scratch = tempfile.TemporaryDirectory()
-        first = pool.draw(pool.n + MOST_CALLS + 2).start
+        problem, begun = rounds.problem, [rounds.draw() for _ in range(MOST_CALLS + 2)]
+        torch.save([vars(drawn.population) for drawn in begun], Path(scratch.name) / STARTS)
         task = {
-            "device": str(device), "variant": variant.name, "policies": pool.n, "start": first,
-            "results": str(Path(scratch.name) / "trained.pt"),
+            "device": str(device), "variant": variant.name, "policies": rounds.n, "folder": scratch.name,
             "problem": {field.name: getattr(problem, field.name) for field in fields(problem)},
         }  # fmt: skip
         environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TARGETRL_CACHE_DIR": str(cache), "PYTHONPATH": _python_path()}
@@ -103,7 +113,7 @@ class Process:
             process = subprocess.Popen(  # noqa: S603 — this project's own module
                 command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
             )
-        found = cls(process, scratch, pool, first)
+        found = cls(process, scratch, problem, begun)
         with _killed_on_error([found]), found.time_limit():
             stdin, stdout = _pipes(process)
             with stdin:
@@ -119,15 +129,19 @@ class Process:
                 said = stdout.read()
             if self.process.wait() != 0:
                 raise ProcessFailedError(self.last_words())
-            phases = msgspec.json.decode(said, type=Phases)
-            trained = torch.load(Path(self.scratch.name) / "trained.pt", map_location="cpu")
-        return phases, [self.check(first, tensors, age) for first, (tensors, age) in enumerate(trained)][-1]
+            answer = msgspec.json.decode(said, type=_Answer)
+            trained = [
+                Population(**state) for state in torch.load(Path(self.scratch.name) / RESULTS, map_location="cpu", weights_only=False)
+            ]
+        raise_unless_empty(tuple(answer.faults))
+        return answer.phases, self.check(trained)
 
-    def check(self, call: int, tensors: list[torch.Tensor], age: int) -> Identity:
-        """Compare the population that a call trained: each call began one policy further on."""
-        first = self.first + call
-        population = Population(**dict(zip(STATE_NAMES, tensors, strict=True)), age=age)
-        identity = check(self.pool.expectation.slice(first, first + self.pool.n), population)
+    def check(self, trained: list[Population]) -> Identity:
+        """Compare what each call trained with what it has to be; of one call, which chance names, all policies."""
+        for begun, population in zip(self.begun, trained, strict=False):  # a process makes no more calls when they have taken a while
+            raise_unless_empty(check(begun.expectation, population).reasons)
+        call = random.SystemRandom().randrange(len(trained))
+        identity = check(certify(self.problem, self.begun[call].population), trained[call])
         raise_unless_empty(identity.reasons)
         return identity
 

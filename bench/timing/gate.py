@@ -14,27 +14,28 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.evidence.schema import Cell, ClockTest, Facts, Question
 from bench.timing.course import even
+from bench.timing.identical import NotIdenticalError, raise_unless_empty, unchanged
 from bench.timing.launches import launches_per_step
 from bench.timing.memory import row_growth, why_too_large
-from bench.timing.pools import Pool, Pools, Slice
+from bench.timing.once import Once
+from bench.timing.rounds import Rounds, fresh_policies
 from bench.timing.selftest import Clock
+from bench.timing.trial import Trial
 from targetrl_core import Population, Problem, Variant
-from targetrl_core.convergence import Identity, check, passes
+from targetrl_core.certification import certify
+from targetrl_core.convergence import Identity, check
 from targetrl_core.devices import synchronized_clock
+from targetrl_core.examination import changed_fields, recorded, training_faults
+from targetrl_core.modes import new_modes
 from targetrl_core.variants import Train
 from targetrl_core.variants.compiling import compile_seconds
-from targetrl_core.verification import changed_fields, probed, recorded
 
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
 
 
-class NotIdenticalError(Exception):
-    """A run did not converge as the problem calls for; says how."""
-
-
 @dataclass(frozen=True)
 class Gate:
-    """What a row is timed through: pytest-benchmark's fixture, the device, the session's pools and the state of its clock.
+    """What a row is timed through: pytest-benchmark's fixture, the device, what the session has found out, and the state of its clock.
 
     ``seconds`` is about how long a row is timed; ``clock`` tests a clock on the device once a session; within ``limit()`` a row runs, so
     that one that hangs is ended.
@@ -42,34 +43,34 @@ class Gate:
 
     benchmark: BenchmarkFixture
     device: torch.device
-    pools: Pools
+    once: Once
     clock: Callable[[torch.device, Clock], ClockTest]
     seconds: float
     limit: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def train(self, question: Question, variant: Variant, problem: Problem, n: int) -> None:
-        """Time ``variant`` on slices of a certified pool, from a fresh population on the device to the trained one there.
+        """Time ``variant`` on populations that nobody has seen, from a fresh one on the device to the trained one there.
 
         Skips the test where the variant cannot run; fails it, and leaves no row, where a run is not identical.
         """
         cannot = variant.unsupported(problem, self.device, n) or why_too_large(n, self.device)
         with self.row(cell_of(question, variant, problem, n), cannot) as row:
-            pool = self.pools.of(problem, n)
             handed = problem.replace()
             compiling, begun = compile_seconds(), synchronized_clock()
             train = variant.prepare(handed, self.device, n)
             prepare_seconds, compiling = synchronized_clock() - begun, compile_seconds() - compiling
-            first, seconds = self._warmed(pool, train)
-            raise_unless_empty(probed(problem, train, self.device, n))
-            identity = self._rounds(problem, pool, variant, train, self._how_many(seconds))
+            count = self._how_many(self._warmed(problem, n, train))
+            raise_unless_empty(tuple(training_faults(problem, train, self.device, n)))
+            raise_unless_empty(self.once.variant_faults(problem, variant, self.device))
+            identity = self._rounds(Trial(Rounds.of(problem, n, count), train, self.device), variant, count)
             raise_unless_empty(changed_fields(problem, handed))
             row.update(
                 facts_of(identity),
                 prepare_seconds=prepare_seconds,
                 compile_seconds=compiling,
-                launches_per_step=launches_per_step(train, first.population.to(self.device), problem.steps),
-                peak_memory_bytes=self._memory(train, pool),
-                steps_to_target=self.pools.steps_to_target(problem),
+                launches_per_step=launches_per_step(train, self._fresh(problem, n), problem.steps),
+                peak_memory_bytes=self._memory(train, self._fresh(problem, n)),
+                steps_to_target=self.once.steps_to_target(problem),
             )
 
     @contextmanager
@@ -85,7 +86,7 @@ class Gate:
         found: dict[str, Any] = {}
         try:
             self._require_clock()
-            with self.limit(), self._even_course():
+            with new_modes(), self.limit(), self._even_course(), unchanged():
                 yield found
             facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | found))
         except BaseException as error:
@@ -110,45 +111,35 @@ class Gate:
         timer: Clock = self.benchmark._timer  # noqa: SLF001 — it has no public name
         return timer
 
-    def _warmed(self, pool: Pool, train: Train) -> tuple[Slice, float]:
-        """Train a slice and check it, before anything is timed; the slice, and about how long a call takes."""
-        first = pool.draw()
-        start = first.population.clone().to(self.device)
+    def _fresh(self, problem: Problem, n: int) -> Population:
+        return fresh_policies(problem, n).to(self.device)
+
+    def _warmed(self, problem: Problem, n: int, train: Train) -> float:
+        """Train a population and check some of it, before anything is timed; about how long a call takes, in seconds."""
+        trial = Trial(Rounds.of(problem, n, 1), train, self.device)
+        arguments, _ = trial.setup()
         begun = synchronized_clock()
-        trained = train(start, None)
+        trial.run(*arguments)
         seconds = synchronized_clock() - begun
-        raise_unless_empty(check(first.expectation, trained).reasons)
-        return first, seconds
+        trial.check()
+        return seconds
 
-    def _rounds(self, problem: Problem, pool: Pool, variant: Variant, train: Train, rounds: int) -> Identity:
-        """Run the rounds, each from a slice drawn after ``prepare`` and checked after its clock stopped; the last one's identity."""
-        drawn: list[Slice] = []
-        results: list[Population] = []
-
-        def setup() -> tuple[tuple[Population], dict[str, Any]]:
-            drawn[:] = [pool.draw()]
-            results.clear()
-            return (drawn[0].population.clone().to(self.device),), {}
-
-        def run(population: Population) -> None:
-            results.append(train(population, None))
-
-        def teardown(_population: Population) -> None:
-            if not passes(drawn[0].expectation, results[0]):
-                raise_unless_empty(check(drawn[0].expectation, results[0]).reasons)
-
+    def _rounds(self, trial: Trial, variant: Variant, count: int) -> Identity:
+        """Run the rounds, each checked after its clock stopped. One of them, which chance names, is checked whole: its identity."""
         with torch.compiler.set_stance("fail_on_recompile"):
-            self.benchmark.pedantic(run, setup=setup, teardown=teardown, rounds=rounds)
-        # --benchmark-disable calls no teardown: what came back last is checked here, whatever the mode.
-        identity = check(drawn[0].expectation, results[0])
+            self.benchmark.pedantic(trial.run, setup=trial.setup, teardown=trial.check, rounds=count)
+        if trial.checked == 0:  # --benchmark-disable calls no teardown
+            trial.check()
+        start, trained = trial.chosen
+        expectation = certify(trial.rounds.problem, start)
+        identity = check(expectation, trained)
         raise_unless_empty(identity.reasons)
-        start = drawn[0].population.to(self.device)
-        raise_unless_empty(recorded(problem, start, results[0], drawn[0].expectation, variant, train))
+        start = start.to(self.device)
+        raise_unless_empty(recorded(trial.rounds.problem, start, trained, expectation, variant, trial.train))
         return identity
 
-    def _memory(self, train: Train, pool: Pool) -> int | None:
-        start = pool.draw().population.to(self.device)
-        return row_growth(lambda: train(start, None), self.device, pool.n)
+    def _memory(self, train: Train, start: Population) -> int | None:
+        return row_growth(lambda: train(start, None), self.device, start.n)
 
     def _how_many(self, seconds: float) -> int:
         return min(max(math.ceil(self.seconds / max(seconds, 1e-6)), LEAST_ROUNDS), MOST_ROUNDS)
@@ -188,9 +179,3 @@ def facts_of(identity: Identity) -> dict[str, Any]:
         "ambiguous": identity.ambiguous,
         "outcomes": identity.outcomes._asdict(),
     }
-
-
-def raise_unless_empty(reasons: tuple[str, ...]) -> None:
-    """Raise NotIdenticalError where there is a reason to, with the first; ``targetrl verify`` tells them all."""
-    if reasons:
-        raise NotIdenticalError(reasons[0] + (f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""))

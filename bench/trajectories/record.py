@@ -17,6 +17,7 @@ from bench.peers import PEERS
 from bench.peers.requirements import versions
 from bench.trajectories.evidence import SUFFIX, Course, OutcomeMap, Trajectories
 from targetrl_core import VARIANTS, Population, Problem, Variant
+from targetrl_core.certification import certify
 from targetrl_core.convergence import Expectation, passes
 from targetrl_core.history import History
 from targetrl_core.names import ARITHMETICS, OBJECTIVES
@@ -26,7 +27,6 @@ from targetrl_core.problem import value_of
 from targetrl_core.progress import watched
 from targetrl_core.training import choose
 from targetrl_core.variants.installed import packages
-from targetrl_core.verification import certify
 
 POLICIES = 6
 """Seeds 0 … 5: under ``detached`` some of them collapse and some saturate."""

@@ -7,7 +7,6 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,16 +14,18 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
-from bench.timing.pools import Pool
+from bench.timing.result import numbers_of
+from bench.timing.rounds import Rounds
 from bench.verdicts.messages import Missing, ProcessTimes, RowTask, RowTimes, Task
 from bench.verdicts.rows import Row
 from bench.verdicts.sides import Side, SideName
 from targetrl_core import Population, Problem
 from targetrl_core.convergence import Expectation, check, passes
 from targetrl_core.devices import find_device, synchronized_clock
+from targetrl_core.examination import training_faults
 from targetrl_core.history import History
 from targetrl_core.population import STATE_NAMES
-from targetrl_core.verification import probed
+from targetrl_core.surroundings import Surroundings
 
 RANDOM = random.SystemRandom()
 WARM_CALLS = 3
@@ -57,27 +58,38 @@ class Trainer:
             if variant is None or cannot is not None:
                 raise MissingError(Missing(kind="not measured", reason=f"{self.name}: {cannot}"))
             self.train: Callable[[Any, None], Any] = variant.prepare(problem, device, row.policies)
-            self.fresh: Callable[[torch.Tensor, torch.Tensor], Any] = side.public("Population").fresh
+            self.population: Any = side.public("Population")
 
     def call(self, policies: Population, planted: float = 0.0) -> tuple[float, Population]:
-        """Train fresh policies, which are left as they are: seconds, and what became of them."""
-        start = self.fresh(policies.weight.to(self.device, copy=True), policies.bias.to(self.device, copy=True))
-        if self.draws:  # a version that draws noise knows whose it is
-            start = replace(start, seeds=policies.seeds)
+        """Train policies, which are left as they are: seconds, and what became of them; one of which is read while the clock runs."""
+        start, place = self._own(policies), RANDOM.randrange(policies.n)
         with self.side.active(), _named(f"{self.name} failed"):
             begun = synchronized_clock()
-            trained = self.train(start, None)
+            result = self.train(start, None)
+            numbers = numbers_of(_tensors(result), place)
             seconds = synchronized_clock() - begun
             if planted:
                 _hold(begun + seconds * (1 + planted))
                 seconds = synchronized_clock() - begun
-            state = {name: getattr(trained, name) for name in STATE_NAMES}
-            return seconds, Population(**state, age=trained.age, baseline=getattr(trained, "baseline", None))
+        if type(result) is not self.population:
+            raise self.withheld(f"the result is of type {type(result).__name__}; it must be a Population itself")
+        if numbers_of(_tensors(result), place) != numbers:
+            raise self.withheld(f"policy {place} of the result is another than when it was returned")
+        baseline = getattr(result, "baseline", None)  # which versions from before it lack
+        trained = Population(**dict(zip(STATE_NAMES, _tensors(result), strict=True)), age=result.age, baseline=baseline)
+        return seconds, trained
+
+    def _own(self, policies: Population) -> Any:  # noqa: ANN401 — the version's own Population
+        """A copy of policies on the device, as this version has them; a version that draws noise knows whose it is."""
+        state = {name: tensor.to(self.device, copy=True) for name, tensor in policies.tensors().items()}
+        if policies.shares_moments:
+            state |= {"m_bias": state["m_weight"], "v_bias": state["v_weight"]}
+        return self.population(**state, age=policies.age, **({"seeds": policies.seeds} if self.draws else {}))
 
     def require(self, expectation: Expectation, trained: Population) -> None:
         """Raise MissingError, which withholds the row, where a result is not identical."""
         if not passes(expectation, trained):
-            raise MissingError(Missing(kind="withheld", reason=f"{self.name}: {check(expectation, trained).reasons[0]}"))
+            raise self.withheld(check(expectation, trained).reasons[0])
 
     def examine(self, problem: Problem, n: int) -> None:
         """Raise MissingError where populations that no one has seen before do not become what the oracle expects."""
@@ -85,9 +97,18 @@ class Trainer:
         def train(population: Population, _history: History | None) -> Population:
             return self.call(population)[1]
 
-        reasons = probed(problem, train, self.device, n)
+        before = Surroundings.look()
+        reasons = (*training_faults(problem, train, self.device, n), *before.put_back())
         if reasons:
-            raise MissingError(Missing(kind="withheld", reason=f"{self.name}: {reasons[0]}"))
+            raise self.withheld(reasons[0])
+
+    def withheld(self, reason: str) -> MissingError:
+        """The error that withholds the row."""
+        return MissingError(Missing(kind="withheld", reason=f"{self.name}: {reason}"))
+
+
+def _tensors(trained: Any) -> list[torch.Tensor]:  # noqa: ANN401 — a version's own Population
+    return [getattr(trained, name) for name in STATE_NAMES]
 
 
 @contextmanager
@@ -109,11 +130,11 @@ def _hold(until: float) -> None:
 
 
 class Bench:
-    """A row in this process: its pool, and the trainers of the sides that are here."""
+    """A row in this process: what its calls train, and the trainers of the sides that are here."""
 
     def __init__(self, asked: RowTask, device: torch.device) -> None:
         self.asked, self.device = asked, device
-        self.pool: Pool = torch.load(asked.pool, weights_only=False, mmap=True, map_location="cpu")
+        self.rounds: Rounds = torch.load(asked.pool, weights_only=False, mmap=True, map_location="cpu")
         self.trainers: dict[SideName, Trainer] = {}
         self.seconds = math.inf
 
@@ -124,7 +145,7 @@ class Bench:
         if trainer is None:
             trainer = trainers[key] = Trainer(side, self.asked.row, self.device)
             if examined:
-                trainer.examine(self.pool.expectation.problem, self.pool.n)
+                trainer.examine(self.rounds.problem, self.rounds.n)
         self.trainers[side.name] = trainer
         self.seconds = min(self.seconds, statistics.median(self._once(trainer) for _ in range(WARM_CALLS)))
 
@@ -158,12 +179,11 @@ class Bench:
                 logs[name].append(math.log(self._once(self.trainers[name])))
 
     def _once(self, trainer: Trainer) -> float:
-        """Seconds of a call, of a slice of the pool that could not be foreseen; checked, and dropped before the next one."""
-        first = RANDOM.randrange(self.pool.population.n - self.pool.n + 1)
-        part = slice(first, first + self.pool.n)
+        """Seconds of a call, of policies that could not be foreseen; checked, and dropped before the next one."""
+        begun = self.rounds.draw()
         planted = self.asked.planted if trainer.side.name == "head" else 0.0
-        seconds, trained = trainer.call(self.pool.population.slice(part.start, part.stop), planted)
-        trainer.require(self.pool.expectation.slice(part.start, part.stop), trained)
+        seconds, trained = trainer.call(begun.population, planted)
+        trainer.require(begun.expectation, trained)
         return seconds
 
 

@@ -28,6 +28,10 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2*
 pages differs more from call to call than versions do: a step of a million policies by a factor of two."""
 
 
+PARTS = 256
+"""Rounds of whose policies some are known, before any of them is drawn again."""
+
+
 class BrokenError(UsageError):
     """A version cannot be imported."""
 
@@ -146,19 +150,19 @@ def run_process(task: Task, scratch: Path) -> ProcessTimes:
 
 
 def make_pools(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
-    """Certify a pool for every problem and size, once for all processes; the file of each row's."""
+    """Draw and certify policies for every problem and size, once for all processes; the file of each row's."""
     import torch
 
-    from bench.timing.pools import Pools
+    from bench.timing.rounds import Rounds
     from targetrl_core import Problem
 
-    pools, files = Pools(), dict[tuple[str, str, int, int], str]()
+    files: dict[tuple[str, str, int, int], str] = {}
     found = {}
     for row in rows:
         key = (row.objective, row.arithmetic, row.policies, row.steps)
         if key not in files:
             problem = Problem(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)  # type: ignore[arg-type] # names of the suite
             files[key] = str(folder / f"pool-{len(files)}.pt")
-            torch.save(pools.of(problem, row.policies), files[key])
+            torch.save(Rounds.of(problem, row.policies, PARTS), files[key])
         found[row] = files[key]
     return found

@@ -123,7 +123,7 @@ def _task(options: argparse.Namespace) -> _Task:
 
 def _rows(task: _Task) -> Iterator[_Row]:
     """Verify one after another."""
-    from targetrl_core.verification import certify
+    from targetrl_core.certification import certify
 
     for device in task.devices:
         for problem in task.problems:

@@ -1,0 +1,46 @@
+"""The timed rounds of a row: what each begins with, what is timed, and what is checked once its clock has stopped."""
+
+import random
+from typing import Any
+
+import torch
+
+from bench.timing.identical import raise_unless_empty
+from bench.timing.result import Result
+from bench.timing.rounds import Round, Rounds
+from targetrl_core import Population
+from targetrl_core.convergence import check, passes
+from targetrl_core.variants import Train
+
+_CHANCE = random.SystemRandom()
+
+
+class Trial:
+    """One variant's rounds. ``chosen`` is where the policies of one of them began and what they became; any may turn out to be it."""
+
+    chosen: tuple[Population, Population]
+
+    def __init__(self, rounds: Rounds, train: Train, device: torch.device) -> None:
+        self.rounds, self.train, self.device = rounds, train, device
+        self.checked = 0
+        self._round: Round
+        self._result: Result
+
+    def setup(self) -> tuple[tuple[Population, int], dict[str, Any]]:
+        """Draw a round: what ``run`` is called with."""
+        self._round = self.rounds.draw()
+        return (self._round.population.clone().to(self.device), _CHANCE.randrange(self.rounds.n)), {}
+
+    def run(self, population: Population, place: int) -> None:
+        """What is timed: train, and read one policy."""
+        self._result = Result.read(self.train(population, None), place)
+
+    def check(self, *_: object) -> None:
+        """Raise NotIdenticalError unless the known policies became what they have to, and stayed it."""
+        expectation, trained = self._round.expectation, self._result.trained
+        raise_unless_empty(self._result.faults())
+        if not passes(expectation, trained):
+            raise_unless_empty(check(expectation, trained).reasons)
+        self.checked += 1
+        if _CHANCE.randrange(self.checked) == 0:  # each round is the chosen one as likely as any other
+            self.chosen = (self._round.population, trained)

@@ -1,0 +1,223 @@
+"""What a variant is asked beside the run that is timed, since what is never examined can be wrong.
+
+Populations that nobody has seen before and that are hard to train, some that go on from where they ended, recorded runs, other problems,
+and every way of training that the variant offers. What is drawn is drawn anew each time, so that nothing of it can be foreseen.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from targetrl_core import certification
+from targetrl_core.certification import certify, drawn_places, same_bits, unforeseen
+from targetrl_core.convergence import Expectation, check
+from targetrl_core.devices import free_memory
+from targetrl_core.history import History
+from targetrl_core.population import Population
+from targetrl_core.probe import probe
+from targetrl_core.problem import Problem
+from targetrl_core.recorded import check_first_steps, check_history, check_outputs, check_rows
+from targetrl_core.variants import Train, Variant
+from targetrl_core.variants.variant import Finished
+
+PROBED = 4096
+"""Most policies of a probe population that are checked; of more, as many, drawn at random."""
+
+PROBE_LEAST = 64
+"""Fewest policies that are probed: smaller populations are probed again and again."""
+
+RECORDED_LEAST = 1000
+"""Policies that are recorded however little memory is free: some of them are always checked."""
+
+ROWS_CHECKED = 1024
+"""Policies whose recorded rows are compared with the oracle's."""
+
+OTHER_POLICIES, OTHER_STEPS = range(4, 9), range(257, 321)
+"""Of the other problem that a variant is examined with: few enough policies for one that trains them one after another."""
+
+PLAIN_POLICIES = range(200, 1000)
+"""Of the problem itself, where policies are trained in another way."""
+
+OTHER = {
+    "target": (0.3, 0.9),
+    "k": (2.0, 8.0),
+    "x": (0.5, 2.0),
+    "lr": (0.03, 0.2),
+    "beta1": (0.5, 0.95),
+    "beta2": (0.9, 0.9995),
+    "eps": (1e-8, 1e-6),
+    "sigma": (0.03, 0.1),
+    "baseline_decay": (0.5, 0.9),
+}
+"""From where to where its constants are drawn."""
+
+SHARED_BY_NO_OPTIMIZER = ("target", "k", "x", "sigma", "baseline_decay")
+"""Those that an optimiser of PyTorch, which has one number of each of its own, knows nothing of."""
+
+_CHANCE = random.SystemRandom()
+
+
+def training_faults(problem: Problem, train: Train, device: torch.device, n: int) -> Iterator[str]:
+    """Why what a variant has prepared for n policies does not train them as the problem calls for, a line each.
+
+    It trains probe populations that no one has seen before, of which one goes on from where it ended; a frozen, cached or replayed result
+    is not the right one. Each result is kept over the next call, and has to be the same after it.
+    """
+    for start, expectation in _probes(problem, n):
+        trained = train(start.clone().to(device), None)
+        faults = tuple(_faults("probe population", expectation, trained))
+        if faults:
+            yield from faults
+            return
+    yield from going_on_faults(problem, train, trained)
+
+
+def going_on_faults(problem: Problem, train: Train, trained: Population) -> Iterator[str]:
+    """Why a population does not go on, from where the variant's last call left it, as the problem calls for; or does not stay as it was."""
+    kept = trained.clone()
+    start = kept.to("cpu")
+    expectation = certify(problem, start, _checked_places(start.n))
+    yield from _faults("a population that goes on", expectation, train(kept.clone(), None))
+    if not same_bits(trained, kept):
+        yield "a result changed when the variant was called again"
+
+
+def _faults(what: str, expectation: Expectation, trained: Population) -> Iterator[str]:
+    """What is wrong with a trained population. Where it was drawn to be hard, how many policies come to a kink says nothing."""
+    for reason in check(expectation, trained).reasons:
+        if not says_nothing(reason):
+            yield f"{what}: {reason}"
+
+
+def says_nothing(reason: str) -> bool:
+    """Whether a reason is the problem's doing, and nothing against the variant."""
+    return "hang on a rounding error" in reason
+
+
+def _checked_places(n: int) -> Tensor | None:
+    return drawn_places(n, PROBED) if n > PROBED else None
+
+
+def _probes(problem: Problem, n: int) -> Iterator[tuple[Population, Expectation]]:
+    """Probe populations of n policies, and what they have to become, or some of them where they are many.
+
+    Of a small population there are several. Where all policies share the constants, the oracle trains them in one go.
+    """
+    count, generator = max(1, PROBE_LEAST // n), unforeseen()
+    if problem.per_policy or count == 1:
+        for _ in range(count):
+            start = probe(problem, n, generator)
+            yield start, certify(problem, start, _checked_places(n))
+        return
+    starts = probe(problem, n * count, generator)
+    expectation = certify(problem, starts)
+    for first in range(0, n * count, n):
+        yield starts.slice(first, first + n), expectation.slice(first, first + n)
+
+
+def variant_faults(problem: Problem, variant: Variant, device: torch.device) -> Iterator[str]:
+    """Why a variant does not train other problems than the one that it is asked about, or not in every way that it offers, a line each.
+
+    The other problem has constants of each policy's own, and more steps. Policies that are trained from their seeds, or with the first
+    steps at target told, have to be those that are trained otherwise.
+    """
+    plain = problem.replace(**{name: float(value[0]) for name, value in problem.per_policy.items()})
+    n = _CHANCE.choice(OTHER_POLICIES)
+    other = _other_problem(plain, variant, device, n)
+    if other is not None:
+        start = probe(other, n, unforeseen())
+        trained = variant.prepare(other, device, n)(start.clone().to(device), None)
+        yield from _faults("another problem", certify(other, start), trained)
+        yield from _other_ways_faults(other, variant, device, n)
+    yield from _other_ways_faults(plain, variant, device, _CHANCE.choice(PLAIN_POLICIES))
+
+
+def _other_problem(problem: Problem, variant: Variant, device: torch.device, n: int) -> Problem | None:
+    """A problem of n policies with other steps, and with as many constants of each policy's own as the variant can have; None if none."""
+    uniform = torch.rand(len(OTHER), n, generator=unforeseen(), dtype=torch.float64, device="cpu")
+    drawn = {name: low + (high - low) * row for row, (name, (low, high)) in zip(uniform, OTHER.items(), strict=True)}
+    steps = _CHANCE.choice(OTHER_STEPS)
+    others = (problem.replace(steps=steps, **{name: drawn[name] for name in names}) for names in (OTHER, SHARED_BY_NO_OPTIMIZER, ()))
+    return next((other for other in others if variant.unsupported(other, device, n) is None), None)
+
+
+def _other_ways_faults(problem: Problem, variant: Variant, device: torch.device, n: int) -> Iterator[str]:
+    """What is wrong with policies that are trained with first steps told, and from their seeds."""
+    if variant.prepare_finishing is not None:
+        start = probe(problem, n, unforeseen())
+        finished = variant.prepare_finishing(problem, device, n)(start)
+        yield from _finished_faults("with first steps told", certify(problem, start), finished)
+    if variant.prepare_seeded is not None:
+        seed = _CHANCE.randrange(2**62)
+        finished = variant.prepare_seeded(problem, device, n)(seed)
+        yield from _finished_faults("trained from seeds", certify(problem, Population.initialise(n, seed)), finished)
+
+
+def _finished_faults(what: str, expectation: Expectation, finished: Finished) -> Iterator[str]:
+    yield from _faults(what, expectation, finished.population)
+    wrong = (*check_first_steps(expectation, finished.first_steps.to("cpu")), *check_outputs(expectation, finished.outputs.to("cpu")))
+    yield from (f"{what}: {reason}" for reason in wrong)
+
+
+def recorded(  # noqa: PLR0913 — what a recorded run is compared by
+    problem: Problem, start: Population, timed: Population, expectation: Expectation, variant: Variant, train: Train
+) -> tuple[str, ...]:
+    """Why a recorded run is not that of ``timed``: it ends with other bits, or what it recorded is not the oracle's.
+
+    That is asked of first steps at target, which cannot be read from where policies end, and of the logits and outputs of some policies.
+    Where a history takes too much memory, a part of the policies, drawn at random, is recorded: a run of them alone
+    against one that is not recorded, both prepared for as many.
+
+    Args:
+        problem: the constants.
+        start: where the policies began, on the device; not changed.
+        timed: what a run that was not recorded made of them; not changed.
+        expectation: what they have to become.
+        variant: what trained them, to be prepared for a part.
+        train: the variant, prepared for all.
+    """
+    reasons = []
+    n = recordable(problem.steps, start.n, start.device)
+    if n < start.n:
+        first = random.SystemRandom().randrange(start.n - n + 1)
+        problem, start = problem.take(slice(first, first + n)), start.slice(first, first + n)
+        expectation = expectation.slice(first, first + n)
+        train = variant.prepare(problem, start.device, n)
+        timed = train(start.clone(), None)
+        reasons += [f"recorded: {reason}" for reason in check(expectation, timed).reasons]
+    history = History.empty(problem.steps, n, start.device)
+    if not same_bits(timed, train(start.clone(), history)):
+        reasons.append("a recorded run does not end with the bits of the timed one")
+    if expectation.policies is not None:
+        chosen = expectation.policies.to(history.outputs.device)
+        history = History(history.logits[:, chosen], history.outputs[:, chosen])
+        problem, start = problem.take(expectation.policies), start.take(chosen)
+    return (*reasons, *check_history(expectation, history), *_wrong_rows(problem, start, history))
+
+
+def _wrong_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
+    """What ``check_rows`` says of some policies, drawn at random."""
+    n = min(start.n, ROWS_CHECKED)
+    first = random.SystemRandom().randrange(start.n - n + 1)
+    part = slice(first, first + n)
+    columns = History(history.logits[:, part], history.outputs[:, part])
+    return check_rows(problem.take(part), start.slice(first, first + n).to("cpu"), columns)
+
+
+def recordable(steps: int, n: int, device: torch.device) -> int:
+    """How many of n policies are recorded: as many as are checked at most, their history and its copies being half of what is free."""
+    fitting = free_memory(device) // (4 * History.bytes(steps, 1))
+    return min(n, certification.CHECK_LIMIT, max(fitting, RECORDED_LEAST))
+
+
+def changed_fields(given: Problem, handed: Problem) -> tuple[str, ...]:
+    """A reason for each field that a variant changed in the copy of the problem that it was handed."""
+
+    def same(name: str) -> bool:
+        before, after = getattr(given, name), getattr(handed, name)
+        return torch.equal(before, after) if isinstance(before, Tensor) and isinstance(after, Tensor) else bool(before == after)
+
+    return tuple(f"the variant changed {field.name} of the problem it was given" for field in fields(given) if not same(field.name))
