@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from targetrl_core import Population, Problem
-from targetrl_core.certification import certify, drawn_places, unforeseen
-from targetrl_core.convergence import Expectation
+from targetrl_core.certification import drawn_places, unforeseen, with_bits
+from targetrl_core.convergence import Expectation, expect
 
 KNOWN = 1024
 """Most policies of a round that are known beforehand."""
@@ -42,7 +42,7 @@ class Rounds:
     def of(cls, problem: Problem, n: int, parts: int) -> "Rounds":
         """Draw the known policies, and find out what they have to become."""
         known = fresh_policies(problem, min(n, KNOWN) * parts)
-        return cls(problem, n, known, certify(problem, known))
+        return cls(problem, n, known, with_bits(expect(problem, known), problem, known))
 
     def draw(self) -> Round:
         """A round that nobody has seen before."""
