@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 from targetrl_core import Population, Problem, train
 from targetrl_core.convergence import expect
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.problem import CONSTANTS
 
 FILE = Path(__file__).parent / "golden" / "bounds.json"
 
@@ -22,7 +24,7 @@ def cases() -> Iterator[tuple[str, Problem, Population]]:
     for objective, optimizer, x in product(OBJECTIVES, OPTIMIZERS, (1.0, -1.7)):
         lr = 0.1 if optimizer == "adam" else 0.3
         yield f"{objective}, {optimizer}, x = {x}", Problem(objective=objective, optimizer=optimizer, x=x, lr=lr, steps=12), population
-    spread = torch.linspace(0.0, 1.0, 200)
+    spread = torch.arange(200) / 199  # a division, correctly rounded: `linspace` has other last bits on other processors
     own = {
         "lr": 0.03 + 0.1 * spread,
         "beta1": 0.7 + 0.2 * spread,
@@ -35,7 +37,8 @@ def cases() -> Iterator[tuple[str, Problem, Population]]:
     yield "reinforce, five samples", Problem(objective="reinforce", samples=5, steps=6), population
     yield "reinforce, no baseline", Problem(objective="reinforce", baseline="none", steps=6), population
     yield "pathwise, 60 steps", Problem(objective="pathwise", steps=60), population
-    older = train(Problem(steps=9), population, variant="batched").population
+    # In portable arithmetic, as the start of what goes on has to be the same on every processor.
+    older = train(Problem(steps=9, arithmetic="portable"), population, variant="batched").population
     yield "detached, going on", Problem(steps=6, x=0.5), older
     for objective, where, output, room, steps in (
         ("detached", "at the kink", 0.6, 1e-5, 6),
@@ -43,8 +46,18 @@ def cases() -> Iterator[tuple[str, Problem, Population]]:
         ("pathwise", "at the kink", 0.8, 1e-6, 6),
         ("pathwise", "at the threshold", 0.78, 1e-6, 6),
     ):
-        near = torch.logit(output + room * torch.linspace(-1.0, 1.0, 200, dtype=torch.float64)).float()
+        near = torch.logit(output + room * (2 * spread.double() - 1)).float()
         yield f"{objective}, {where}", Problem(objective=objective, steps=steps), Population.fresh(near, torch.zeros(200))
+
+
+def digest() -> str:
+    """A digest of the bits that the oracle is given: starts, and constants of policies' own."""
+    made = sha256()
+    for _, problem, population in cases():
+        constants = [getattr(problem, name) for name in CONSTANTS]
+        for tensor in (*population.tensors().values(), *(value for value in constants if isinstance(value, Tensor))):
+            made.update(tensor.numpy().tobytes())
+    return made.hexdigest()
 
 
 def summary(problem: Problem, population: Population) -> dict[str, Any]:
@@ -66,7 +79,8 @@ def _logarithm(tensor: Tensor) -> float:
 
 def _weighted(tensor: Tensor) -> float:
     weights = torch.arange(1, len(tensor) + 1, dtype=torch.float64)
-    return float((tensor.double() * weights).sum() / weights.sum())
+    mean = float((tensor.double() * weights).sum() / weights.sum())
+    return float(f"{mean:.9g}")  # further digits are those of a processor's float64 functions
 
 
 def current() -> dict[str, dict[str, Any]]:
