@@ -1,6 +1,13 @@
-"""A small evidence file, for tests of what reads them."""
+"""A small evidence file, and copies of real ones, for tests of what reads them."""
 
+import subprocess
+from pathlib import Path
 from typing import Any
+
+from bench.evidence.files import RESULTS
+
+EVIDENCE = Path(__file__).parent / "evidence"
+"""Files that runs left in results/ once, unedited: what lies there now is that of whoever measured last."""
 
 CELL = {
     "question": "steady state",
@@ -9,6 +16,16 @@ CELL = {
     "optimizer": "adam",
     "arithmetic": "native",
 }
+
+
+def results_changed() -> bool:
+    """Whether results/ holds other files than the commit does, as it does once its owner has measured."""
+    command = ["git", "status", "--porcelain", RESULTS.name]
+    try:
+        ran = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    return bool(ran.stdout)
 
 
 def row(variant: str, n: int, seconds: list[float], **more: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of the schema

@@ -16,7 +16,6 @@ import torch
 
 from bench import __main__ as bench
 from bench.commands import ab
-from bench.evidence.files import RESULTS
 from bench.verdicts.rates import rates
 from bench.verdicts.trials import read as read_trials
 from targetrl_core import Population, Problem, UsageError, __version__, cli, train
@@ -26,6 +25,7 @@ from targetrl_core.names import OBJECTIVES
 from targetrl_core.pictures.curves import check_curves, learning_curves
 from targetrl_core.progress import progress, watched
 from targetrl_core.report import listing_lines
+from tests.some_evidence import EVIDENCE
 
 Captured = pytest.CaptureFixture[str]
 
@@ -308,7 +308,7 @@ def test_hostile_as_json(capsys: Captured) -> None:
 
 def test_rates_as_json() -> None:
     """The self-test's counts are those of its table."""
-    trials = read_trials(next(RESULTS.glob("*-cpu-verdicts.json"))).trials
+    trials = read_trials(next(EVIDENCE.glob("*-cpu-verdicts.json"))).trials
     said = json.loads(ab.rates_json(trials, Path("a.json")))
     assert [rate["planted"] for rate in said["rates"]] == [one.planted for one in rates(trials)]
     assert said["rates"][0]["slower"] == rates(trials)[0].slower._asdict()
@@ -325,7 +325,7 @@ CORE, BENCH = ("-m", "targetrl_core"), ("-m", "bench")
     ("encoding", "arguments", "said"),
     [
         ("cp1252", [*CORE, "train", "--population", "100", "-q", "--variant", "batched"], "checksum of the trained weights"),
-        ("ascii", [*BENCH, "recommend", "--policies", "1e4"], "? fastest"),
+        ("ascii", [*BENCH, "recommend", "--policies", "1e4", "--results", str(EVIDENCE)], "? fastest"),
         ("ascii", [*CORE, "sweep", "--help"], "NAME=VALUE,VALUE,?"),
     ],
     ids=["train", "recommend", "help"],

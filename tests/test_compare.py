@@ -4,12 +4,9 @@ import csv
 import io
 import json
 import math
-import random
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,8 @@ from bench.evidence.schema import SCHEMA
 from bench.trajectories import evidence as trajectories
 from bench.verdicts import trials
 from targetrl_core import UsageError
-from tests.some_evidence import evidence, row
+from tests.some_evidence import EVIDENCE, evidence, row
+from tests.synthetic import large_set
 
 ROOT = Path(__file__).parent.parent
 
@@ -218,7 +216,7 @@ def test_what_cannot_be_compared_is_refused(
 
 def test_files_of_other_commands_are_no_evidence() -> None:
     """What `ab --self-test` wrote into the folder of results is refused by name, with what a suite's file is called."""
-    evidence, verdicts = ROOT / "results" / "amd-epyc-2c-cpu.json", ROOT / "results" / "amd-epyc-2c-cpu-verdicts.json"
+    evidence, verdicts = EVIDENCE / "amd-epyc-2c-cpu.json", EVIDENCE / "amd-epyc-2c-cpu-verdicts.json"
     ran = compare(str(evidence), str(verdicts))
     assert (ran.returncode, ran.stdout) == (2, "")
     why = "targetrl is missing: this is no evidence file of a suite, which is called <label>-<device>.json"
@@ -262,26 +260,15 @@ def test_all_outputs_tell_the_same(tmp_path: Path) -> None:
     assert [line["status"] for line in lines] == [result["status"] for result in results]
 
 
-def test_ten_files_of_500_rows_take_no_time_and_no_torch(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """Ten files of 500 rows with 100 rounds each are compared in seconds (measured: 0.6 s on two cores), without importing torch."""
-    draw = random.Random(0)  # noqa: S311 — repeatable on purpose
-    for file in range(10):
-        content = evidence(label=f"machine-{file}", absent=[])
-        content["benchmarks"] = [
-            row(f"variant-{variant}", 4**size, [draw.lognormvariate(0.0, 0.1) for _ in range(100)])
-            for variant in range(50)
-            for size in range(10)
-        ]
-        saved(tmp_path / f"{file}-cpu.json", content)
+def test_many_large_files_are_compared_without_torch(tmp_path: Path) -> None:
+    """Ten files of 500 rows are compared without importing torch; how long it takes is told by `python -m tests.times`."""
+    large_set(tmp_path)
     code = "import sys; from bench import __main__; code = __main__.main(); sys.exit(code or 10 * ('torch' in sys.modules))"
-    start = time.perf_counter()
     ran = subprocess.run([sys.executable, "-c", code, "compare", *map(str, tmp_path.iterdir())], cwd=ROOT, capture_output=True, check=False)
-    record_property("compare_seconds", time.perf_counter() - start)
     assert (ran.returncode, ran.stderr) == (0, b"")
-    assert time.perf_counter() - start < 6
 
 
-FILES = sorted({*(ROOT / "results").glob("*-*.json")} - {*trials.files(ROOT / "results"), *trajectories.files(ROOT / "results")})
+FILES = sorted({*EVIDENCE.glob("*-*.json")} - {*trials.files(EVIDENCE), *trajectories.files(EVIDENCE)})
 """What the suite writes; the self-test of `ab` has times of no benchmark, and trajectories have none at all."""
 
 

@@ -20,9 +20,8 @@ from bench.report import folder
 from bench.report.machine import Machine
 from bench.report.payoff import payoffs, single_run
 from targetrl_core import VARIANTS
-from tests.some_evidence import evidence, row
+from tests.some_evidence import EVIDENCE, evidence, row
 
-ROOT = Path(__file__).parent.parent
 SIZES = (1, 100, 10_000, 1_000_000)
 
 
@@ -145,7 +144,7 @@ def test_a_single_cold_run_pays_from_some_policies_on(tmp_path: Path) -> None:
 def committed() -> list[tuple[Kind, Curve]]:
     """The curves of this project's own variants in the committed evidence that have a line; peers may take other ways at other sizes."""
     own = {variant.name for variant in VARIANTS}
-    found = [item for each in folder.read(ROOT / "results") for item in curves(each).items()]
+    found = [item for each in folder.read(EVIDENCE) for item in curves(each).items()]
     return [(kind, points) for kind, points in found if kind.variant in own and len(points) > 2]
 
 

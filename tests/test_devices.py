@@ -28,9 +28,11 @@ def test_an_absent_device_is_refused_with_what_there_is(name: str) -> None:
 
 def test_the_clock_counts_seconds() -> None:
     """synchronized_clock goes forward as perf_counter does."""
+    before = time.perf_counter()
     begun = synchronized_clock()
     time.sleep(0.02)
-    assert 0.02 <= synchronized_clock() - begun < 2.0
+    seconds = synchronized_clock() - begun
+    assert 0.02 <= seconds <= time.perf_counter() - before
 
 
 def test_the_clock_waits_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

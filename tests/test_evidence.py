@@ -15,9 +15,7 @@ from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import check_label, default_label
 from bench.evidence.schema import Evidence
 from targetrl_core import UsageError
-from tests.some_evidence import evidence
-
-ROOT = Path(__file__).parent.parent
+from tests.some_evidence import EVIDENCE, evidence
 
 
 def test_a_file_is_read_back(tmp_path: Path) -> None:
@@ -201,7 +199,7 @@ def test_writing_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_committed_evidence_names_no_one() -> None:
     """Evidence files hold no host name, user name or path."""
-    for path in records.files(ROOT / "results"):
+    for path in records.files(EVIDENCE):
         assert "node" not in json.loads(path.read_text())["machine_info"]
         assert "/home/" not in path.read_text()
         assert "/root" not in path.read_text()

@@ -18,15 +18,17 @@ from bench.timing.time_limit import RowTimeoutError, time_limit
 from targetrl_core import UsageError
 
 ROOT = Path(__file__).parent.parent
+HANGS_SECONDS = 600
+"""After which a process hangs, however slow the machine is."""
 
 
 def run_suite(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Time the suite of faulty rows."""
     environment = os.environ | {"COLUMNS": "200", "TMPDIR": str(results.parent)}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/faulty_suite.py", "--benchmark-only", "--device=cpu", "--label=some", "--row-timeout=6",
+        [sys.executable, "-m", "pytest", "tests/faulty_suite.py", "--benchmark-only", "--device=cpu", "--label=some", "--row-timeout=30",
          f"--results={results}", "-p", "no:cacheprovider", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, env=environment,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=HANGS_SECONDS, env=environment,
     )  # fmt: skip
 
 
@@ -52,7 +54,7 @@ def test_a_fault_costs_its_own_row(tmp_path: Path) -> None:
     jump = reasons.pop("test_clock_jumps")
     assert jump.startswith("ClockJumpedError: the clock jumped: ")
     assert reasons == {
-        "hangs": "RowTimeoutError: it took longer than 6 s",
+        "hangs": "RowTimeoutError: it took longer than 30 s",
         "device-memory": "OutOfMemoryError: Tried to allocate 74 GiB; see settings.toml",
         "compiler": "RuntimeError: no such header: 'Python.h'",
         "device-gone": "RuntimeError: CUDA error: unspecified launch failure",
@@ -65,11 +67,11 @@ def test_a_row_that_cannot_be_interrupted_ends_the_run(tmp_path: Path) -> None:
     """A hang outside Python ends the run in time; the rows before it are kept, and the message says which row and how many are left."""
     run = run_suite(tmp_path / "results", "-k", "before or hangs-outside or goes")
     assert run.returncode == 1, run.stdout + run.stderr
-    said = "test_faulty[cpu-hangs-outside] ended the run: it took longer than 6 s, and could not be interrupted; 2 rows were not measured"
+    said = "test_faulty[cpu-hangs-outside] ended the run: it took longer than 30 s, and could not be interrupted; 2 rows were not measured"
     assert said in run.stderr
     names, reasons, _ = evidence_of(tmp_path / "results")
     assert names == ["test_before"]
-    assert reasons == {"hangs-outside": "it took longer than 6 s, and could not be interrupted"}
+    assert reasons == {"hangs-outside": "it took longer than 30 s, and could not be interrupted"}
 
 
 def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:

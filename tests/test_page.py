@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from importlib.metadata import version
@@ -18,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.evidence.files import RESULTS
 from bench.evidence.untrusted import plain
 from bench.hostile.values import NUMBERS, OTHERS, TEXTS
 from bench.report import folder
@@ -26,7 +26,7 @@ from bench.report.page import PACKAGES, palette, pictures, scripts, sentences, t
 from bench.report.page.data.courses import furthest
 from bench.trajectories import evidence as trajectories
 from targetrl_core import UsageError
-from tests.some_evidence import evidence, row
+from tests.some_evidence import EVIDENCE, evidence, results_changed, row
 from tests.synthetic import everywhere, large_set
 from tests.test_hostile import REAL, SHARP, replaced
 
@@ -92,7 +92,7 @@ def page_of(machines: Sequence[Machine], found: Sequence[trajectories.Trajectori
 @pytest.fixture(scope="module")
 def real() -> Read:
     """The page of the committed evidence."""
-    return page_of(folder.read(ROOT / "results"), trajectories.read_all(ROOT / "results"))
+    return page_of(folder.read(EVIDENCE), trajectories.read_all(EVIDENCE))
 
 
 def test_the_page_needs_no_other_file(real: Read) -> None:
@@ -118,7 +118,7 @@ def test_only_its_own_scripts_may_run(real: Read) -> None:
 def test_every_row_is_in_the_page(real: Read) -> None:
     """The page's data has every row of the evidence, with its speed, or the reason why it has none; the text names every reason."""
     data = json.loads(real.data)
-    machines = folder.read(ROOT / "results")
+    machines = folder.read(EVIDENCE)
     part = machines[0].evidence.targetrl
     assert len(data["rows"]) == sum(len(machine.evidence.benchmarks) + len(machine.evidence.targetrl.absent) for machine in machines)
     assert sorted(row["reason"] for row in data["rows"] if row["status"] != "measured") == sorted(plain(one.reason) for one in part.absent)
@@ -128,8 +128,8 @@ def test_every_row_is_in_the_page(real: Read) -> None:
 
 
 def test_the_verdict_comes_first(real: Read) -> None:
-    """The first table tells the fastest variant of each N, as the tables of results/ do."""
-    machines = folder.read(ROOT / "results")
+    """The first table tells the fastest variant of each N, as the tables in Markdown do."""
+    machines = folder.read(EVIDENCE)
     verdict = tables.verdict(machines)
     first = verdict.lines[0]
     assert real.names.index("table") < next(
@@ -137,7 +137,7 @@ def test_the_verdict_comes_first(real: Read) -> None:
     )
     for n, best in zip(verdict.sizes, first.best, strict=True):
         if best is not None:
-            assert f"`{best.variant}` {best.speed}" in (ROOT / "results/README.md").read_text()
+            assert f"`{best.variant}` {best.speed}" in folder.text(machines)
             assert f"N = {n:,}" in real.text
 
 
@@ -209,7 +209,7 @@ def test_a_card_has_names_units_and_round_figures(tmp_path: Path) -> None:
 
 def test_plots_of_trajectories_have_their_figures(real: Read) -> None:
     """Every course has each variant's last outputs and its largest distance, and every map its shares, which come to 100 %."""
-    (known,) = trajectories.read_all(ROOT / "results")
+    (known,) = trajectories.read_all(EVIDENCE)
     data = json.loads(real.data)
     for course, found in zip(known.courses, tables.ends(data["courses"]), strict=True):
         assert [line.variant for line in found.lines] == ["oracle", *course.variants]
@@ -279,7 +279,7 @@ def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path
 
 def test_no_text_of_a_trajectory_is_markup(tmp_path: Path) -> None:
     """Variants and objectives of a stranger's trajectories are text."""
-    (known,) = trajectories.read_all(ROOT / "results")
+    (known,) = trajectories.read_all(EVIDENCE)
     text = "</script><img src=x>"
     courses = [msgspec.structs.replace(known.courses[0], objective=text, variants={text: known.courses[0].oracle}, absent={text: text})]
     maps = [msgspec.structs.replace(known.maps[0], objective=text, variant=text)]
@@ -352,27 +352,26 @@ DRAWN_WITH = ("altair", "vl-convert-python")
 
 
 @pytest.mark.skipif(any(version(name) != pinned(name) for name in DRAWN_WITH), reason="other versions draw other pictures")
+@pytest.mark.skipif(results_changed(), reason="results/ is not what is committed")
 def test_committed_pictures_are_drawn_from_the_committed_evidence() -> None:
     """The pictures of README.md are those of the evidence, small, and there for a reader by day and by night."""
-    machines = folder.read(ROOT / "results")
-    drawn = pictures.pictures(machines[0], writer.variant_names(machines, trajectories.read_all(ROOT / "results")))
+    machines = folder.read(RESULTS)
+    drawn = pictures.pictures(machines[0], writer.variant_names(machines, trajectories.read_all(RESULTS)))
     assert drawn.keys() == pictures.INKS.keys()
     for name, svg in drawn.items():
-        assert (ROOT / "results" / name).read_text() == svg
+        assert (RESULTS / name).read_text() == svg
         assert len(svg) < 200_000
         assert f"results/{name}" in (ROOT / "README.md").read_text()
 
 
-def test_a_large_report_is_soon_made_and_not_too_large(tmp_path: Path) -> None:
-    """Of 10 devices of 500 rows, each with trajectories, tables, pictures and a page of less than 8 MB are made in less than 5 s."""
+def test_a_large_report_is_not_too_large(tmp_path: Path) -> None:
+    """Of 10 devices of 500 rows, each with trajectories, a page of less than 8 MB is made; `python -m tests.times` tells how soon."""
     rows = large_set(tmp_path)
     assert rows == 5000
-    (known,) = trajectories.read_all(ROOT / "results")
+    (known,) = trajectories.read_all(EVIDENCE)
     for one in everywhere(known):
         (tmp_path / f"{one.label}-{one.device}{trajectories.SUFFIX}").write_bytes(msgspec.json.encode(one))
-    before = time.process_time()  # as other tests may run beside this one
     folder.write(tmp_path)
-    assert time.process_time() - before < 5
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert len(page.encode()) < 8e6
     assert len(json.loads(Read(page).data)["rows"]) == rows

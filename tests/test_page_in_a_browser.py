@@ -17,6 +17,7 @@ import pytest
 from bench.report import folder
 from bench.report.page import writer
 from bench.trajectories import evidence as trajectories
+from tests.some_evidence import EVIDENCE
 from tests.synthetic import everywhere, large_set
 from tests.test_page import hostile
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 SHOTS = ROOT / "screenshots"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-USABLE_MS = 1500
 SHAPES = {"phone": (360, 740), "desktop": (1280, 900)}
 
 
@@ -63,7 +63,7 @@ def browser() -> "Iterator[Browser]":
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The addresses of the page of the committed evidence, of a large set, and of hostile files."""
     place = tmp_path_factory.mktemp("pages")
-    known = trajectories.read_all(ROOT / "results")
+    known = trajectories.read_all(EVIDENCE)
     for name in ("large", "hostile"):
         (place / name).mkdir()
     large_set(place / "large")
@@ -72,7 +72,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         content["targetrl"]["absent"][1]["kind"] = "withheld"
         (place / "hostile" / f"{number}-cpu.json").write_text(json.dumps(content))
     made = {
-        "real": writer.html(folder.read(ROOT / "results"), known),
+        "real": writer.html(folder.read(EVIDENCE), known),
         "large": writer.html(folder.read(place / "large"), everywhere(known[0])),
         "hostile": writer.html(folder.read(place / "hostile"), ()),
     }
@@ -572,13 +572,3 @@ def test_axe_finds_nothing(size: str, scheme: Any, name: str, browser: "Browser"
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     context.close()
-
-
-def test_a_large_page_is_soon_usable(browser: "Browser", pages: dict[str, str]) -> None:
-    """10 devices of 500 rows: 1.5 s after it is asked for, the page has its first plot and its table, in one of five attempts."""
-    took: list[int] = []
-    while len(took) < 5 and min(took, default=USABLE_MS) >= USABLE_MS:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        took.append(int(Seen(context.new_page()).open(pages["large"]).evaluate("document.documentElement.dataset.ready")))
-        context.close()
-    assert min(took) < USABLE_MS, took

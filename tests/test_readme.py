@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.report import reach
 from targetrl_core.oracle import FACTOR
 from targetrl_core.variants import BUILT_IN
 from tests.cheats import CHEATS
+from tests.some_evidence import EVIDENCE
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "README.md").read_text()
@@ -33,10 +35,11 @@ COMMANDS = [line.partition("#")[0].strip() for block in re.findall(r"```sh\n(.*?
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_its_commands_run(command: str, tmp_path: Path) -> None:
-    """Each command on the page does what it says, from the project's folder; a verdict is not waited for, and files go elsewhere."""
+    """Each command on the page does what it says, from the project's folder; a verdict is not waited for, and files are elsewhere."""
     words = shlex.split(command)
     words = [str(tmp_path / word) if before == "-o" else word for before, word in zip(["", *words], words, strict=False)]
     words += ["--budget", "0.1"] if words[3:4] == ["ab"] else []
+    words += ["--results", str(shutil.copytree(EVIDENCE, tmp_path / "evidence"))] if words[3:4] in (["recommend"], ["report"]) else []
     program = {"targetrl": "targetrl_core.cli", "pytest": "pytest"}.get(words[0])
     arguments = ["-m", program, *words[1:]] if program else words[1:]
     ran = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -62,7 +65,7 @@ def test_its_numbers_are_those_of_the_code() -> None:
     assert FACTOR == 3.0
     assert "The bound is three times that reach" in PAGE.replace("\n  ", " ")
     assert f"{len(CHEATS)} cheats" in PAGE
-    furthest = max(max(found.by_tensor()) for by_steps in reach.read(ROOT / "results").values() for found in by_steps.values())
+    furthest = max(max(found.by_tensor()) for by_steps in reach.read(EVIDENCE).values() for found in by_steps.values())
     assert f"honest variants need at most {furthest:.2f} times" in PAGE
 
 

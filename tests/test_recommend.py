@@ -19,7 +19,7 @@ from bench.report.advice import text
 from bench.report.machine import Machine
 from bench.report.summary import fastest_rows
 from targetrl_core.errors import UsageError
-from tests.some_evidence import CELL, evidence, row
+from tests.some_evidence import CELL, EVIDENCE, evidence, row
 
 ROOT = Path(__file__).parent.parent
 SIZES = (1, 100, 10_000, 1_000_000)
@@ -52,7 +52,7 @@ def best(advice: Advice) -> str:
 
 def test_the_measured_fastest_is_recommended() -> None:
     """At each N of the committed evidence, what is recommended is what was measured to be fastest, at the time that was measured."""
-    for each in folder.read(ROOT / "results"):
+    for each in folder.read(EVIDENCE):
         for arithmetic in ("native", "portable"):
             for n, fastest in fastest_rows(each, arithmetic).items():
                 pick = advise([each], wanted(n, arithmetic=arithmetic)).picks[0].best
@@ -188,7 +188,7 @@ def test_an_objective_without_a_way_to_tell_is_refused(tmp_path: Path) -> None:
 
 def test_the_committed_evidence_recommends_what_can_train_reinforce() -> None:
     """Of numpy, numba and jax, which cannot draw its noise, none is named at any N; a million go by the row of 10,000."""
-    for each in folder.read(ROOT / "results"):
+    for each in folder.read(EVIDENCE):
         found = {n: choices([each], wanted(n, "reinforce")) for n in (1, 10_000, 10**6)}
         for names in found.values():
             assert not {"numpy", "numba", "jax-scan", "jax-grad"} & set(names)

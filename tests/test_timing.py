@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import msgspec
@@ -39,12 +40,51 @@ CPU = torch.device("cpu")
 CLOCK = ClockTest(resolution_seconds=1e-9, work=[1, 4], seconds=[0.004, 0.016], unsynchronised_seconds=0.016, failures=[])
 
 
-def test_an_honest_clock_passes() -> None:
-    """The suites' own clock measures four times the work as about four times as long."""
+class ScriptedDevice:
+    """A device whose time goes on by what it is given to do: launching takes a part of the work's time, waiting for it the rest."""
+
+    def __init__(self) -> None:
+        self.now = self.queued = 0.0
+
+    def look(self) -> float:
+        """A clock that waits for nothing."""
+        self.now += 1e-7
+        return self.now
+
+    def wait(self) -> float:
+        """A clock that waits for the device."""
+        self.now, self.queued = self.now + self.queued, 0.0
+        return self.look()
+
+    def launch(self, count: int) -> None:
+        """Some portions of work."""
+        self.now += count * 0.0005
+        self.queued += count * 0.002
+
+
+@pytest.fixture
+def scripted_device(monkeypatch: pytest.MonkeyPatch) -> ScriptedDevice:
+    """What the self-test measures on, in place of this machine."""
+    device = ScriptedDevice()
+    monkeypatch.setattr(selftest, "time", SimpleNamespace(perf_counter=device.look))
+    monkeypatch.setattr(selftest, "synchronized_clock", device.wait)
+    monkeypatch.setattr(selftest, "_portions", lambda *_: device.launch)
+    return device
+
+
+def test_the_clock_is_tested_on_this_machine() -> None:
+    """The suites' own clock has steps far below a portion of work, and work takes time by it; how evenly is the machine's affair."""
     found = clock_test(CPU)
-    assert found.failures == []
-    assert found.seconds[1] > 2 * found.seconds[0] > 0
+    assert found.work == [1, 4]
+    assert min(*found.seconds, found.unsynchronised_seconds) > 0
     assert found.resolution_seconds < 1e-5
+
+
+def test_an_honest_clock_passes(scripted_device: ScriptedDevice) -> None:
+    """A clock that waits measures four times the work as four times as long."""
+    found = clock_test(CPU, scripted_device.wait)
+    assert found.failures == []
+    assert found.seconds == pytest.approx([0.0025, 0.01], rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -57,31 +97,15 @@ def test_a_clock_that_does_not_measure_fails(name: str, failure: str) -> None:
     assert any(failure in reason for reason in clock_test(CPU, clock).failures)
 
 
-def test_a_clock_that_does_not_wait_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock under which work seems shorter than without it does not wait for the device."""
-    honest = time.perf_counter
-    monkeypatch.setattr(time, "perf_counter", lambda: 3.0 * honest())
-    assert any("work that was waited for" in reason for reason in clock_test(CPU, honest).failures)
+def test_a_clock_under_which_work_seems_short_fails(scripted_device: ScriptedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes slower than the one that waits for nothing is found out."""
+    monkeypatch.setattr(selftest, "time", SimpleNamespace(perf_counter=lambda: 9.0 * scripted_device.look()))
+    assert any("work that was waited for" in reason for reason in clock_test(CPU, scripted_device.wait).failures)
 
 
-def test_a_clock_that_stops_too_early_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_stops_too_early_fails(scripted_device: ScriptedDevice) -> None:
     """A clock that stops before the device is done is found out beside the one that waits, whatever its proportions are."""
-    plain, queued = time.perf_counter, [0.0]
-
-    def waits() -> float:
-        if queued[0]:
-            time.sleep(queued[0])
-        queued[0] = 0.0
-        return plain()
-
-    def launch(count: int) -> None:  # returns at once, as a launch on a GPU does, and leaves work to be waited for
-        queued[0] += count * 0.002
-        time.sleep(count * 0.0005)
-
-    monkeypatch.setattr(selftest, "synchronized_clock", waits)
-    monkeypatch.setattr(selftest, "_portions", lambda *_: launch)
-    assert any("by the clock that waits for every device" in failure for failure in clock_test(CPU, plain).failures)
-    assert not clock_test(CPU, waits).failures
+    assert any("by the clock that waits for every device" in reason for reason in clock_test(CPU, scripted_device.look).failures)
 
 
 def test_the_clock_that_times_is_the_one_that_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,14 +230,14 @@ from bench.timing.memory import peak_growth
 
 def hold():
     tensor = torch.ones(16 * 2**20)
-    time.sleep(0.05)
+    time.sleep(0.5)
     del tensor
 
 print(peak_growth(lambda: None, torch.device("cpu")), peak_growth(hold, torch.device("cpu")))
 
 def hold_many():
     tensors = [torch.ones(2**20) for _ in range(16)]
-    time.sleep(0.05)
+    time.sleep(0.5)
 
 hold_many()
 last = [torch.ones(2**20)]  # above what is freed, so that the heap does not shrink by itself
@@ -252,7 +276,7 @@ def test_a_fresh_process_tells_its_phases(start: fresh.Process) -> None:
     """Import, prepare, both calls and memory come from the process; what it trained is what the session's pool has to become."""
     phases, identity = start.finish()
     assert identity.identical
-    assert phases.import_seconds > 0.1
+    assert phases.import_seconds > 0
     assert 2 <= len(phases.steady_seconds) <= child.MOST_CALLS
     assert min(phases.steady_seconds) > 0
 

@@ -20,6 +20,7 @@ from targetrl_core.spread import float32_ulp as tensor_ulp
 from targetrl_core.variants.batched import BATCHED
 from targetrl_core.variants.batched_graphed import BATCHED_GRAPHED
 from tests.cheats import CHEATS
+from tests.some_evidence import EVIDENCE
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
@@ -74,7 +75,7 @@ def test_distances_are_in_ulp() -> None:
 
 def test_the_committed_file_is_whole() -> None:
     """Every objective has courses and a map, and no variant is further from the oracle than rounding takes it."""
-    (found,) = evidence.read_all(ROOT / "results")
+    (found,) = evidence.read_all(EVIDENCE)
     assert {course.objective for course in found.courses} == {one.objective for one in found.maps} == set(OBJECTIVES)
     for course in found.courses:
         assert "batched" in course.variants
@@ -119,7 +120,7 @@ def test_what_is_not_whole_is_refused(kind: type[Course] | type[OutcomeMap], giv
 
 def test_no_file_makes_a_page_of_any_size(tmp_path: Path) -> None:
     """A file with more outputs than a page should have is refused in one line that names it."""
-    (real,) = evidence.read_all(ROOT / "results")
+    (real,) = evidence.read_all(EVIDENCE)
     content = msgspec.to_builtins(real) | {"maps": [], "courses": [COURSE | {"steps": 9999, "seeds": [0] * 30, "ambiguous": [False] * 30,
         "oracle": [[0.5] * 10_000] * 30, "variants": {}}]}  # fmt: skip
     (tmp_path / "big-cpu-trajectories.json").write_text(json.dumps(content))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,13 +18,17 @@ from bench.evidence.proportion import proportion
 from bench.report.verdicts import verdicts_section
 from bench.verdicts import rule, selftest, table, trials
 from bench.verdicts.messages import ProcessTimes, RowTask, Task
+from bench.verdicts.process import Trainer, measure
 from bench.verdicts.rows import Row, select
 from bench.verdicts.rule import Decision
 from bench.verdicts.run import BrokenError, Run, make_pools, run_process
 from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, Version, snapshot
 from targetrl_core import UsageError
 
+SIDES: tuple[SideName, ...] = ("base", "head")
 TINY = Row("detached", "native", 100, "batched", steps=2)
+HANGS_SECONDS = 600
+"""After which a process hangs, however slow the machine is."""
 
 
 def test_rows_are_selected_as_pytest_selects() -> None:
@@ -55,9 +60,9 @@ def comparison(base: Path, head: Path, pool: str, planted: float = 0.0) -> Run:
     return Run([RowTask(name="row", row=TINY, pool=pool, planted=planted)], {"base": str(base), "head": str(head)}, "cpu")
 
 
-def one_process(run: Run, tmp_path: Path, first: SideName = "base") -> ProcessTimes:
+def one_process(run: Run, tmp_path: Path) -> ProcessTimes:
     """What one process says."""
-    task = Task(folders=run.folders, first=first, rows=list(run.asked), device="cpu", result=str(tmp_path / "said"), probed=True)
+    task = Task(folders=run.folders, first="base", rows=list(run.asked), device="cpu", result=str(tmp_path / "said"), probed=True)
     return run_process(task, tmp_path)
 
 
@@ -75,15 +80,35 @@ def test_two_versions_live_in_one_process(tmp_path: Path) -> None:
     assert sides[0].public("Problem") is not sides[1].public("Problem")
 
 
-def test_a_planted_slowdown_is_measured(tmp_path: Path, pools: dict[Row, str]) -> None:
-    """A process in which HEAD is held up by half of its time finds it some half slower, whichever side was alone at first."""
+def test_a_planted_slowdown_is_measured(tmp_path: Path, pools: dict[Row, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which HEAD is held up by half of its time finds it half slower, whichever side was alone at first."""
+    now, prepared = [0.0], Trainer.__init__
+
+    def look() -> float:
+        now[0] += 1e-6
+        return now[0]
+
+    def takes_a_millisecond(trainer: Trainer, *arguments: Any) -> None:  # noqa: ANN401 — those of a trainer
+        prepared(trainer, *arguments)
+        train = trainer.train
+
+        def timed(population: Any, history: None) -> Any:  # noqa: ANN401 — of either version
+            now[0] += 1e-3
+            return train(population, history)
+
+        trainer.train = timed
+
+    monkeypatch.setattr("bench.verdicts.process.synchronized_clock", look)
+    monkeypatch.setattr("bench.verdicts.process._settle", lambda: None)
+    monkeypatch.setattr(Trainer, "__init__", takes_a_millisecond)
     head = snapshot(None, tmp_path / "head").folder
     run = comparison(head, head, pools[TINY], planted=0.5)
-    for first in ("base", "head"):
-        times = one_process(run, tmp_path, first).rows["row"]
+    for first in SIDES:
+        task = Task(folders=run.folders, first=first, rows=list(run.asked), device="cpu", result="", probed=True)
+        times = measure(task).rows["row"]
         assert times.missing is None
-        assert times.alone_seconds is not None
-        assert times.compared == pytest.approx(math.log(1.5), abs=0.15)
+        assert times.alone_seconds == pytest.approx(0.0015 if first == "head" else 0.001, rel=0.01)
+        assert times.compared == pytest.approx(math.log(1.5), abs=0.01)
 
 
 def test_a_version_that_computes_something_else_is_withheld(tmp_path: Path, pools: dict[Row, str]) -> None:
@@ -146,7 +171,7 @@ def ab(*arguments: str, temporary: Path) -> subprocess.Popen[str]:
 def test_a_budget_that_is_too_small_leaves_rows_unclear(tmp_path: Path) -> None:
     """The command says of each row that it is UNCLEAR and why, in JSON, with exit code 0, and leaves nothing behind."""
     process = ab("HEAD", "--select", "detached-native-100-batched and not batched-", "--budget", "0.1", "--json", temporary=tmp_path)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=HANGS_SECONDS)
     assert process.returncode == 0
     found = json.loads(said)
     assert found["stopped"] == "the budget was used up"
@@ -158,14 +183,14 @@ def test_a_budget_that_is_too_small_leaves_rows_unclear(tmp_path: Path) -> None:
 def test_an_interrupted_run_prints_what_it_has(tmp_path: Path, number: signal.Signals) -> None:
     """Told to end, it prints its table, ends with 130, and leaves no process and no file behind."""
     process = ab("HEAD", "--select", "detached-native-100-batched and not batched-", temporary=tmp_path)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANGS_SECONDS
     while not list(tmp_path.glob("targetrl-ab-*/head/targetrl_core/__init__.py")) or not children(process.pid):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(1)
     begun = children(process.pid)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=HANGS_SECONDS)
     assert process.returncode == 130
     assert "UNCLEAR" in said
     assert "interrupted" in said

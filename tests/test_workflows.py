@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from bench.evidence import records
+from tests.some_evidence import EVIDENCE
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (ROOT / ".github/workflows").glob("*.yml")}
@@ -160,7 +161,7 @@ def test_files_of_several_devices_are_compared(tmp_path: Path) -> None:
     """The steps of the job that compares, as they stand, on files of several devices: the summary has what is missing, charts, tables."""
     there = [name for name in expected() if not name.startswith("windows")]
     (tmp_path / "evidence").mkdir()
-    content = json.loads((ROOT / "results/amd-epyc-2c-cpu.json").read_text())
+    content = json.loads((EVIDENCE / "amd-epyc-2c-cpu.json").read_text())
     for name in there:
         label, _, device = name.rpartition("-")
         content["targetrl"] |= {"label": label, "device": device}
