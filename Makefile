@@ -14,7 +14,7 @@ EPOCH = $(shell git log -1 --format=%ct 2>/dev/null || echo 1577836800)
 # the kernels from their installed sources, and their cache; not those of the arithmetic, which takes long and is the same wherever it lies
 OUTSIDE := cache cli devices fused listing problem
 
-.PHONY: bench bench-peers test mutants browser lint types workflows docs smoke package installed clean require
+.PHONY: bench bench-peers gpu test mutants browser lint types workflows docs smoke package installed clean require
 
 bench: $(READY)  ## time every variant on every device here, and write results/
 	$(BIN)/python -m pytest --benchmark-only
@@ -22,6 +22,10 @@ bench: $(READY)  ## time every variant on every device here, and write results/
 bench-peers: $(READY)  ## the same, beside numpy, numba and jax (installs some 600 MB)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,peers]'
 	$(BIN)/python -m pytest --benchmark-only --peers
+
+DEVICE ?= cuda# of make gpu; cpu rehearses it
+gpu: $(READY)  ## all that is to be known of a GPU, in eight minutes, into gpu-results/
+	$(BIN)/python -m bench.gpu --device $(DEVICE)
 
 test: $(READY)  ## run the tests, a few files at a time
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -84,4 +88,4 @@ require:
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "targetrl needs a C++ compiler for torch.compile: on Debian and Ubuntu, apt install g++; on macOS, xcode-select --install" >&2; exit 2; }
 
 clean:
-	rm -rf $(VENV) dist screenshots .pytest_cache .ruff_cache .mypy_cache .benchmarks .hypothesis
+	rm -rf $(VENV) dist screenshots gpu-results .pytest_cache .ruff_cache .mypy_cache .benchmarks .hypothesis

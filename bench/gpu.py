@@ -1,0 +1,210 @@
+"""All that is to be known of a GPU, in eight minutes: `make gpu`, or `python -m bench.gpu`; with --device cpu, rehearsed in two.
+
+A part is a command with a limit: what is broken or hangs costs itself alone. In the folder lie, in the end, at most eight files of 16 MiB:
+summary.json, which is written anew after each part, log.txt, and the evidence of the parts that time.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from bench.evidence.files import write_atomically
+from targetrl_core.commands.parser import Parser
+from targetrl_core.errors import UsageError
+from targetrl_core.files import check_writable
+
+ROOT = Path(__file__).resolve().parent.parent
+NEEDED = ("numpy", "pytest", "pytest_benchmark", "tqdm", "tabulate", "msgspec", "shtab", "filelock")
+"""Without which no part can run; psutil is imported above, and torch is the machine's."""
+
+VERSIONS = ("torch", "triton", "cuda-core", "nvidia-ml-py", "jax", "jaxlib", "jax-cuda13-plugin", "numba", "numpy", "pytest-benchmark")
+MOST_FILES, MOST_BYTES, LOG_BYTES = 8, 16 * 2**20, 2**20
+"""Files of the folder, the size of each, and what is kept of the output of each part: its end."""
+
+LAST_LINES = 12
+GRACE_SECONDS = 3.0
+"""In which a part that is told to end may do so by itself."""
+
+LARGE = "100000000-"
+
+
+class Part(NamedTuple):
+    """A command of this Python, the seconds after which it is ended, and the modules without which it is skipped."""
+
+    name: str
+    limit_seconds: float
+    arguments: tuple[str, ...]
+    modules: tuple[str, ...] = ()
+    cuda_alone: bool = False
+
+
+class Outcome(NamedTuple):
+    """What became of a part: ``passed``, ``failed``, ``ended at its limit`` or ``skipped``, and the last lines or the reason."""
+
+    name: str
+    status: str
+    seconds: float
+    limit_seconds: float
+    last_lines: list[str]
+
+
+def parts(device: str, place: Path) -> list[Part]:
+    """What is asked of a device, the shortest answers first; those that time leave their evidence in folders of ``place``.
+
+    Of the CPU the same is asked with less to do, as a rehearsal.
+    """
+    small, pytest = device == "cpu", ("pytest", "-p", "no:cacheprovider", "-W", "default", "-rs", "--device", device)
+
+    def timed(name: str, *arguments: str) -> tuple[str, ...]:
+        return (*pytest, "--benchmark-only", "--row-timeout", "45", f"--results={place / name}", *arguments)
+
+    tests = [f"tests/test_{name}.py" for name in ("devices", "fused", "limit", "nvml", "variants")]
+    steady, cold = "bench/test_steady_state.py", "bench/test_cold_start.py"
+    others = [f"bench/test_{name}.py" for name in ("again", "latency", "growth", "construction")]
+    verify, n = ("targetrl_core", "verify", "--device", device), "1000" if small else "100000"
+    ranks = ("torch.distributed.run", "--standalone", "--nproc-per-node", "1", "-m", "targetrl_core", "train", "--device", device)
+    return [
+        Part("devices", 15, ("targetrl_core", "devices")),
+        Part("bits", 55, (*pytest, "tests/test_gpu.py", *(("-k", "detached-adam--1.7") if small else ()))),
+        Part("graphed", 25, (*verify, "--variant", "batched-graphed", "--population", n), cuda_alone=True),
+        Part("verify", 30, (*verify, "--population", "30", *(("--variant", "fused") if small else ()))),
+        Part("tests", 30, (*pytest, *tests, "-k", "cuda or gpu"), modules=("hypothesis",)),
+        Part("ranks", 25, (*ranks, "--population", n, "--objective", "pathwise")),
+        Part("suite", 120, timed("suite", steady, *(("--quick", "-k", "batched]") if small else (*others, "-k", f"not {LARGE}")))),
+        Part("large", 90, timed("large", steady, "-k", f"detached-native-{LARGE}"), cuda_alone=True),
+        Part("peers", 30, timed("peers", steady, "--peers", "-k", f"jax and detached and not {LARGE}"), modules=("jax",), cuda_alone=True),
+        Part("cold", 30, timed("cold", cold, *(("-k", "batched-None") if small else ()))),
+    ]
+
+
+def why_skipped(part: Part, device: str) -> str | None:
+    """Why a part is not run on a device, or None."""
+    if part.cuda_alone and device != "cuda":
+        return f"it needs CUDA, and the device is {device}"
+    missing = [module for module in part.modules if find_spec(module) is None]
+    return f"{', '.join(missing)} is not installed" if missing else None
+
+
+def run(part: Part, log: Path) -> Outcome:
+    """Run a part to its end or to its limit, its output in a file."""
+    begun = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 — a command of this project
+            [sys.executable, "-m", *part.arguments], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"}, start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = "passed" if process.wait(part.limit_seconds) == 0 else "failed"
+        except subprocess.TimeoutExpired:
+            status = "ended at its limit"
+        finally:
+            _end(process)
+    return Outcome(part.name, status, round(time.monotonic() - begun, 2), part.limit_seconds, _last_lines(log))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have a part, and all that it has started, end: told to first, and then made to. Ranks have sessions of their own."""
+    try:
+        started = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        started = []
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for child in started:
+        if child.is_running():
+            child.kill()
+
+
+def _last_lines(log: Path) -> list[str]:
+    return log.read_bytes()[-LOG_BYTES:].decode(errors="replace").splitlines()[-LAST_LINES:]
+
+
+def run_all(asked: Sequence[Part], device: str, folder: Path, place: Path, tell: Callable[[str], object] = print) -> list[Outcome]:
+    """Run each part; after each, the folder holds what is known so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes: list[Outcome] = []
+    for part in asked:
+        reason, log = why_skipped(part, device), place / f"{part.name}.log"
+        outcomes.append(Outcome(part.name, "skipped", 0.0, part.limit_seconds, [reason]) if reason else run(part, log))
+        left_out = _keep(folder, place, part.name)
+        summary: dict[str, Any] = {"device": device, "packages": _versions(), "parts": [one._asdict() for one in outcomes]}
+        write_atomically(folder / "summary.json", json.dumps(summary | {"left_out": left_out}, indent=1) + "\n")
+        tell(f"{part.name}: {outcomes[-1].status}, {outcomes[-1].seconds:.1f} s of {part.limit_seconds:g} s")
+    return outcomes
+
+
+def _keep(folder: Path, place: Path, name: str) -> list[str]:
+    """Add the end of a part's output to the log, and its evidence to the folder; returns what is too much for that."""
+    log = place / f"{name}.log"
+    if log.exists():
+        with (folder / "log.txt").open("ab") as joined:
+            joined.write(f"\n=== {name}\n".encode() + log.read_bytes()[-LOG_BYTES:])
+    for path in (place / name).glob("*.json"):
+        if (
+            path.stat().st_size <= MOST_BYTES and len(list(folder.iterdir())) < MOST_FILES - 1
+        ):  # the summary is there from the first part on
+            shutil.copy(path, folder / f"{name}-{path.name}")
+    kept = {path.name for path in folder.iterdir()}
+    return sorted(path.name for path in place.glob("*/*.json") if f"{path.parent.name}-{path.name}" not in kept)
+
+
+def _versions() -> dict[str, str]:
+    known = {}
+    for package in VERSIONS:
+        try:
+            known[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return known
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask everything; 0 each part passed or was skipped for a reason, 1 one did not, 2 wrong usage or a package that is missing."""
+    parser = Parser(prog="python -m bench.gpu", description=__doc__)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu is a rehearsal (default: cuda)")
+    parser.add_argument("--results", type=Path, default=Path("gpu-results"), metavar="DIR", help="a new folder (default: gpu-results)")
+    options = parser.parse_args(arguments)
+    try:
+        _check(options.device, options.results)
+    except UsageError as error:
+        print(f"bench.gpu: {error}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="targetrl-gpu-") as place:
+        outcomes = run_all(parts(options.device, Path(place)), options.device, options.results, Path(place))
+    return int(any(one.status not in ("passed", "skipped") for one in outcomes))
+
+
+def _check(device: str, folder: Path) -> None:
+    missing = [module for module in NEEDED if find_spec(module) is None]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} is missing: install it, or carry its wheel and name its folder in PYTHONPATH")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"--results is {folder}; it must be a new or empty folder")
+    check_writable(folder)
+    from targetrl_core.devices import find_device
+
+    find_device(device)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
