@@ -61,12 +61,12 @@ def test_ulp_is_the_distance_to_the_next_float() -> None:
 
 def test_kinks_and_thresholds_are_rare() -> None:
     """Of a million usual starts, 50 steps bring about 1 in 700 (pathwise) or 1 in 100,000 (detached) to a kink."""
-    population = Population.initialise(200_000)
+    population = Population.initialise(20_000)
     pathwise = reference(Problem(objective="pathwise"), population)
     detached = reference(Problem(), population)
     assert 0.0005 < float(pathwise.kinked.double().mean()) < 0.0025
-    assert int(detached.kinked.sum()) <= 4
-    assert int(pathwise.first_unsure.sum()) <= 20
+    assert int(detached.kinked.sum()) <= 2
+    assert int(pathwise.first_unsure.sum()) <= 4
 
 
 def test_reach_covers_rounding_and_little_more() -> None:
