@@ -1,6 +1,12 @@
-"""The one exception that the package raises for a mistake of its user."""
+"""The one exception that the package raises for a mistake of its user, and how a machine's faults are told."""
 
+import errno
+import os
 from collections.abc import Iterable
+
+_NAMES = ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "ENOMEM")
+SYSTEM_ERRORS = tuple(os.strerror(getattr(errno, name)) for name in _NAMES if hasattr(errno, name))
+"""What a system says where a folder is full or closed, or memory is short: the cause of whatever else a compiler complains of."""
 
 
 class UsageError(ValueError):
@@ -8,6 +14,23 @@ class UsageError(ValueError):
 
     def __str__(self) -> str:
         return one_line(super().__str__())
+
+
+class Fault(str):
+    """Why something cannot run that could, were this machine in order: told where ``auto`` passes over a variant for it."""
+
+    __slots__ = ()
+
+
+class FallbackWarning(RuntimeWarning):
+    """``auto`` passed over a faster variant for a fault of this machine: which and why, and what trains instead."""
+
+
+def complaint(output: str) -> str:
+    """The line of a compiler's output that names the cause: the system's error, else the first that is called one, else the first."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no message"]
+    candidates = (line for marks in (SYSTEM_ERRORS, ("error",)) for line in lines if any(mark in line for mark in marks))
+    return one_line(next(candidates, lines[0]))[:500]
 
 
 def one_line(text: object) -> str:

@@ -1,5 +1,6 @@
 """train: one call that trains a population with a variant on a device and brings back what became of it."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from targetrl_core.devices import find_device, free_memory
-from targetrl_core.errors import UsageError
+from targetrl_core.errors import FallbackWarning, Fault, UsageError
 from targetrl_core.history import History
 from targetrl_core.modes import new_modes
 from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
@@ -91,16 +92,57 @@ def train(  # noqa: PLR0913 — all but two are keywords
 
 
 def named(variant: str | Variant, problem: Problem, device: torch.device, n: int) -> Variant:
-    """The variant that is meant: by its name, by ``auto``, which chooses, or by itself. Raises UsageError for a name that is unknown."""
+    """The variant that is meant: by its name, by ``auto``, which chooses, or by itself.
+
+    Where ``auto`` passes over a variant for a fault of this machine, it warns of it (FallbackWarning).
+
+    Raises:
+        UsageError: no variant has that name.
+    """
     if isinstance(variant, Variant):
         return variant
-    return choose(problem, device, n) if variant == "auto" else find_variant(variant)
+    if variant != "auto":
+        return find_variant(variant)
+    chosen, faults = _choice(problem, device, n)
+    if faults:
+        # At the line of the user's that trains, where ``train`` was called.
+        warnings.warn(f"{'; '.join(faults)}; {chosen.name} trains instead", FallbackWarning, stacklevel=3)
+    return chosen
 
 
 def choose(problem: Problem, device: torch.device, n: int) -> Variant:
     """The fastest built-in variant that can train n policies of a problem on a device: of no other is known here how fast it is."""
+    return _choice(problem, device, n)[0]
+
+
+TRIED = 1 << 16
+"""Most policies that a variant is prepared for to see whether it can be."""
+
+
+def _choice(problem: Problem, device: torch.device, n: int) -> tuple[Variant, list[str]]:
+    """The same, and which faster ones a fault of this machine keeps from running; after one, the next are tried before they are taken."""
     by_name = {variant.name: variant for variant in BUILT_IN}
-    return next(by_name[name] for name in FASTEST_FIRST if by_name[name].unsupported(problem, device, n) is None)
+    faults: list[str] = []
+    for name in FASTEST_FIRST:
+        variant = by_name[name]
+        reason = variant.unsupported(problem, device, n)
+        if reason is None and faults:
+            reason = _why_not_prepared(variant, problem, device, n)
+        if reason is None:
+            return variant, faults
+        if isinstance(reason, Fault):
+            faults.append(f"{name} cannot run here: {reason}")
+    raise UsageError("; ".join(faults))
+
+
+def _why_not_prepared(variant: Variant, problem: Problem, device: torch.device, n: int) -> str | None:
+    policies = problem.policies or n
+    few = min(policies, TRIED)
+    try:
+        prepared(variant, problem if few == policies or problem.policies is None else problem.take(slice(0, few)), device, few)
+    except UsageError as error:
+        return Fault(error)
+    return None
 
 
 def prepared(variant: Variant, problem: Problem, device: torch.device, n: int) -> Train:

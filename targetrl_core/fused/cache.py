@@ -15,7 +15,7 @@ from targetrl_core.errors import UsageError
 FOLDER = "kernels"
 """In the user's folder for caches, or the one that is named: its own, so that no mode of a folder of the user's is touched."""
 
-_WAY_OUT = "name a folder that can be written with TARGETRL_CACHE_DIR"
+WAY_OUT = "name a folder that can be written with TARGETRL_CACHE_DIR"
 
 
 def folder() -> Path:
@@ -30,9 +30,9 @@ def folder() -> Path:
         path.mkdir(mode=stat.S_IRWXU, exist_ok=True)
         why = _why_not_private(path)
     except OSError as error:
-        raise UsageError(f"{path.parent}: {error.strerror}; {_WAY_OUT}") from error
+        raise UsageError(f"{path.parent}: {error.strerror}; {WAY_OUT}") from error
     if why is not None:
-        raise UsageError(f"{path} {why}; what lies there is not loaded: remove it, or {_WAY_OUT}")
+        raise UsageError(f"{path} {why}; what lies there is not loaded: remove it, or {WAY_OUT}")
     return path
 
 
@@ -59,7 +59,7 @@ def _above() -> Path:
     try:
         home = Path.home()
     except RuntimeError as error:
-        raise UsageError(f"no home folder is known to keep built kernels in; {_WAY_OUT}") from error
+        raise UsageError(f"no home folder is known to keep built kernels in; {WAY_OUT}") from error
     return home.absolute() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "targetrl"
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from targetrl_core.errors import UsageError
+from targetrl_core.errors import SYSTEM_ERRORS, Fault, UsageError, complaint
 from targetrl_core.fused import cache as kept
 from targetrl_core.fused.kernel import SOURCES
 
@@ -36,7 +37,7 @@ def why_no_compiler() -> str | None:
     if sys.platform == "win32":
         return "its kernel needs GCC's or Clang's vector types, which Windows' compiler lacks"
     if compiler() is None:
-        return f"it needs a C++ compiler ({', '.join(COMPILERS)}) on the PATH"
+        return Fault(f"it needs a C++ compiler ({', '.join(COMPILERS)}) on the PATH")
     return None
 
 
@@ -49,7 +50,8 @@ def library(source: str, macros: Mapping[str, str], flags: tuple[str, ...] | Non
         flags: for which processor; by default for this one.
 
     Raises:
-        UsageError: the compiler failed, with the first line of its complaint, or the cache's folder cannot be written or is not private.
+        UsageError: the compiler failed, with the line of its complaint that names the cause, or the cache's folder cannot be written or run
+            from, or is not private.
     """
     target = processor_flags() if flags is None else flags
     options = (*target, *(f"-D{name}={value}" for name, value in macros.items()))
@@ -87,8 +89,19 @@ def _compiler_version() -> str:
     found = compiler()
     if found is None:
         raise UsageError(str(why_no_compiler()))
-    shown = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 — found on the PATH
+    shown = _run([found, "--version"]).stdout
     return f"{found} {shown.partition(chr(10))[0]}"
+
+
+def _run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    """Call the compiler. Raises UsageError where it is none that runs."""
+    environment = os.environ | variables | {"LC_ALL": "C"}  # its complaints are searched for English words
+    try:
+        return subprocess.run(  # noqa: S603 — found on the PATH
+            command, capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
+        )
+    except OSError as error:
+        raise UsageError(f"{command[0]} cannot be run: {error.strerror}") from error
 
 
 @cache
@@ -135,8 +148,12 @@ def _build(source: str, options: tuple[str, ...], name: str) -> Path:
         ]
         if sys.platform == "darwin":
             command.remove("-Wl,--as-needed")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 — the compiler found above
-        if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no message"]
-            raise UsageError(f"{Path(command[0]).name} could not build {source}: {errors[0]}")
+        done = _run(command, TMPDIR=folder)  # what it writes meanwhile too: the system's folder may be full, or none
+        if done.returncode or not built.exists():
+            raise UsageError(f"{Path(command[0]).name} could not build {source}: {_complaint(done)}")
         return kept.keep(built, name)
+
+
+def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+    cause = complaint(done.stderr.strip() or f"no message, exit status {done.returncode}")
+    return cause if not any(text in cause for text in SYSTEM_ERRORS) else f"{cause}; {kept.WAY_OUT}"

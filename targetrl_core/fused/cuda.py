@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from targetrl_core.errors import Fault, UsageError, complaint
 from targetrl_core.fused.gpu_source import gpu_source
 from targetrl_core.fused.kernel import Kernel, Task
 
@@ -22,7 +23,7 @@ def why_no_cuda_core() -> str | None:
         found = find_spec("cuda.core") is not None
     except ModuleNotFoundError:
         found = False
-    return None if found else "its kernel needs cuda-core: pip install 'targetrl[gpu]'"
+    return None if found else Fault("its kernel needs cuda-core: pip install 'targetrl[gpu]'")
 
 
 def ready(kernel: Kernel, device: torch.device) -> None:
@@ -54,12 +55,15 @@ def run(  # noqa: PLR0913 — what a launch takes
 
 @cache
 def built(source: str, function: str, index: int) -> Any:  # noqa: ANN401 — cuda-core's own type
-    """The compiled function for one device, which is the current one."""
-    core = _cuda_core()
-    core.Device(index).set_current()
+    """The compiled function for one device, which is the current one. Raises UsageError where NVRTC or the driver fails."""
     major, minor = torch.cuda.get_device_capability(index)
-    options = core.ProgramOptions(arch=f"sm_{major}{minor}", std="c++17", **EXACT)
-    return core.Program(source, code_type="c++", options=options).compile("cubin").get_kernel(function)
+    try:
+        core = _cuda_core()
+        core.Device(index).set_current()
+        options = core.ProgramOptions(arch=f"sm_{major}{minor}", std="c++17", **EXACT)
+        return core.Program(source, code_type="c++", options=options).compile("cubin").get_kernel(function)
+    except Exception as error:  # cuda-core's errors, and those of finding its libraries, have no common type
+        raise UsageError(f"NVRTC could not build the kernel: {type(error).__name__}: {complaint(str(error))}") from error
 
 
 @cache

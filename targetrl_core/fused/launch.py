@@ -2,6 +2,7 @@
 
 import torch
 
+from targetrl_core.errors import Fault, UsageError
 from targetrl_core.fused import compiler, cpu, cuda, mps
 from targetrl_core.fused.kernel import Kernel, Task
 
@@ -13,8 +14,17 @@ def why_not(device: torch.device) -> str | None:
     return cuda.why_no_cuda_core() if device.type == "cuda" else None
 
 
+def why_not_ready(kernel: Kernel, device: torch.device) -> str | None:
+    """Why a kernel cannot be built and loaded, which is found out by doing it; None where it can, and is from then on."""
+    try:
+        ready(kernel, device)
+    except UsageError as error:
+        return Fault(error)
+    return None
+
+
 def ready(kernel: Kernel, device: torch.device) -> None:
-    """Build and load a kernel: its cold start."""
+    """Build and load a kernel: its cold start. Raises UsageError where that fails."""
     if device.type == "cpu":
         cpu.built(kernel)
     elif device.type == "cuda":

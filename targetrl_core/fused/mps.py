@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from targetrl_core.errors import UsageError, complaint
 from targetrl_core.fused.gpu_source import gpu_source
 from targetrl_core.fused.kernel import NOTHING, SEEDS, Kernel, Task
 
@@ -31,5 +32,8 @@ def buffers(task: Task) -> list[Tensor]:
 
 @cache
 def built(kernel: Kernel) -> Any:  # noqa: ANN401 — a library of torch's own type
-    """The compiled library of a kernel."""
-    return torch.mps.compile_shader(gpu_source("mps.metal", kernel))
+    """The compiled library of a kernel. Raises UsageError where Metal cannot build it."""
+    try:
+        return torch.mps.compile_shader(gpu_source("mps.metal", kernel))
+    except (RuntimeError, SyntaxError) as error:
+        raise UsageError(f"Metal could not build the kernel: {complaint(str(error))}") from error

@@ -1,6 +1,7 @@
 """`fused`: all steps of a policy in one kernel, its state in registers."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from targetrl_core.errors import UsageError
 from targetrl_core.fused.kernel import STEP_LIMIT, Task, constants_of, correction_of, draw_of, kernel_of
-from targetrl_core.fused.launch import launch, ready, why_not
+from targetrl_core.fused.launch import launch, ready, why_not, why_not_ready
 from targetrl_core.history import History
 from targetrl_core.population import Population, consecutive_seeds
 from targetrl_core.problem import Problem
@@ -16,9 +17,19 @@ from targetrl_core.step import State, begin, end, rule_for
 from targetrl_core.variants.variant import Finished, Finishing, Seeded, Train, Variant
 
 
-def unsupported(_problem: Problem, device: torch.device, _n: int) -> str | None:
-    """Runs where a kernel can be built."""
-    return why_not(device)
+def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
+    """Runs where the kernel that ``prepare`` takes can be built and loaded, which is tried; what is built is kept."""
+    reason = why_not(device)
+    if reason is not None:
+        return reason
+    rule = rule_for(problem, _blank(device), compiled=True)
+    return why_not_ready(kernel_of(rule, per_policy=problem.policies is not None), device)
+
+
+@cache
+def _blank(device: torch.device) -> Population:
+    """A fresh population, of which no number is read: it is asked about at every call."""
+    return Population.fresh(*(torch.zeros(1, dtype=torch.float32, device=device) for _ in range(2)))
 
 
 class _Recording(Protocol):
