@@ -1,7 +1,6 @@
 """What this machine has and why not more; what memory is free; the one clock that waits for every device."""
 
 import os
-import shutil
 import sysconfig
 import time
 from pathlib import Path
@@ -9,7 +8,8 @@ from pathlib import Path
 import psutil
 import torch
 
-from targetrl_core.errors import UsageError, one_of
+from targetrl_core import inductor
+from targetrl_core.errors import Fault, UsageError, one_of
 from targetrl_core.names import DEVICES
 
 
@@ -92,12 +92,11 @@ def device_name(device: torch.device) -> str | None:
 def why_not_compiled(device: torch.device) -> str | None:
     """What ``torch.compile`` lacks to build for ``device``, or None."""
     if device.type == "cuda":
-        return None if _has_triton() else "torch.compile needs triton on CUDA"
-    compilers = ("cl",) if shutil.which("cl") else ("c++", "g++", "clang++")
-    if not any(shutil.which(name) for name in compilers):
-        return "torch.compile needs a C++ compiler (c++, g++, clang++ or cl) on the PATH"
+        return inductor.why_no_folder() if _has_triton() else Fault("torch.compile needs triton on CUDA")
     header = Path(sysconfig.get_path("include")) / "Python.h"
-    return None if header.exists() else "torch.compile needs Python.h: install Python's development headers"
+    if not header.exists():
+        return Fault("torch.compile needs Python.h: install Python's development headers")
+    return inductor.why_no_builds()
 
 
 def _has_triton() -> bool:

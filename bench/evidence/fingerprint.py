@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from typing import Any
 
 import psutil
@@ -13,12 +12,9 @@ import torch
 from bench.evidence.schema import LABEL_PATTERN, Fingerprint
 from bench.evidence.untrusted import LONGEST, plain
 from bench.timing.nvml import driver_version
-from targetrl_core import UsageError
+from targetrl_core import UsageError, inductor
 from targetrl_core.devices import device_name
 from targetrl_core.fused.compiler import compiler
-
-TORCH_COMPILER = "clang++" if sys.platform == "darwin" else "cl" if sys.platform == "win32" else "g++"
-"""What torch.compile calls where CXX names nothing else."""
 
 
 def check_label(label: str | None) -> None:
@@ -55,7 +51,7 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, pa
         commit=commit.get("id"),
         dirty=commit.get("dirty"),
         packages=packages,
-        torch_compiler=_version(os.environ.get("CXX", TORCH_COMPILER)),
+        torch_compiler=_version(inductor.compiler()),
         kernel_compiler=_version(compiler()),
     )
 

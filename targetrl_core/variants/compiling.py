@@ -1,5 +1,6 @@
 """How every compiled variant calls ``torch.compile``, and what it holds while it runs."""
 
+import subprocess
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -7,6 +8,9 @@ from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
 import torch
+
+from targetrl_core import inductor
+from targetrl_core.errors import UsageError, complaint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,11 +44,43 @@ def compiled(function: Callable[P, R], *, exact: bool = False, fullgraph: bool =
         exact: keep GPU code to IEEE 754 as well: no contraction to fused multiply-add, division rounded correctly.
             Inductor's C++ for the CPU is built with -ffp-contract=off as it is.
         fullgraph: raise where Dynamo would break the graph.
+
+    The function that is returned raises UsageError where it cannot be built, at whichever call that is.
     """
     if not isinstance(function, FunctionType):
         raise TypeError(f"{function!r} is not a plain function")
     alone = FunctionType(function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__, function.__closure__)
-    return torch.compile(alone, fullgraph=fullgraph, dynamic=False, options=_exact_options() if exact else None)
+    graph: Callable[P, R] = torch.compile(alone, fullgraph=fullgraph, dynamic=False, options=_exact_options() if exact else None)
+
+    @wraps(function)
+    def call(*arguments: P.args, **keywords: P.kwargs) -> R:
+        try:
+            return graph(*arguments, **keywords)
+        except Exception as error:
+            cause = _why_not_built(error)
+            if cause is None:
+                raise
+            raise UsageError(f"torch.compile could not build {function.__name__}: {cause}") from error
+
+    return call
+
+
+def _why_not_built(error: Exception) -> str | None:
+    """The cause and the way out, where building failed; None for what a function raises when it runs."""
+    from torch._dynamo.exc import BackendCompilerFailed  # there by now: the call imported it, or failed to make its folder
+
+    if not isinstance(error, (BackendCompilerFailed, OSError, ImportError, subprocess.SubprocessError)):
+        return None
+    fault = inductor.why_no_folder()
+    if fault is not None:
+        return fault
+    if isinstance(error, OSError):
+        cause = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    else:
+        text = str(error).partition("Set TORCHDYNAMO_VERBOSE")[0]
+        output = text.partition("\nOutput:\n")[2]  # of the compiler, after its command
+        cause = complaint(output or text)
+    return f"{cause}; its folder is {inductor.folder()}: {inductor.WAY_OUT}"
 
 
 def compile_seconds() -> float:
