@@ -220,10 +220,13 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     kernel_compiler: Text | None = None
 
 
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """``targetrl.limits``: what the device did at most, per second: float32 operations, and bytes read and written by a copy.
 
-    A fused multiply-add counts as one multiplication.
+    A fused multiply-add counts as one multiplication. ``divisions`` and ``roots`` are the divider's; ``newton_divisions`` and
+    ``newton_roots`` those of their fastest replacement, an approximation and Newton's steps. ``mixed`` is additions and multiplications in
+    turns, both counted: where one unit does both, no more than of one kind. Older files lack the three, as do files of processors without
+    instructions that approximate, or without the registers that a mixture takes.
     """
 
     additions: Rate
@@ -231,6 +234,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     divisions: Rate
     roots: Rate
     copied_bytes: Rate
+    newton_divisions: Rate | None = None
+    newton_roots: Rate | None = None
+    mixed: Rate | None = None
 
 
 class Work(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

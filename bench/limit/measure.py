@@ -1,15 +1,16 @@
 """Measures what a device can do at most: operations and copied bytes per second."""
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import torch
 
 from bench.evidence.schema import Limits, Work
 from targetrl_core import Population, Problem
-from targetrl_core.devices import synchronized_clock
+from targetrl_core.devices import cores, synchronized_clock
 from targetrl_core.fused import cuda
 from targetrl_core.fused.compiler import library, why_no_compiler
 from targetrl_core.fused.kernel import kernel_of
@@ -18,16 +19,22 @@ from targetrl_core.step import rule_for
 HERE = Path(__file__).parent
 
 OPERATIONS = ("additions", "multiplications", "divisions", "roots")
-"""In the order of ``Operation`` in limit.h; a fused multiply-add counts as one multiplication."""
+"""What is counted of a policy-step; a fused multiply-add counts as one multiplication."""
+
+MEASURED = dict.fromkeys(OPERATIONS, 1) | {"newton_divisions": 1, "newton_roots": 1, "mixed": 2}
+"""In the order of ``Operation`` in limit.h; how many operations each is."""
 
 KIND = ("objective", "optimizer", "arithmetic")
 """What the operations of a policy-step depend on."""
 
-REPEATS = 5
-"""The least of several times counts: whatever else runs only adds to them."""
+REPEATS = 25
+"""The least of so many times counts: whatever else runs only adds to them."""
 
-SECONDS = 0.01
-"""About how long one measurement takes."""
+SECONDS = 0.001
+"""About how long one measurement takes: short, so that on a shared machine some are left alone."""
+
+COPIES = 5
+"""As ``REPEATS``, of copies, which take longer."""
 
 COPIED = 1 << 26
 """Elements that are copied: 256 MiB there and back, past every cache."""
@@ -42,14 +49,27 @@ def why_no_limits(device: torch.device) -> str | None:
     return cuda.why_no_cuda_core() if device.type == "cuda" else f"no kernels that measure it for {device.type}"
 
 
+class Runner(NamedTuple):
+    """What does an operation a number of times on each of ``lanes``, and tells the seconds that each of its threads, or a GPU, took.
+
+    ``tells`` says of an operation whether it tells something on the device.
+    """
+
+    run: Callable[[int, int], list[float]]
+    lanes: int
+    tells: Callable[[int], object]
+
+
 def measure(device: torch.device) -> Limits:
-    """The limits of a device, on as many threads as PyTorch uses."""
-    run = _cpu() if device.type == "cpu" else _cuda(device)
-    rates = {name: _rate(run, index) for index, name in enumerate(OPERATIONS)}
-    return Limits(**rates, copied_bytes=_copied_bytes(device))
+    """The limits of a device; of a CPU on all cores that this process may use, however many of them PyTorch does."""
+    runner = _cpu() if device.type == "cpu" else _cuda(device)
+    numbers = {name: number for number, name in enumerate(MEASURED) if runner.tells(number)}
+    rates = dict(zip(numbers, _rates(runner, list(numbers.values())), strict=True))
+    return Limits(**{name: MEASURED[name] * rate for name, rate in rates.items()}, copied_bytes=_copied_bytes(device))
 
 
-def count(kind: Sequence[str]) -> Work:
+@cache
+def count(kind: tuple[str, ...]) -> Work:
     """The operations of one policy-step of a kind, counted by running the kernel's body on a type that counts."""
     objective, optimizer, arithmetic = kind
     problem = Problem(objective=objective, optimizer=optimizer, arithmetic=arithmetic)  # type: ignore[arg-type] # Problem checks the names
@@ -60,41 +80,52 @@ def count(kind: Sequence[str]) -> Work:
     return Work(**dict(zip((*KIND, *OPERATIONS), (*kind, *counted), strict=True)), moved_bytes=2 * state)
 
 
-def _rate(run: Callable[[int, int], int], operation: int) -> float:
-    """Operations per second: ``run`` does some a number of times and says how many that were."""
+def _rates(runner: Runner, operations: list[int]) -> list[float]:
+    """How often a second each is done, by all threads together, each thread at its best.
+
+    Operations take turns, so that what disturbs the machine for a while disturbs none of them all the time.
+    """
+    times = [_times(runner, operation) for operation in operations]
+    measured = [[runner.run(*timed) for timed in zip(operations, times, strict=True)] for _ in range(REPEATS)]
+    least = [[min(seconds) for seconds in zip(*repeats, strict=True)] for repeats in zip(*measured, strict=True)]
+    return [sum(runner.lanes * count / seconds for seconds in threads) for count, threads in zip(times, least, strict=True)]
+
+
+def _times(runner: Runner, operation: int) -> int:
+    """How often an operation is done in one measurement."""
     times = 1000
-    while _seconds(run, operation, times) < SECONDS:
+    while min(min(runner.run(operation, times)) for _ in range(3)) < SECONDS:
         times *= 2
-    return run(operation, times) / min(_seconds(run, operation, times) for _ in range(REPEATS))
+    return times
 
 
-def _seconds(function: Callable[..., Any], *arguments: Any) -> float:  # noqa: ANN401 — the function's own
-    begun = synchronized_clock()
-    function(*arguments)
-    return synchronized_clock() - begun
-
-
-def _cpu() -> Callable[[int, int], int]:
+def _cpu() -> Runner:
     built = library(str(HERE / "cpu.cpp"), {})
-    built.run.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int)
+    built.run.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int, ctypes.POINTER(ctypes.c_double))
 
-    def run(operation: int, times: int) -> int:
-        threads = torch.get_num_threads()
-        built.run(operation, times, threads)
-        return int(built.lanes()) * threads * times
+    def run(operation: int, times: int) -> list[float]:
+        seconds = (ctypes.c_double * cores())()
+        built.run(operation, times, len(seconds), seconds)
+        return list(seconds)
 
-    return run
+    return Runner(run, built.lanes(), built.tells)
 
 
-def _cuda(device: torch.device) -> Callable[[int, int], int]:
+def _cuda(device: torch.device) -> Runner:
     source = (HERE / "cuda.cu").read_text(encoding="utf-8").replace('#include "limit.h"', (HERE / "limit.h").read_text(encoding="utf-8"))
     kept = torch.zeros(1, device=device)
 
-    def run(operation: int, times: int) -> int:
-        cuda.run(source, "run", (operation, times, kept.data_ptr()), blocks=GPU_BLOCKS, threads=GPU_THREADS, device=device)
-        return GPU_BLOCKS * GPU_THREADS * GPU_CHAINS * times
+    def run(operation: int, times: int) -> list[float]:
+        arguments = (operation, times, kept.data_ptr())
+        return [_seconds(partial(cuda.run, source, "run", arguments, blocks=GPU_BLOCKS, threads=GPU_THREADS, device=device))]
 
-    return run
+    return Runner(run, GPU_BLOCKS * GPU_THREADS * GPU_CHAINS, lambda _: True)
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    begun = synchronized_clock()
+    function()
+    return synchronized_clock() - begun
 
 
 def _copied_bytes(device: torch.device) -> float:
@@ -102,4 +133,4 @@ def _copied_bytes(device: torch.device) -> float:
     source = torch.ones(COPIED, device=device)
     target = torch.empty_like(source)
     target.copy_(source)
-    return 2 * source.nbytes / min(_seconds(target.copy_, source) for _ in range(REPEATS))
+    return 2 * source.nbytes / min(_seconds(partial(target.copy_, source)) for _ in range(COPIES))

@@ -1,36 +1,21 @@
 """A row's share of what its device can do at most, from what was measured of the device and counted of the work."""
 
-from typing import NamedTuple
-
 from bench.evidence.schema import Benchmark, Cell, Limits, Part
+from bench.limit import limit
+from bench.limit.limit import Limit
 from bench.report.cells import scaled
 from bench.report.machine import Machine
 
 
-class Limit(NamedTuple):
-    """Policy-steps per second that no variant can exceed, and the term that says so."""
-
-    speed: float
-    binds: str
-
-
 def limit_of(part: Part, cell: Cell) -> Limit | None:
-    """The limit of a cell: each unit of the device works at its own pace, at best all at the same time, and the slowest decides.
+    """The limit of a cell; None where the file does not tell what it takes to know it.
 
-    Divisions and roots share a unit. Memory is passed once in a run: the state is read, and written.
+    Older files know the divider's pace alone: theirs is the limit of variants that divide.
     """
     work = next((one for one in part.work if (one.objective, one.optimizer, one.arithmetic) == _kind(cell)), None)
-    limits = part.limits
-    if work is None or limits is None or not cell.steps:
+    if work is None or part.limits is None or not cell.steps:
         return None
-    seconds = {
-        "division and root": work.divisions / limits.divisions + work.roots / limits.roots,
-        "multiplication": work.multiplications / limits.multiplications,
-        "addition": work.additions / limits.additions,
-        "memory": work.moved_bytes / cell.steps / limits.copied_bytes,
-    }
-    binds = max(seconds, key=lambda term: seconds[term])
-    return Limit(1 / seconds[binds], binds)
+    return limit.limit_of(work, part.limits, cell.steps)
 
 
 def share_of(machine: Machine, row: Benchmark) -> float | None:
@@ -50,8 +35,17 @@ def limit_lines(limits: Limits) -> list[str]:
     return [
         "Per second and on all threads: "
         + ", ".join(f"{scaled(rate)} {name}" for name, rate in rates)
-        + f" of float32 numbers; {scaled(limits.copied_bytes)} bytes read and written by a copy."
+        + " of float32 numbers; "
+        + _replacements(limits)
+        + f"{scaled(limits.copied_bytes)} bytes read and written by a copy."
     ]
+
+
+def _replacements(limits: Limits) -> str:
+    if limits.newton_divisions is None or limits.newton_roots is None:
+        return "division and root by the divider alone; "
+    mixed = "" if limits.mixed is None else f"{scaled(limits.mixed)} additions and multiplications in turns; "
+    return f"{scaled(limits.newton_divisions)} divisions, {scaled(limits.newton_roots)} roots by approximation and Newton steps; {mixed}"
 
 
 def _kind(cell: Cell) -> tuple[str | None, str | None, str | None]:
