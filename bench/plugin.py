@@ -147,7 +147,7 @@ def gate(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, device: to
     """What a row is timed through."""
     session = request.config.stash[SESSION]
     limit = partial(time_limit, request.config.getoption("--row-timeout"), _given_up(request.node))
-    return Gate(benchmark, device, once, session.clock, QUICK_SECONDS if session.quick else SECONDS, limit)
+    return Gate(benchmark, device, once, session.clock, QUICK_SECONDS if session.quick else SECONDS, limit, session.ceiling)
 
 
 def _given_up(item: pytest.Item) -> Callable[[str], None]:

@@ -106,7 +106,7 @@ def named(variant: str | Variant, problem: Problem, device: torch.device, n: int
     chosen, faults = _choice(problem, device, n)
     if faults:
         # At the line of the user's that trains, where ``train`` was called.
-        warnings.warn(f"{'; '.join(faults)}; {chosen.name} trains instead", FallbackWarning, stacklevel=3)
+        warnings.warn(f"{'; '.join(faults)}; {chosen.name} trains instead", FallbackWarning, stacklevel=4)
     return chosen
 
 

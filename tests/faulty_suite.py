@@ -75,10 +75,12 @@ def test_clock_jumps(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_device_goes(gate: Gate) -> None:
-    """An honest row, after which the limits of the device cannot be measured any more."""
+    """An honest row, while the limits of the device cannot be measured."""
     gate.train("steady state", BATCHED, Problem(), 12)
-    vars(measure)["measure"] = _gone
 
 
 def _gone(_device: torch.device) -> NoReturn:
     raise RuntimeError("CUDA error: the GPU has fallen off the bus")
+
+
+vars(measure)["measure"] = _gone

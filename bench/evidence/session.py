@@ -15,6 +15,7 @@ from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.reasons import Kind, one_line, reason_of
 from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
 from bench.limit import measure
+from bench.limit.ceiling import Ceiling
 from bench.peers.requirements import versions
 from bench.report import folder
 from bench.timing.environment import Watch
@@ -39,6 +40,7 @@ class Session:
     lost: bool = False
     watch: Watch = field(default_factory=Watch.start)
     clocks: dict[tuple[str, Clock], ClockTest] = field(default_factory=dict)
+    ceiling: Ceiling = field(default_factory=Ceiling)
     finished: set[str] = field(default_factory=set)
     absences: dict[str, list[Absence]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
@@ -154,25 +156,22 @@ class Session:
             environment=self.watch.finish(device),
             clock=self.worst_clock(device),
             absent=self.absences.get(device, []),
-            **_limits(torch.device(device), rows),
+            **_limits(self.ceiling, torch.device(device), rows),
         )
         text = json.dumps(content | {"targetrl": msgspec.to_builtins(part)}, indent=1, default=str) + "\n"
         msgspec.json.decode(text, type=Evidence)  # what is written can be read
         return text
 
 
-def _limits(device: torch.device, rows: list[Any]) -> dict[str, Any]:
-    """What the device can do at most, and what the rows' problems ask of it."""
-    reason = measure.why_no_limits(device)
-    if reason is not None:
-        return {"no_limits": reason}
-    # The noise of reinforce is integer work, which is not counted: a limit without it would be none.
+def _limits(ceiling: Ceiling, device: torch.device, rows: list[Any]) -> dict[str, Any]:
+    """What the device can do at most, as its rows were judged by it, and what the rows' problems ask of it."""
+    limits = ceiling.limits(device)
+    if limits is None:
+        return {"no_limits": ceiling.why_none[str(device)]}
+    # The noise of reinforce is integer work, which is not counted: a limit without it would be none to show.
     counted = [row.extra_info for row in rows if row.extra_info.get("steps") and row.extra_info["objective"] != "reinforce"]
     kinds = {tuple(facts[name] for name in measure.KIND) for facts in counted}
-    try:
-        return {"limits": measure.measure(device), "work": [measure.count(kind) for kind in sorted(kinds)]}
-    except RuntimeError as error:  # the device has gone since its rows were timed
-        return {"no_limits": f"{type(error).__name__}: {one_line(str(error))}"}
+    return {"limits": limits, "work": [measure.count(kind) for kind in sorted(kinds)]}
 
 
 def _packages(config: pytest.Config) -> dict[str, str]:

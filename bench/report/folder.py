@@ -29,11 +29,14 @@ Made from the evidence files in this folder by `python -m bench report`; never e
 - Growth of memory is the peak of one untimed call over what the process had before: on CUDA by the allocator's own count; on a CPU of
   resident memory, sampled, in the fresh processes of the cold starts, and in the suite's own process from a million policies on, once
   what was freed is given back. Of fewer policies it would tell more of the process than of the call: those rows have none.
-- The limit is what the device can do at most: kernels that do nothing but add, multiply (fused with an addition), divide or take roots, on
-  independent numbers in registers, and a copy past every cache, say how many of each it manages in a second; the operations of one
-  policy-step are counted by running the fused kernel's body once on a type that counts. Each kind of unit at its own pace, all at the
-  same time, would need as long as the slowest: that term binds, and no variant can be faster. Comparisons, selections and integer
-  operations are not counted.
+- The limit is what the device can do at most: kernels that do nothing but add, multiply (fused with an addition), do both in turns, divide
+  or take roots, on independent numbers in registers and on all cores, and a copy past every cache, say how many of each it manages in a
+  second; the operations of one policy-step are counted by running the fused kernel's body once on a type that counts. Each kind of unit
+  at its own pace, all at the same time, would need as long as the slowest: that term binds. A division or root may be replaced by the
+  processor's approximation and Newton steps, which are measured too, and half of them may be while the divider does the others: both
+  paces count together (files from before that was measured have the divider's alone). Comparisons, selections and integer operations are
+  not counted. A row whose fastest call comes to more than 1.5 times the limit, on a GPU twice, is **withheld**, whatever it computed: that
+  leaves room for honest variants that need fewer operations.
 {cost.INTRODUCTION}- A number in parentheses is the reason for a cell without a number, a letter in italics a reason to take one lightly.
 """
 

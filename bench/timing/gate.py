@@ -2,9 +2,9 @@
 
 import math
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -12,7 +12,8 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.evidence.schema import Cell, ClockTest, Facts, Question
+from bench.evidence.schema import Cell, ClockTest, Facts, Phases, Question
+from bench.limit.ceiling import Ceiling
 from bench.timing.course import even
 from bench.timing.identical import NotIdenticalError, raise_unless_empty, unchanged
 from bench.timing.launches import launches_per_step
@@ -38,7 +39,7 @@ class Gate:
     """What a row is timed through: pytest-benchmark's fixture, the device, what the session has found out, and the state of its clock.
 
     ``seconds`` is about how long a row is timed; ``clock`` tests a clock on the device once a session; within ``limit()`` a row runs, so
-    that one that hangs is ended.
+    that one that hangs is ended. ``ceiling`` knows what the device can do at most.
     """
 
     benchmark: BenchmarkFixture
@@ -47,6 +48,7 @@ class Gate:
     clock: Callable[[torch.device, Clock], ClockTest]
     seconds: float
     limit: Callable[[], AbstractContextManager[None]] = nullcontext
+    ceiling: Ceiling = field(default_factory=Ceiling)
 
     def train(self, question: Question, variant: Variant, problem: Problem, n: int) -> None:
         """Time ``variant`` on populations that nobody has seen, from a fresh one on the device to the trained one there.
@@ -88,6 +90,7 @@ class Gate:
             self._require_clock()
             with new_modes(), self.limit(), self._even_course(), unchanged():
                 yield found
+            self._require_possible(cell, found.get("processes", ()))
             facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | found))
         except BaseException as error:
             withdraw(self.benchmark)
@@ -102,6 +105,13 @@ class Gate:
             failures = self.clock(self.device, self._timer).failures
             if failures:
                 raise NotIdenticalError(f"the clock failed its test: {'; '.join(failures)}")
+
+    def _require_possible(self, cell: Cell, processes: Iterable[Phases]) -> None:
+        """Withhold a row whose fastest call is faster than any variant can be on the device; calls in fresh processes count too."""
+        if self.benchmark.enabled:
+            calls = [seconds for phases in processes for seconds in (phases.second_call_seconds, *phases.steady_seconds)]
+            rounds = self.benchmark.stats.stats.data if self.benchmark.stats else []
+            raise_unless_empty(self.ceiling.reasons(cell, self.device, min([*rounds, *calls], default=math.inf)))
 
     def _even_course(self) -> AbstractContextManager[None]:
         return even(self._timer) if self.benchmark.enabled else nullcontext()

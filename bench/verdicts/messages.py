@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from bench.evidence.schema import Limits
 from bench.verdicts.rows import Row
 from bench.verdicts.sides import SideName
 
@@ -24,7 +25,7 @@ class Task(Struct, frozen=True, kw_only=True):
     """What one process does: ``first`` is the side that is alone at first; ``paired`` is False where both cannot be in one process.
 
     ``probed`` asks for the examination by populations that no one has seen, once for every side. Seconds are of a row's calls: of the
-    side that is alone, and of each side in rounds.
+    side that is alone, and of each side in rounds. ``limits`` are what the device can do at most, where that is known.
     """
 
     folders: dict[SideName, str]
@@ -34,6 +35,7 @@ class Task(Struct, frozen=True, kw_only=True):
     result: str
     paired: bool = True
     probed: bool = False
+    limits: Limits | None = None
     alone_seconds: float = 0.06
     paired_seconds: float = 0.08
 

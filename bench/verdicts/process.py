@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 import torch
 
+from bench.evidence.schema import Cell
+from bench.limit.ceiling import Ceiling
 from bench.timing.result import numbers_of
 from bench.timing.rounds import Rounds
 from bench.verdicts.messages import Missing, ProcessTimes, RowTask, RowTimes, Task
@@ -132,8 +134,8 @@ def _hold(until: float) -> None:
 class Bench:
     """A row in this process: what its calls train, and the trainers of the sides that are here."""
 
-    def __init__(self, asked: RowTask, device: torch.device) -> None:
-        self.asked, self.device = asked, device
+    def __init__(self, asked: RowTask, device: torch.device, ceiling: Ceiling | None = None) -> None:
+        self.asked, self.device, self.ceiling = asked, device, ceiling
         self.rounds: Rounds = torch.load(asked.pool, weights_only=False, mmap=True, map_location="cpu")
         self.trainers: dict[SideName, Trainer] = {}
         self.seconds = math.inf
@@ -184,7 +186,28 @@ class Bench:
         planted = self.asked.planted if trainer.side.name == "head" else 0.0
         seconds, trained = trainer.call(begun.population, planted)
         trainer.require(begun.expectation, trained)
+        self._require_possible(trainer, seconds)
         return seconds
+
+    def _require_possible(self, trainer: Trainer, seconds: float) -> None:
+        """Raise MissingError, which withholds the row, where a call is faster than any variant can be on the device."""
+        if self.ceiling is not None:
+            reasons = self.ceiling.reasons(self._cell, self.device, seconds)
+            if reasons:
+                raise trainer.withheld(reasons[0])
+
+    @property
+    def _cell(self) -> Cell:
+        row, problem = self.asked.row, self.rounds.problem
+        return Cell(
+            question="steady state",
+            policies=row.policies,
+            steps=row.steps,
+            variant=row.variant,
+            objective=row.objective,
+            optimizer=problem.optimizer,
+            arithmetic=row.arithmetic,
+        )
 
 
 def _middle_half(logs: list[float]) -> float:
@@ -200,7 +223,8 @@ def measure(task: Task) -> ProcessTimes:
     """Do what is asked."""
     said = ProcessTimes(first=task.first, rows={asked.name: RowTimes() for asked in task.rows})
     device = find_device(task.device)
-    benches = {asked.name: Bench(asked, device) for asked in task.rows}
+    ceiling = None if task.limits is None else Ceiling({str(device): task.limits})
+    benches = {asked.name: Bench(asked, device, ceiling) for asked in task.rows}
     trainers: dict[tuple[SideName, Row], Trainer] = {}
     first = _import(task, task.first, said.broken)
     if first is None:

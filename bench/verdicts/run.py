@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.evidence.schema import Limits
 from bench.verdicts import rule
 from bench.verdicts.messages import Missing, ProcessTimes, RowTask, Task
 from bench.verdicts.rows import Row
@@ -38,11 +39,12 @@ class BrokenError(UsageError):
 
 @dataclass
 class Run:
-    """What the processes have said so far; ``stopped`` tells why they ended early."""
+    """What the processes have said so far; ``stopped`` tells why they ended early. Calls above ``limits`` are not believed."""
 
     asked: Sequence[RowTask]
     folders: dict[SideName, str]
     device: str
+    limits: Limits | None = None
     samples: dict[str, Sample] = field(init=False)
     missing: dict[str, Missing] = field(default_factory=dict)
     decided: dict[str, Decision] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Run:
                 result=str(Path(scratch) / "said.json"),
                 paired=self.apart is None,
                 probed=self.processes == 0,
+                limits=self.limits,
             )
             return run_process(task, Path(scratch))
 
@@ -166,3 +169,11 @@ def make_pools(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
             torch.save(Rounds.of(problem, row.policies, PARTS), files[key])
         found[row] = files[key]
     return found
+
+
+def measure_limits(device: str) -> Limits | None:
+    """What a device can do at most, measured once for all processes; None where it cannot be measured."""
+    from bench.limit.ceiling import Ceiling
+    from targetrl_core.devices import find_device
+
+    return Ceiling().limits(find_device(device))
