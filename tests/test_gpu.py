@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem, available_devices, stream, train, verify
+from targetrl_core.certification import same_bits
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
 from targetrl_core.variants import find_variant
-from targetrl_core.verification import same_bits
 
 N = 3000
 SPREAD = torch.arange(N) / (N - 1)
