@@ -9,11 +9,12 @@ from typing import Any
 import psutil
 import torch
 
+from bench.evidence.quota import cpu_quota
 from bench.evidence.schema import LABEL_PATTERN, Fingerprint
 from bench.evidence.untrusted import LONGEST, plain
 from bench.timing.nvml import driver_version
 from targetrl_core import UsageError, inductor
-from targetrl_core.devices import device_name
+from targetrl_core.devices import cores, device_name
 from targetrl_core.fused.compiler import compiler
 
 
@@ -24,11 +25,22 @@ def check_label(label: str | None) -> None:
 
 
 def default_label(machine: dict[str, Any], device: str) -> str:
-    """A label from the processor that was timed and, for a CPU, its cores; never a host name."""
+    """A label from the processor that was timed and, for a CPU, its cores and what of them the process may use; never a host name."""
     name = device_name(torch.device(device)) or machine["cpu"].get("brand_raw") or platform.machine()
     words = re.sub(r"\((r|tm)\)|processor|cpu|@.*", " ", name.lower())
-    slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:48].strip("-") or "machine"
-    return f"{slug}-{psutil.cpu_count()}c" if device == "cpu" else slug
+    slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-") or "machine"
+    share = _share(psutil.cpu_count() or 1, cores(), cpu_quota()) if device == "cpu" else ""
+    return slug[: min(48, 64 - len(share))].strip("-") + share
+
+
+def _share(there: int, usable: int, quota: float | None) -> str:
+    """The cores of a machine, and the part of them that the process may use where that is not all."""
+    parts = [f"-{there}c"]
+    if usable < there:
+        parts.append(f"-{usable}usable")
+    if quota is not None and quota < usable:
+        parts.append(f"-{max(quota, 0.01):.2f}".rstrip("0").rstrip(".") + "quota")
+    return "".join(parts)
 
 
 def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, packages: dict[str, str]) -> Fingerprint:
@@ -53,6 +65,8 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, pa
         packages=packages,
         torch_compiler=_version(inductor.compiler()),
         kernel_compiler=_version(compiler()),
+        usable_cores=cores(),
+        cpu_quota=cpu_quota(),
     )
 
 

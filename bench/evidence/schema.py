@@ -197,6 +197,9 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ``compiler`` is the one that CXX names, else c++. ``kernel_compiler`` is what builds the kernels of ``fused`` on a CPU, the first of
     their compilers on the PATH, and ``torch_compiler`` what ``torch.compile`` calls there, which CXX names; older files lack one or both.
     Each is the first line of what ``--version`` says. ``compile_flags`` are those of the environment, which these two do not heed.
+
+    ``usable_cores`` are the logical cores that the process may use, and ``cpu_quota`` is the cores' worth of time that control groups grant
+    it, None where none sets a limit; older files lack both. ``commit`` and ``dirty`` are None where they are not known.
     """
 
     processor: Text
@@ -218,6 +221,8 @@ class Fingerprint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     packages: Annotated[dict[Word, Word], Meta(max_length=1000)] = {}
     torch_compiler: Text | None = None
     kernel_compiler: Text | None = None
+    usable_cores: Count | None = None
+    cpu_quota: Share | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

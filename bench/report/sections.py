@@ -46,7 +46,8 @@ def _facts(machine: Machine) -> str:
     part = machine.evidence.targetrl
     f, e = part.fingerprint, part.environment
     named = (
-        ("processor", f.processor), ("logical cores", f.logical_cores), ("threads", f.threads), ("GPU", f.gpu), ("driver", f.driver),
+        ("processor", f.processor), ("logical cores", f.logical_cores), ("usable cores", f.usable_cores), ("CPU quota", f.cpu_quota),
+        ("threads", f.threads), ("GPU", f.gpu), ("driver", f.driver),
         ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.kernel_compiler or f.compiler),
         ("compiler of torch", f.torch_compiler), ("commit", f.commit), ("uncommitted changes", f.dirty),
         ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),

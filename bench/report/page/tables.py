@@ -174,7 +174,8 @@ def _said(value: object) -> object:
 def _fingerprint(f: Fingerprint) -> Sequence[tuple[str, object]]:
     """What the times depend on, in words and units."""
     return (
-        ("processor", f.processor), ("cores", f.cores), ("logical cores", f.logical_cores), ("threads", f.threads),
+        ("processor", f.processor), ("cores", f.cores), ("logical cores", f.logical_cores), ("usable cores", f.usable_cores),
+        ("CPU quota", f.cpu_quota), ("threads", f.threads),
         ("memory", f"{f.memory_gib:.1f} GiB"), ("GPU", f.gpu), ("driver", f.driver), ("CUDA", f.cuda), ("torch", f.torch),
         *f.packages.items(), ("Python", f.python), ("system", f.system), ("instructions", f.cpu_capability),
         ("compiler", f.kernel_compiler or f.compiler),
