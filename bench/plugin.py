@@ -14,6 +14,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.evidence import lock
+from bench.evidence.commit import commit_info as package_commit
 from bench.evidence.files import RESULTS
 from bench.evidence.fingerprint import check_label
 from bench.evidence.session import Session, strip_device
@@ -49,7 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse an absent device, an unusable label or folder before anything runs."""
+    """Refuse several processes for timed rows, an absent device, an unusable label or folder before anything runs."""
+    _refuse_workers(config)
     config.addinivalue_line("markers", "quick: a row of --quick")
     config.addinivalue_line("markers", "peer: a row of --peers")
     config.addinivalue_line("markers", "gpu: a row that is worth its time on GPUs alone")
@@ -78,6 +80,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.verbose = 1  # a line for each row as it is done: the run takes minutes
     if config.getoption("--benchmark-only") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args = [path for path in config.args if Path(path).name != "tests"]  # importing them would take seconds
+
+
+def _refuse_workers(config: pytest.Config) -> None:
+    """Refuse to time rows in processes of pytest-xdist, which would do so side by side, each for itself."""
+    spread = config.getoption("numprocesses", None) or config.getoption("tx", None) or config.getoption("dist", None) not in (None, "no")
+    if config.getoption("--benchmark-only") and (spread or "PYTEST_XDIST_WORKER" in os.environ):
+        raise pytest.UsageError(
+            "--benchmark-only is given with pytest-xdist's -n, --dist or --tx, or in one of its workers; "
+            "rows are timed one after another in one process: leave these out, also of PYTEST_ADDOPTS, or add -n 0"
+        )
 
 
 def _check_results(results: Path) -> None:
@@ -228,6 +240,12 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
     machine_info.pop("node", None)
     for name in [name for name in machine_info["cpu"] if name.startswith("hz_")]:
         del machine_info["cpu"][name]
+
+
+def pytest_benchmark_update_commit_info(commit_info: dict[str, Any]) -> None:
+    """Tell the commit of what is timed; pytest-benchmark asks in the working directory, which may be another project's."""
+    commit_info.clear()
+    commit_info.update(package_commit())
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:

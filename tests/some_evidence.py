@@ -68,7 +68,7 @@ def evidence(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of ta
         "fingerprint": {
             "processor": "Some CPU", "cores": 1, "logical_cores": 2, "memory_gib": 8.0, "gpu": None, "driver": None, "cuda": None,
             "torch": "2.13", "cpu_capability": "AVX2", "threads": 2, "python": "3.11", "system": "Linux", "compiler": None,
-            "compile_flags": None, "commit": None, "dirty": None,
+            "compile_flags": None, "commit": "0123456789abcdef", "dirty": False,
         },
         "environment": {
             "seconds": 9.0, "busy_elsewhere": 0.01, "stolen": None, "load_before": 0.1, "governor": None, "turbo": None, "throttled": None,

@@ -106,6 +106,32 @@ def test_an_unusable_option_is_a_usage_error(arguments: tuple[str, ...], message
     assert message in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (("-n", "2"), {}),
+        (("-n", "auto"), {}),
+        (("--dist", "load", "--tx", "2*popen"), {}),
+        ((), {"PYTEST_ADDOPTS": "-n 2"}),
+        (("bench",), {"PYTEST_XDIST_WORKER": "gw0"}),
+    ],
+    ids=str,
+)
+def test_rows_are_not_timed_side_by_side(arguments: tuple[str, ...], variables: dict[str, str], tmp_path: Path) -> None:
+    """With pytest-xdist, however it is called, or in a worker of its own, a timed run is refused at once in one line."""
+    run = run_pytest("--benchmark-only", "--device", "cpu", f"--results={tmp_path}", "-k", "eager-1-", *arguments, **variables)
+    assert run.returncode == 4
+    assert run.stderr.startswith("ERROR: --benchmark-only is given with pytest-xdist's -n, --dist or --tx, or in one of its workers; ")
+    assert run.stderr.strip().count("\n") == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_tests_still_run_side_by_side() -> None:
+    """Without --benchmark-only pytest-xdist runs the tests, and -n 0 times rows as no -n does."""
+    assert run_pytest("tests/test_listing.py", "-n", "2", "--collect-only", "-q").returncode == 0
+    assert run_pytest("--benchmark-only", "--device", "cpu", "--collect-only", "-q", "-n", "0").returncode == 0
+
+
 def test_a_folder_with_a_broken_neighbour_is_a_usage_error(tmp_path: Path) -> None:
     """Evidence that no table can be made of is found before the run, not after it."""
     (tmp_path / "bad-cpu.json").write_text("{")

@@ -13,6 +13,9 @@ from targetrl_core.errors import UsageError
 
 FIELDS = ("objective", "optimizer", "arithmetic", "steps", "variant", "policies", "question")
 
+UNKNOWN = (None, "unversioned")
+"""No commit, in words of this version and of older ones; it equals nothing, not even another of its kind."""
+
 SHOWN, LONGEST = 5, 60
 """Values that an error quotes of a file, and characters of each."""
 
@@ -54,12 +57,13 @@ def read(paths: Sequence[Path], *, mixed_commits: bool = False) -> list[Column]:
 
 
 def _check_commits(named: list[tuple[str, Machine]]) -> None:
-    """Two commits, or changes that no commit holds: what was timed may be other code."""
+    """Two commits, changes that no commit holds, or none that is known: what was timed may be other code."""
     for (name, machine), (other, another) in pairwise(named):
         mine, theirs = machine.evidence.targetrl.fingerprint, another.evidence.targetrl.fingerprint
         for key, one, two in (("commit", mine.commit, theirs.commit), ("dirty", mine.dirty, theirs.dirty)):
-            if one != two or (key == "dirty" and one):
-                difference = f"{plain(one, LONGEST)} in {name} and {plain(two, LONGEST)} in {other}"
+            if one != two or one in UNKNOWN or (key == "dirty" and one):
+                mine_said, theirs_said = ("unknown" if value in UNKNOWN else plain(value, LONGEST) for value in (one, two))
+                difference = f"{mine_said} in {name} and {theirs_said} in {other}"
                 raise UsageError(f"targetrl.fingerprint.{key} is {difference}; --mixed-commits compares them all the same")
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import torch
 
+from bench.evidence.commit import commit_info
 from bench.evidence.files import RESULTS, write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.reasons import Kind, one_line, reason_of
@@ -103,7 +104,7 @@ class Session:
         if self.is_committed and (self.partial or any("::" in argument for argument in config.args)):
             self.messages.append("a selection of rows is not written to results/; name a place with --results=DIR")
             return
-        machine, commit = benchmarks.get_machine_info(), config.hook.pytest_benchmark_generate_commit_info(config=config)
+        machine, commit = benchmarks.get_machine_info(), commit_info()
         timed = [row for row in benchmarks.benchmarks if row and not row.has_error]
         for device in self.devices:
             rows = [row for row in timed if row.params.get("device") == torch.device(device)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import torch
 
+from bench.evidence.commit import commit_info
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.reasons import one_line
@@ -121,14 +122,13 @@ def outcome_map(problem: Problem, device: torch.device) -> OutcomeMap:
 
 def _evidence(device: str, label: str | None, courses: list[Course], maps: list[OutcomeMap]) -> Trajectories:
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
-    from pytest_benchmark.utils import get_commit_info
 
     machine = pytest_benchmark_generate_machine_info()
     return Trajectories(
         schema=1,
         label=label or default_label(machine, device),
         device=device,  # type: ignore[arg-type] # one that is here
-        fingerprint=fingerprint(machine, get_commit_info(), device, packages() | versions()),
+        fingerprint=fingerprint(machine, commit_info(), device, packages() | versions()),
         courses=courses,
         maps=maps,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.evidence.commit import commit_info
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.verdicts.load import beside_load as load
@@ -78,7 +79,6 @@ def _trials(run: Run, number: int) -> list[Trial]:
 
 def _evidence(trials: list[Trial], device: str, *, beside_load: bool) -> Trials:
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
-    from pytest_benchmark.utils import get_commit_info
 
     machine = pytest_benchmark_generate_machine_info()
     return Trials(
@@ -86,6 +86,6 @@ def _evidence(trials: list[Trial], device: str, *, beside_load: bool) -> Trials:
         label=default_label(machine, device),
         device=device,  # type: ignore[arg-type] # one that is here
         beside_load=beside_load,
-        fingerprint=fingerprint(machine, get_commit_info(), device, {}),
+        fingerprint=fingerprint(machine, commit_info(), device, {}),
         trials=trials,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+from bench.evidence.commit import git
 from targetrl_core.errors import UsageError
 
 SideName = Literal["base", "head"]
@@ -53,7 +54,10 @@ def snapshot(commit: str | None, folder: Path) -> Version:
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)  # noqa: S603, S607 — git, with a commit checked
+    answer = git(ROOT, *arguments)
+    if answer is None:
+        raise UsageError("git does not answer; it must be on the PATH: versions are taken from it")
+    return answer
 
 
 class Side:
