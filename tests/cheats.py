@@ -3,16 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from targetrl_core import Population, Problem, Variant
+from targetrl_core import Population, Problem, Variant, recorded
+from targetrl_core.finishing import finishing
 from targetrl_core.history import History
 from targetrl_core.problem import Constants
 from targetrl_core.step import Forward, Rule, State, Tick, begin, end, rule_for, step, ticks
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
+from targetrl_core.variants.variant import Finishing, Seeded
 
 Step = Callable[[Rule, State, Constants, Tick], tuple[State, Forward]]
 
@@ -150,6 +153,108 @@ def _lazy(_start: Population, trained: Population) -> Population:
     return trained.map(lambda tensor: tensor.as_subclass(_LazyTensor))
 
 
+class _LazyPopulation(Population):
+    """A population that trains itself when its tensors are asked for."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.__dict__["late"]().tensors()  # type: ignore[no-any-return]
+
+
+def _trained_when_read(problem: Problem, device: torch.device, n: int) -> Train:
+    """Nothing is done before somebody looks."""
+    honest = BATCHED.prepare(problem, device, n)
+
+    def train(population: Population, history: History | None) -> Population:
+        if history is not None:
+            return honest(population, history)
+        start, late = population.clone(), _LazyPopulation(**population.tensors(), age=population.age + problem.steps)
+        late.__dict__["late"] = lambda: honest(start, None)
+        return late
+
+    return train
+
+
+def _foreseen(problem: Problem, device: torch.device, n: int) -> Train:
+    """The policies of seed 0 are trained in advance, and looked up by the number of the first."""
+    honest = BATCHED.prepare(problem, device, n)
+    pool = BATCHED.prepare(problem, device, n + 4096)(Population.initialise(n + 4096), None)
+
+    def train(population: Population, history: History | None) -> Population:
+        if history is not None:
+            return honest(population, history)
+        first = population.seeds[0]
+        return pool.slice(int(first), int(first) + n).clone() if 0 <= first <= 4096 else honest(population, None)
+
+    return train
+
+
+def _as_if(change: Callable[[Population], Population]) -> Callable[[Problem, torch.device, int], Train]:
+    """`batched` from a start that is not the one given."""
+
+    def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+        honest = BATCHED.prepare(problem, device, n)
+        return lambda population, history: replace(honest(change(population), history), age=population.age + problem.steps)
+
+    return prepare
+
+
+def _without_moments(population: Population) -> Population:
+    return replace(Population.fresh(population.weight, population.bias, population.seeds), age=population.age)
+
+
+def _averaged_constants(problem: Problem, device: torch.device, n: int) -> Train:
+    averages = {name: float(values.mean()) for name, values in problem.per_policy.items()}
+    return BATCHED.prepare(problem.replace(**averages), device, n)
+
+
+def _few_steps(problem: Problem, device: torch.device, n: int) -> Train:
+    """No run is longer than 200 steps, whatever is asked for."""
+    honest = BATCHED.prepare(problem.replace(steps=min(problem.steps, 200)), device, n)
+    return lambda population, history: replace(honest(population, history), age=population.age + problem.steps)
+
+
+def _buffers_reused(problem: Problem, device: torch.device, n: int) -> Train:
+    """What is returned is written over by the next call."""
+    honest, buffers = BATCHED.prepare(problem, device, n), Population.zeros(n, device)
+
+    def train(population: Population, history: History | None) -> Population:
+        trained = honest(population, history)
+        for name, tensor in trained.tensors().items():
+            if name != "baseline":
+                getattr(buffers, name).copy_(tensor)
+        kept = buffers.tensors() if trained.baseline is None else buffers.tensors() | {"baseline": trained.baseline}
+        return Population(**kept, age=trained.age, seeds=trained.seeds)
+
+    return train
+
+
+def _threads_changed(problem: Problem, device: torch.device, n: int) -> Train:
+    honest = BATCHED.prepare(problem, device, n)
+
+    def train(population: Population, history: History | None) -> Population:
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        return honest(population, history)
+
+    return train
+
+
+def _check_replaced(problem: Problem, device: torch.device, n: int) -> Train:
+    """Whatever is checked from now on passes."""
+    recorded.check_rows = lambda *_: ()
+    return BATCHED.prepare(problem, device, n)
+
+
+def _other_first_steps(problem: Problem, device: torch.device, n: int) -> Finishing:
+    """Policies are trained as they have to be, and said to have come to the target at once."""
+    honest = finishing(BATCHED, problem, device, n)
+    return lambda population: (finished := honest(population))._replace(first_steps=torch.zeros_like(finished.first_steps))
+
+
+def _from_the_next_seed(problem: Problem, device: torch.device, n: int) -> Seeded:
+    honest = finishing(BATCHED, problem, device, n)
+    return lambda seed: honest(Population.initialise(n, seed + 1))
+
+
 def _everywhere(_problem: Problem, _device: torch.device, _n: int) -> str | None:
     return None
 
@@ -158,7 +263,23 @@ def _cheat(name: str, prepare: Callable[[Problem, torch.device, int], Train]) ->
     return Variant(f"cheat-{name}", _everywhere, prepare)
 
 
+BY_THE_WAY = (
+    Variant("cheat-first-steps", _everywhere, BATCHED.prepare, prepare_finishing=_other_first_steps),
+    Variant("cheat-seeds", _everywhere, BATCHED.prepare, prepare_seeded=_from_the_next_seed),
+)
+"""Those that are wrong only where policies are trained in another way than by ``prepare``."""
+
 CHEATS = (
+    *BY_THE_WAY,
+    _cheat("trained-when-read", _trained_when_read),
+    _cheat("foreseen", _foreseen),
+    _cheat("without-moments", _as_if(_without_moments)),
+    _cheat("without-age", _as_if(lambda population: replace(population, age=0))),
+    _cheat("averaged-constants", _averaged_constants),
+    _cheat("few-steps", _few_steps),
+    _cheat("buffers-reused", _buffers_reused),
+    _cheat("threads-changed", _threads_changed),
+    _cheat("check-replaced", _check_replaced),
     _cheat("skipped-step", _skipped_step),
     _cheat("lr", _with(lambda c: c._replace(lr=c.lr * (1 + 1e-5)))),
     _cheat("eps", _with(lambda c: c._replace(eps=c.eps * 10))),

@@ -18,6 +18,16 @@ from tests.cheats import CHEATS
 ROOT = Path(__file__).parent.parent
 
 REASONS = {
+    "cheat-first-steps": "with first steps told: ",
+    "cheat-seeds": "trained from seeds: weight of ",
+    "cheat-trained-when-read": "the result is of type _LazyPopulation; it must be a Population itself",
+    "cheat-without-moments": "a population that goes on: ",
+    "cheat-without-age": "a population that goes on: ",
+    "cheat-averaged-constants": "another problem: ",
+    "cheat-few-steps": "another problem: ",
+    "cheat-buffers-reused": "a result changed when the variant was called again",
+    "cheat-threads-changed": "the variant left the number of threads changed",
+    "cheat-check-replaced": "the variant replaced check_rows of targetrl_core.recorded",
     "cheat-skipped-step": "weight of 1000 policies out of bounds",
     "cheat-lr": "weight of ",
     "cheat-eps": "out of bounds",
@@ -35,6 +45,11 @@ REASONS = {
 }
 """What each cheat's rejection has to name."""
 
+FASTER_THAN_IT_IS = ("cheat-foreseen",)
+"""Those that train as they have to, and are timed at something else: a benchmark run rejects them."""
+
+ALL = (*REASONS, *FASTER_THAN_IT_IS)
+
 
 @pytest.fixture(scope="module", params=["detached", "pathwise"])
 def case(request: pytest.FixtureRequest) -> tuple[Problem, Population, Expectation]:
@@ -43,7 +58,7 @@ def case(request: pytest.FixtureRequest) -> tuple[Problem, Population, Expectati
     return problem, population, certify(problem, population)
 
 
-@pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
+@pytest.mark.parametrize("cheat", [cheat for cheat in CHEATS if cheat.name in REASONS], ids=lambda cheat: cheat.name)
 def test_verify_rejects(cheat: Variant, case: tuple[Problem, Population, Expectation]) -> None:
     """Each cheat is rejected; under `detached`, where all of them show, with the reason that fits it."""
     problem, population, expectation = case
@@ -58,7 +73,7 @@ def test_verify_rejects(cheat: Variant, case: tuple[Problem, Population, Expecta
 
 def test_every_cheat_is_expected_for_a_reason() -> None:
     """No cheat is planted without saying what has to give it away."""
-    assert set(REASONS) == {cheat.name for cheat in CHEATS}
+    assert set(ALL) == {cheat.name for cheat in CHEATS}
 
 
 def test_below_rounding_is_not_caught() -> None:
@@ -84,24 +99,24 @@ def test_a_benchmark_run_withholds_every_cheat(mode: str, tmp_path: Path) -> Non
         cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"},
     )  # fmt: skip
     assert run.returncode == 1, run.stdout + run.stderr
-    for name in REASONS:
+    for name in ALL:
         assert f"FAILED tests/cheat_suite.py::test_suite[cpu-{name}] - Failed: withheld: " in run.stdout, run.stdout
-    assert f"{len(REASONS)} failed, 1 passed" in run.stdout
+    assert f"{len(ALL)} failed, 1 passed" in run.stdout
     if mode == "timed":
         assert [row["extra_info"]["variant"] for row in json.loads(saved.read_text())["benchmarks"]] == ["batched"]
         evidence = json.loads((tmp_path / "results" / "cheats-cpu.json").read_text())
         assert [row["name"] for row in evidence["benchmarks"]] == ["test_suite[batched]"]
         assert {row["kind"] for row in evidence["targetrl"]["absent"]} == {"withheld"}
-        assert len(evidence["targetrl"]["absent"]) == len(REASONS)
+        assert len(evidence["targetrl"]["absent"]) == len(ALL)
         table = run.stdout[run.stdout.index("Name (time") : run.stdout.index("Legend:")]
         assert "cheat-" not in table
         page = (tmp_path / "results" / "README.md").read_text()
-        for name in REASONS:
+        for name in ALL:
             cells = next(line for line in page.splitlines() if line.startswith(f"| `{name}`")).split("|")
             assert re.fullmatch(r" \*\*withheld\*\* \(\d+\) +", cells[2])
             assert not cells[3].strip()
         with (tmp_path / "results" / "results.csv").open() as file:
             lines = {row["variant"]: row for row in csv.DictReader(file)}
-        for name in REASONS:
+        for name in ALL:
             assert lines[name]["status"] == "withheld"
             assert not lines[name]["policy_steps_per_second"]
