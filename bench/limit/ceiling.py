@@ -16,7 +16,8 @@ MARGIN = {"cpu": 1.5, "cuda": 2.0}
 Of the 25 additions and multiplications of a step of `detached`, 22 are left where moments and logit are kept in other units, division and
 root share Newton's steps, whose own are among the 22, and the exponential is carried from step to step; 18 where the divider does what
 Newton's steps would: 1.1 to 1.4 times the limit, if no unit ever waited. A GPU has a unit for the exponential, too: 14 instructions, 1.8
-times. What is measured is far below: `fused` comes to 0.35 of the limit at most.
+times. What is measured is far below: on a shared Xeon with AVX-512 `fused` came to 0.31 of the limit of 9.5 G at N = 10,000 (0.25 in
+portable arithmetic), and to 0.07 (0.05) at N = 1,000,000.
 """
 
 MEASUREMENTS = 3
