@@ -13,6 +13,7 @@ import pytest
 from targetrl_core import VARIANTS, Population, Problem, Variant, verify
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Expectation
+from targetrl_core.problem import as_float64
 from tests.cheats import CHEATS
 
 ROOT = Path(__file__).parent.parent
@@ -81,8 +82,7 @@ def test_below_rounding_is_not_caught() -> None:
     base = next(variant for variant in VARIANTS if variant.name == "batched")
 
     def prepare(problem: Problem, device: object, n: int) -> object:
-        assert isinstance(problem.lr, float)
-        return base.prepare(problem.replace(lr=problem.lr * (1 + 1e-9)), device, n)  # type: ignore[arg-type]
+        return base.prepare(problem.replace(lr=as_float64(problem.lr) * (1 + 1e-9)), device, n)  # type: ignore[arg-type]
 
     slightly = Variant("slightly-off", base.unsupported, prepare)  # type: ignore[arg-type]
     assert verify(Problem(), Population.initialise(1000), variant=slightly).identical
