@@ -230,8 +230,8 @@ def test_ab_withholds_what_no_device_does(monkeypatch: pytest.MonkeyPatch, tmp_p
     limits = run.measure_limits("cpu")
     assert limits == Limits(**LIMITS)
     row = Row("detached", "native", 100, "batched", steps=2)
-    pool = run.make_pools([row], tmp_path)[row]
-    bench = process.Bench(RowTask(name="row", row=row, pool=pool), CPU, Ceiling({"cpu": limits}))
+    rounds = run.make_rounds([row], tmp_path)[row]
+    bench = process.Bench(RowTask(name="row", row=row, rounds=rounds), CPU, Ceiling({"cpu": limits}))
     bench.trainers = {"base": trainer("base", 1.0), "head": trainer("head", 1e-9)}
     bench.seconds = 1.0
     assert bench.alone("base", 1.0) == 1.0

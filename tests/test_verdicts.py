@@ -21,7 +21,7 @@ from bench.verdicts.messages import ProcessTimes, RowTask, Task
 from bench.verdicts.process import Trainer, measure
 from bench.verdicts.rows import Row, select
 from bench.verdicts.rule import Decision
-from bench.verdicts.run import BrokenError, Run, make_pools, run_process
+from bench.verdicts.run import BrokenError, Run, make_rounds, run_process
 from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, Version, snapshot
 from targetrl_core import UsageError
 
@@ -42,9 +42,9 @@ def test_rows_are_selected_as_pytest_selects() -> None:
 
 
 @pytest.fixture(scope="module")
-def pools(tmp_path_factory: pytest.TempPathFactory) -> dict[Row, str]:
-    """The pool of the smallest row."""
-    return make_pools([TINY], tmp_path_factory.mktemp("pools"))
+def rounds(tmp_path_factory: pytest.TempPathFactory) -> dict[Row, str]:
+    """The rounds of the smallest row."""
+    return make_rounds([TINY], tmp_path_factory.mktemp("rounds"))
 
 
 def changed(folder: Path, file: str, text: str) -> Path:
@@ -55,9 +55,9 @@ def changed(folder: Path, file: str, text: str) -> Path:
     return folder
 
 
-def comparison(base: Path, head: Path, pool: str, planted: float = 0.0) -> Run:
+def comparison(base: Path, head: Path, rounds: str, planted: float = 0.0) -> Run:
     """A run of the smallest row."""
-    return Run([RowTask(name="row", row=TINY, pool=pool, planted=planted)], {"base": str(base), "head": str(head)}, "cpu")
+    return Run([RowTask(name="row", row=TINY, rounds=rounds, planted=planted)], {"base": str(base), "head": str(head)}, "cpu")
 
 
 def one_process(run: Run, tmp_path: Path) -> ProcessTimes:
@@ -80,7 +80,7 @@ def test_two_versions_live_in_one_process(tmp_path: Path) -> None:
     assert sides[0].public("Problem") is not sides[1].public("Problem")
 
 
-def test_a_planted_slowdown_is_measured(tmp_path: Path, pools: dict[Row, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_slowdown_is_measured(tmp_path: Path, rounds: dict[Row, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A process in which HEAD is held up by half of its time finds it half slower, whichever side was alone at first."""
     now, prepared = [0.0], Trainer.__init__
 
@@ -102,7 +102,7 @@ def test_a_planted_slowdown_is_measured(tmp_path: Path, pools: dict[Row, str], m
     monkeypatch.setattr("bench.verdicts.process._settle", lambda: None)
     monkeypatch.setattr(Trainer, "__init__", takes_a_millisecond)
     head = snapshot(None, tmp_path / "head").folder
-    run = comparison(head, head, pools[TINY], planted=0.5)
+    run = comparison(head, head, rounds[TINY], planted=0.5)
     for first in SIDES:
         task = Task(folders=run.folders, first=first, rows=list(run.asked), device="cpu", result="", probed=True)
         times = measure(task).rows["row"]
@@ -111,38 +111,38 @@ def test_a_planted_slowdown_is_measured(tmp_path: Path, pools: dict[Row, str], m
         assert times.compared == pytest.approx(math.log(1.5), abs=0.01)
 
 
-def test_a_version_that_computes_something_else_is_withheld(tmp_path: Path, pools: dict[Row, str]) -> None:
+def test_a_version_that_computes_something_else_is_withheld(tmp_path: Path, rounds: dict[Row, str]) -> None:
     """HEAD is fast because it trains nothing: the row has no ratio, and the reason names HEAD."""
     cheat = "\nBATCHED = BATCHED._replace(prepare=lambda problem, device, n: lambda population, history: population)\n"
     base, head = snapshot(None, tmp_path / "base").folder, changed(tmp_path / "head", "variants/batched.py", cheat)
-    said = one_process(comparison(base, head, pools[TINY]), tmp_path).rows["row"]
+    said = one_process(comparison(base, head, rounds[TINY]), tmp_path).rows["row"]
     assert said.compared is None
     assert said.missing is not None
     assert said.missing.kind == "withheld"
     assert said.missing.reason.startswith("HEAD: ")
 
 
-def test_a_version_that_cannot_prepare_is_not_measured(tmp_path: Path, pools: dict[Row, str]) -> None:
+def test_a_version_that_cannot_prepare_is_not_measured(tmp_path: Path, rounds: dict[Row, str]) -> None:
     """What BASE raises is the row's reason, and names BASE."""
     broken = "\ndef _fail(*_): raise RuntimeError('no such kernel')\nBATCHED = BATCHED._replace(prepare=_fail)\n"
     base, head = changed(tmp_path / "base", "variants/batched.py", broken), snapshot(None, tmp_path / "head").folder
-    run = comparison(base, head, pools[TINY])
+    run = comparison(base, head, rounds[TINY])
     run.decide(60, lambda _run: None)
     assert run.missing["row"].reason == "BASE failed: RuntimeError: no such kernel"
 
 
-def test_a_base_that_does_not_build_is_named(tmp_path: Path, pools: dict[Row, str]) -> None:
+def test_a_base_that_does_not_build_is_named(tmp_path: Path, rounds: dict[Row, str]) -> None:
     """A version that cannot be imported ends the run in one line."""
     base, head = changed(tmp_path / "base", "__init__.py", "\nimport nothing_of_this_name\n"), snapshot(None, tmp_path / "head").folder
     with pytest.raises(BrokenError, match=r"BASE does not run: ModuleNotFoundError: .*nothing_of_this_name"):
-        comparison(base, head, pools[TINY]).decide(60, lambda _run: None)
+        comparison(base, head, rounds[TINY]).decide(60, lambda _run: None)
 
 
-def test_versions_that_exclude_each_other_are_timed_apart(tmp_path: Path, pools: dict[Row, str]) -> None:
+def test_versions_that_exclude_each_other_are_timed_apart(tmp_path: Path, rounds: dict[Row, str]) -> None:
     """Where the second import raises, each side has processes of its own, and the run says why."""
     once = "\nimport sys\nif hasattr(sys, 'registered'): raise RuntimeError('registered twice')\nsys.registered = True\n"
     base, head = (changed(tmp_path / name, "__init__.py", once) for name in ("base", "head"))
-    run = comparison(base, head, pools[TINY])
+    run = comparison(base, head, rounds[TINY])
 
     def enough(run: Run) -> None:
         if run.processes == 2:
@@ -237,7 +237,7 @@ def test_a_process_that_dies_is_named(tmp_path: Path) -> None:
 
 def decided_run() -> Run:
     """A run of two rows, one slower after 8 processes and one the same after 16."""
-    asked = [RowTask(name=name, row=TINY, pool="") for name in ("my_row", "still")]
+    asked = [RowTask(name=name, row=TINY, rounds="") for name in ("my_row", "still")]
     run = Run(asked, {"base": "", "head": ""}, "cpu")
     ratios = {
         name: rule.Estimate(mean, 0.001, 11).interval(alpha) for name, mean, alpha in (("my_row", 0.05, 0.002), ("still", 0.0, 0.003))

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from bench.verdicts import rows, table
     from bench.verdicts.messages import RowTask
-    from bench.verdicts.run import Run, make_pools, measure_limits
+    from bench.verdicts.run import Run, make_rounds, measure_limits
     from bench.verdicts.sides import snapshot
 
     chosen = rows.select(options.select, options.device)
@@ -68,8 +68,8 @@ def _compare(options: argparse.Namespace) -> int:
         folder = Path(name)
         base, head = snapshot(options.base, folder / "base"), snapshot(options.head, folder / "head")
         with _progress("making populations to train", quiet=options.quiet) as tell:
-            pools = make_pools(chosen, folder)
-            asked = [RowTask(name=row.name, row=row, pool=pools[row]) for row in chosen]
+            rounds = make_rounds(chosen, folder)
+            asked = [RowTask(name=row.name, row=row, rounds=rounds[row]) for row in chosen]
             found = Run(asked, {"base": str(base.folder), "head": str(head.folder)}, options.device, limits)
             found.decide(options.budget or BUDGET_SECONDS_PER_ROW * len(chosen), tell)
     show = table.as_json if options.json else table.markdown if options.markdown else table.text

@@ -1,1 +1,1 @@
-"""Timing behind the gate: pools that are certified, rounds that are checked, and a clock that is tested first."""
+"""Timing behind the gate: rounds that nobody can foresee and that are checked, and a clock that is tested first."""

@@ -15,7 +15,7 @@ EVERY_SECONDS = 0.0005
 """How often resident memory is looked at."""
 
 BYTES_PER_POLICY = 128
-"""About what a row of very many policies takes for each of them: of the host for pool, slices and probes, of a GPU for a population, what
+"""About what a row of very many policies takes for each of them: of the host for rounds and probes, of a GPU for a population, what
 becomes of it, and what a step makes in between."""
 
 

@@ -12,11 +12,11 @@ Absent = Literal["withheld", "not measured"]
 
 
 class RowTask(Struct, frozen=True, kw_only=True):
-    """A row, the file of its pool, by which share of its time HEAD is held up on purpose, and whether its first side is timed alone."""
+    """A row, the file of its rounds, by which share of its time HEAD is held up on purpose, and whether its first side is timed alone."""
 
     name: str
     row: Row
-    pool: str
+    rounds: str
     planted: float = 0.0
     alone: bool = True
 

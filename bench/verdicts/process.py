@@ -136,7 +136,7 @@ class Bench:
 
     def __init__(self, asked: RowTask, device: torch.device, ceiling: Ceiling | None = None) -> None:
         self.asked, self.device, self.ceiling = asked, device, ceiling
-        self.rounds: Rounds = torch.load(asked.pool, weights_only=False, mmap=True, map_location="cpu")
+        self.rounds: Rounds = torch.load(asked.rounds, weights_only=False, mmap=True, map_location="cpu")
         self.trainers: dict[SideName, Trainer] = {}
         self.seconds = math.inf
 

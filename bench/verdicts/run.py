@@ -152,7 +152,7 @@ def run_process(task: Task, scratch: Path) -> ProcessTimes:
     return msgspec.json.decode(Path(task.result).read_bytes(), type=ProcessTimes)
 
 
-def make_pools(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
+def make_rounds(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
     """Draw and certify policies for every problem and size, once for all processes; the file of each row's."""
     import torch
 
@@ -165,7 +165,7 @@ def make_pools(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
         key = (row.objective, row.arithmetic, row.policies, row.steps)
         if key not in files:
             problem = Problem(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)  # type: ignore[arg-type] # names of the suite
-            files[key] = str(folder / f"pool-{len(files)}.pt")
+            files[key] = str(folder / f"rounds-{len(files)}.pt")
             torch.save(Rounds.of(problem, row.policies, PARTS), files[key])
         found[row] = files[key]
     return found

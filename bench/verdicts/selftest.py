@@ -13,7 +13,7 @@ from bench.evidence.fingerprint import default_label, fingerprint
 from bench.verdicts.load import beside_load as load
 from bench.verdicts.messages import RowTask
 from bench.verdicts.rows import Row
-from bench.verdicts.run import BrokenError, Run, make_pools
+from bench.verdicts.run import BrokenError, Run, make_rounds
 from bench.verdicts.sides import snapshot
 from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials
 from targetrl_core.errors import UsageError
@@ -32,7 +32,7 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name, load() if beside_load else nullcontext():
         folder = Path(name)
         base, head = (snapshot(None, folder / side) for side in ("base", "head"))
-        asked = _asked(make_pools(ROWS, folder))
+        asked = _asked(make_rounds(ROWS, folder))
         for number in range(sets):
             run = Run(asked, {"base": str(base.folder), "head": str(head.folder)}, device)
             run.decide(float("inf"), tell, early=False)
@@ -49,10 +49,10 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
     return trials, path
 
 
-def _asked(pools: dict[Row, str]) -> list[RowTask]:
+def _asked(rounds: dict[Row, str]) -> list[RowTask]:
     """The rows of a set. Of the A/A tests of a row one is timed alone: the others would take as long again, and tell of the same."""
     return [
-        RowTask(name=f"{row.name} #{number}", row=row, pool=pools[row], planted=planted, alone=number == 0 or planted > 0)
+        RowTask(name=f"{row.name} #{number}", row=row, rounds=rounds[row], planted=planted, alone=number == 0 or planted > 0)
         for number, planted in enumerate([0.0] * AGAIN + list(PLANTED))
         for row in ROWS
     ]
