@@ -270,16 +270,6 @@ BY_THE_WAY = (
 """Those that are wrong only where policies are trained in another way than by ``prepare``."""
 
 CHEATS = (
-    *BY_THE_WAY,
-    _cheat("trained-when-read", _trained_when_read),
-    _cheat("foreseen", _foreseen),
-    _cheat("without-moments", _as_if(_without_moments)),
-    _cheat("without-age", _as_if(lambda population: replace(population, age=0))),
-    _cheat("averaged-constants", _averaged_constants),
-    _cheat("few-steps", _few_steps),
-    _cheat("buffers-reused", _buffers_reused),
-    _cheat("threads-changed", _threads_changed),
-    _cheat("check-replaced", _check_replaced),
     _cheat("skipped-step", _skipped_step),
     _cheat("lr", _with(lambda c: c._replace(lr=c.lr * (1 + 1e-5)))),
     _cheat("eps", _with(lambda c: c._replace(eps=c.eps * 10))),
@@ -294,4 +284,14 @@ CHEATS = (
     _cheat("moments-wrong", _after(_moments_wrong)),
     _cheat("one-nan", _after(_last_digit)),
     _cheat("lazy", _after(_lazy)),
+    *BY_THE_WAY,
+    _cheat("trained-when-read", _trained_when_read),
+    _cheat("foreseen", _foreseen),
+    _cheat("without-moments", _as_if(_without_moments)),
+    _cheat("without-age", _as_if(lambda population: replace(population, age=0))),
+    _cheat("averaged-constants", _averaged_constants),
+    _cheat("few-steps", _few_steps),
+    _cheat("buffers-reused", _buffers_reused),
+    _cheat("threads-changed", _threads_changed),
+    _cheat("check-replaced", _check_replaced),
 )

@@ -281,6 +281,14 @@ def test_a_fresh_process_tells_its_phases(start: fresh.Process) -> None:
     assert min(phases.steady_seconds) > 0
 
 
+def test_a_fresh_process_trains_what_draws_noise(tmp_path: Path) -> None:
+    """The cold start of a problem that keeps a baseline and draws noise from seeds is checked as any other."""
+    rounds = Rounds.of(Problem(objective="reinforce", steps=5), 50, child.MOST_CALLS + 2)
+    _, identity = fresh.Process.start(CPU, BATCHED, rounds, tmp_path).finish()
+    assert identity.identical
+    assert "baseline" in identity.ulp
+
+
 def test_a_fresh_process_that_trains_wrongly_is_rejected(start: fresh.Process) -> None:
     """What a fresh process trained is checked by its parent: another problem's result is no row."""
     expectation = certify(Problem(lr=0.1001), start.begun[0].population)

@@ -68,18 +68,16 @@ class Trainer:
         with self.side.active(), _named(f"{self.name} failed"):
             begun = synchronized_clock()
             result = self.train(start, None)
-            numbers = numbers_of(_tensors(result), place)
+            numbers = numbers_of(_tensors(result).values(), place)
             seconds = synchronized_clock() - begun
             if planted:
                 _hold(begun + seconds * (1 + planted))
                 seconds = synchronized_clock() - begun
         if type(result) is not self.population:
             raise self.withheld(f"the result is of type {type(result).__name__}; it must be a Population itself")
-        if numbers_of(_tensors(result), place) != numbers:
+        if numbers_of(_tensors(result).values(), place) != numbers:
             raise self.withheld(f"policy {place} of the result is another than when it was returned")
-        baseline = getattr(result, "baseline", None)  # which versions from before it lack
-        trained = Population(**dict(zip(STATE_NAMES, _tensors(result), strict=True)), age=result.age, baseline=baseline)
-        return seconds, trained
+        return seconds, Population(**_tensors(result), age=result.age)
 
     def _own(self, policies: Population) -> Any:  # noqa: ANN401 — the version's own Population
         """A copy of policies on the device, as this version has them; a version that draws noise knows whose it is."""
@@ -109,8 +107,11 @@ class Trainer:
         return MissingError(Missing(kind="withheld", reason=f"{self.name}: {reason}"))
 
 
-def _tensors(trained: Any) -> list[torch.Tensor]:  # noqa: ANN401 — a version's own Population
-    return [getattr(trained, name) for name in STATE_NAMES]
+def _tensors(trained: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 — a version's own Population
+    """The state tensors by name; versions from before it have no baseline."""
+    tensors = {name: getattr(trained, name) for name in STATE_NAMES}
+    baseline = getattr(trained, "baseline", None)
+    return tensors if baseline is None else tensors | {"baseline": baseline}
 
 
 @contextmanager
