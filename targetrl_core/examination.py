@@ -5,8 +5,10 @@ and every way of training that the variant offers. What is drawn is drawn anew e
 """
 
 import random
+import time
 from collections.abc import Iterator
-from dataclasses import fields
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
@@ -35,8 +37,12 @@ RECORDED_LEAST = 1000
 ROWS_CHECKED = 1024
 """Policies whose recorded rows are compared with the oracle's."""
 
-OTHER_POLICIES, OTHER_STEPS = range(4, 9), range(257, 321)
-"""Of the other problem that a variant is examined with: few enough policies for one that trains them one after another."""
+OTHER_POLICIES, OTHER_STEPS = range(4, 9), (257, 263, 269, 271, 277, 281, 283, 293, 307, 311, 313, 317)
+"""Of the other problem that a variant is examined with: few enough policies for one that trains them one after another, and a number of
+steps that no other divides, which a loop that takes several at a time has to come to the end of."""
+
+AGAIN, AGAIN_SECONDS = 12, 0.2
+"""How often a population is trained again, and how long that may take."""
 
 PLAIN_POLICIES = range(200, 1000)
 """Of the problem itself, where policies are trained in another way."""
@@ -63,26 +69,47 @@ _CHANCE = random.SystemRandom()
 def training_faults(problem: Problem, train: Train, device: torch.device, n: int) -> Iterator[str]:
     """Why what a variant has prepared for n policies does not train them as the problem calls for, a line each.
 
-    It trains probe populations that no one has seen before, of which one goes on from where it ended; a frozen, cached or replayed result
-    is not the right one. Each result is kept over the next call, and has to be the same after it.
+    It trains probe populations that no one has seen before; a frozen, cached or replayed result is not the right one. One of them it trains
+    again and again, one goes on from where it ended, and the result of that has to be the same after all.
     """
     for start, expectation in _probes(problem, n):
-        trained = train(start.clone().to(device), None)
+        trained = _trained_alone(train, start.clone().to(device))
         faults = tuple(_faults("probe population", expectation, trained))
         if faults:
             yield from faults
             return
-    yield from going_on_faults(problem, train, trained)
-
-
-def going_on_faults(problem: Problem, train: Train, trained: Population) -> Iterator[str]:
-    """Why a population does not go on, from where the variant's last call left it, as the problem calls for; or does not stay as it was."""
     kept = trained.clone()
-    start = kept.to("cpu")
-    expectation = certify(problem, start, _checked_places(start.n))
-    yield from _faults("a population that goes on", expectation, train(kept.clone(), None))
+    yield from _going_on_faults(problem, train, kept)
+    yield from _again_faults(train, start.to(device), expectation)
     if not same_bits(trained, kept):
         yield "a result changed when the variant was called again"
+
+
+def _trained_alone(train: Train, start: Population) -> Population:
+    """What becomes of a population in a thread of its own: who asks for it does not stand on its stack."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(train, start, None).result()
+    finally:
+        pool.shutdown(wait=False)  # who is interrupted does not wait for what hangs
+
+
+def _going_on_faults(problem: Problem, train: Train, trained: Population) -> Iterator[str]:
+    """Why a population on the device does not go on as the problem calls for: at its age, and as if it were new but for its moments."""
+    for age in (trained.age, 0):
+        start = replace(trained, age=age)
+        expectation = certify(problem, start.to("cpu"), _checked_places(start.n))
+        yield from _faults("a population that goes on", expectation, train(start.clone(), None))
+
+
+def _again_faults(train: Train, start: Population, expectation: Expectation) -> Iterator[str]:
+    """Why a population on the device does not become what it has to whenever it is trained."""
+    begun = time.perf_counter()
+    for _ in range(AGAIN):
+        faults = tuple(_faults("trained again", expectation, train(start.clone(), None)))
+        if faults or time.perf_counter() - begun > AGAIN_SECONDS:
+            yield from faults
+            return
 
 
 def _faults(what: str, expectation: Expectation, trained: Population) -> Iterator[str]:

@@ -61,6 +61,11 @@ PROCESS_MODES: tuple[ProcessMode, ...] = (
 )
 
 
+def flushes_subnormals() -> bool:
+    """Whether this thread takes numbers that are too small to be normal for zero."""
+    return bool(torch.full((), 1e-40, dtype=torch.float32, device="cpu").mul(0.5) == 0.0)
+
+
 class _Shared:
     """The modes of the process, for all runs at a time: the first run sets them, and the last puts them back."""
 
@@ -104,6 +109,9 @@ def new_modes() -> Iterator[None]:
         for device in DEVICES:
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
+        if flushes_subnormals():
+            torch.set_flush_denormal(False)
+            stack.callback(lambda: torch.set_flush_denormal(True))
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield

@@ -5,12 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
+from torch import overrides
 
-from targetrl_core.modes import PROCESS_MODES
+from targetrl_core.modes import PROCESS_MODES, flushes_subnormals
 
 
 class _Setting(NamedTuple):
@@ -21,16 +22,24 @@ class _Setting(NamedTuple):
     write: Callable[[Any], object]
 
 
-def _set_default_device(device: torch.device) -> None:
-    torch.set_default_device(None if device.type == "cpu" else device)  # naming it, too, would have PyTorch ask at each operation
+def _function_modes() -> int:
+    """How many modes see every function of torch that this thread calls."""
+    return len(overrides._get_current_function_mode_stack())  # noqa: SLF001 — it has no public name
+
+
+def _drop_function_modes(count: int) -> None:
+    while _function_modes() > count:
+        overrides._pop_mode()  # noqa: SLF001 — likewise
 
 
 _SETTINGS = (
+    _Setting("the number of modes that see torch's functions", _function_modes, _drop_function_modes),
     _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
-    _Setting("the default device", torch.get_default_device, _set_default_device),
     _Setting("grad mode", torch.is_grad_enabled, torch.set_grad_enabled),
+    _Setting("the flushing of subnormal numbers", flushes_subnormals, torch.set_flush_denormal),
     _Setting("the garbage collector", gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable()),
     _Setting("the switch interval", sys.getswitchinterval, sys.setswitchinterval),
+    _Setting("the profile function", sys.getprofile, sys.setprofile),
     *(_Setting(mode.name, mode.read, mode.write) for mode in PROCESS_MODES),
 )
 
@@ -42,19 +51,31 @@ Place = tuple[ModuleType | type, str]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """How things were at a look: settings by name, and what stood in modules and classes that time and check."""
+    """How things were at a look.
+
+    Attributes:
+        settings: values by name.
+        functions: what stood in modules and classes that time and check.
+        codes: what those functions did.
+        members: what the classes had.
+    """
 
     settings: dict[str, Any]
     functions: dict[Place, Any]
+    codes: dict[FunctionType, Any]
+    members: dict[type, frozenset[str]]
 
     @classmethod
     def look(cls) -> "Surroundings":
         """Look now."""
-        return cls({setting.name: setting.read() for setting in _SETTINGS}, dict(_functions()))
+        functions = dict(_functions())
+        codes = {value: value.__code__ for value in functions.values() if isinstance(value, FunctionType)}
+        members = {owner: frozenset(vars(owner)) for owner, _ in functions if isinstance(owner, type)}
+        return cls({setting.name: setting.read() for setting in _SETTINGS}, functions, codes, members)
 
     def put_back(self) -> tuple[str, ...]:
         """A line for everything that has been changed since the look; it is put back."""
-        return (*self._changed_settings(), *self._changed_functions())
+        return (*self._changed_settings(), *self._changed_functions(), *self._added_members())
 
     def _changed_settings(self) -> Iterator[str]:
         for setting in _SETTINGS:
@@ -64,25 +85,35 @@ class Surroundings:
                 yield f"the variant left {setting.name} changed, from {before} to {after}"
 
     def _changed_functions(self) -> Iterator[str]:
-        for (owner, name), function in self.functions.items():
-            if vars(owner).get(name) is not function:
-                setattr(owner, name, function)
+        for (owner, name), value in self.functions.items():
+            if vars(owner).get(name) is not value:
+                setattr(owner, name, value)
                 yield f"the variant replaced {name} of {owner.__name__}"
+        for function, code in self.codes.items():
+            if function.__code__ is not code:
+                function.__code__ = code
+                yield f"the variant replaced what {function.__name__} of {function.__module__} does"
+
+    def _added_members(self) -> Iterator[str]:
+        for owner, names in self.members.items():
+            for name in vars(owner).keys() - names - PYTHONS_OWN:
+                delattr(owner, name)
+                yield f"the variant added {name} to {owner.__name__}"
+
+
+PYTHONS_OWN = {"__abstractmethods__", "__annotations__", "__static_attributes__", "_abc_impl"}
+"""What Python itself may add to a class when it is first used."""
 
 
 def _functions() -> Iterator[tuple[Place, Any]]:
-    """Functions and classes of the packages' modules with the methods of those classes, and the built-in functions of torch and time."""
+    """Functions, classes and modules in the packages' modules, methods of those classes, and the built-in functions of torch and time."""
     for module in [module for name, module in sys.modules.items() if name.partition(".")[0] in PACKAGES]:
-        yield from _named(module, _is_code)
+        yield from _named(module, lambda value: callable(value) or isinstance(value, ModuleType))
         for owner in [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]:
-            yield from _named(owner, _is_code)
+            yield from _named(owner, lambda value: callable(value) or isinstance(value, (classmethod, staticmethod, property)))
     for module in (torch, time):  # functions that torch has in Python are wrapped by what compiles, when that is imported
         yield from _named(module, lambda value: isinstance(value, BuiltinFunctionType))
 
 
 def _named(owner: ModuleType | type, wanted: Callable[[Any], bool]) -> Iterator[tuple[Place, Any]]:
     return (((owner, name), value) for name, value in list(vars(owner).items()) if not name.startswith("__") and wanted(value))
-
-
-def _is_code(value: object) -> bool:
-    return callable(value) or isinstance(value, (classmethod, staticmethod, property))

@@ -14,7 +14,7 @@ import torch
 from targetrl_core import VARIANTS, Population, Problem, Run, stream, sweep, train, verify
 from targetrl_core.certification import same_bits
 from targetrl_core.fused.kernel import operands
-from targetrl_core.modes import PROCESS_MODES, new_modes
+from targetrl_core.modes import PROCESS_MODES, flushes_subnormals, new_modes
 from targetrl_core.names import OBJECTIVES
 from targetrl_core.population import Population as Policies
 
@@ -79,6 +79,7 @@ MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "products": products,
     "library products": library_products,
     "deterministic": deterministic,
+    "flushing": lambda: setting(flushes_subnormals, torch.set_flush_denormal, value=True),
     "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
 }
 

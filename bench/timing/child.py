@@ -60,8 +60,9 @@ def main() -> int:
         steady_seconds.append(call())
     population = starts[-1].clone().to(device)
     peak = peak_growth(lambda: train(population, None), device)
-    faults = [fault for result in results for fault in result.faults()]
-    torch.save([{} if faults else vars(result.trained.to("cpu")) for result in results], folder / RESULTS)
+    states = [vars(result.trained.to("cpu")) for result in results]
+    faults = [fault for result in results for fault in result.faults()]  # by now: looking at a result may be what trains it
+    torch.save(states, folder / RESULTS)
     phases = {
         "import_seconds": import_seconds,
         "prepare_seconds": prepare_seconds,

@@ -140,6 +140,7 @@ class Gate:
             self.benchmark.pedantic(trial.run, setup=trial.setup, teardown=trial.check, rounds=count)
         if trial.checked == 0:  # --benchmark-disable calls no teardown
             trial.check()
+        trial.check_kept()
         start, trained = trial.chosen
         expectation = certify(trial.rounds.problem, start)
         identity = check(expectation, trained)

@@ -9,7 +9,7 @@ from bench.timing.identical import raise_unless_empty
 from bench.timing.result import Result
 from bench.timing.rounds import Round, Rounds
 from targetrl_core import Population
-from targetrl_core.convergence import check, passes
+from targetrl_core.convergence import Expectation, check, passes
 from targetrl_core.variants import Train
 
 _CHANCE = random.SystemRandom()
@@ -23,6 +23,7 @@ class Trial:
     def __init__(self, rounds: Rounds, train: Train, device: torch.device) -> None:
         self.rounds, self.train, self.device = rounds, train, device
         self.checked = 0
+        self._first: tuple[Expectation, Population] | None = None
         self._round: Round
         self._result: Result
 
@@ -35,12 +36,18 @@ class Trial:
         """What is timed: train, and read one policy."""
         self._result = Result.read(self.train(population, None), place)
 
+    def check_kept(self) -> None:
+        """Raise NotIdenticalError unless what the first round returned is still what it was."""
+        if self._first is not None and not passes(*self._first):
+            raise_unless_empty(("a result changed when the variant was called again",))
+
     def check(self, *_: object) -> None:
         """Raise NotIdenticalError unless the known policies became what they have to, and stayed it."""
         expectation, trained = self._round.expectation, self._result.trained
-        raise_unless_empty(self._result.faults())
         if not passes(expectation, trained):
             raise_unless_empty(check(expectation, trained).reasons)
+        raise_unless_empty(self._result.faults())  # after the check: looking at it may be what trains it
+        self._first = self._first or (expectation, trained)
         self.checked += 1
         if _CHANCE.randrange(self.checked) == 0:  # each round is the chosen one as likely as any other
             self.chosen = (self._round.population, trained)

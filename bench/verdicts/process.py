@@ -75,9 +75,10 @@ class Trainer:
                 seconds = synchronized_clock() - begun
         if type(result) is not self.population:
             raise self.withheld(f"the result is of type {type(result).__name__}; it must be a Population itself")
-        if numbers_of(_tensors(result).values(), place) != numbers:
+        trained = Population(**_tensors(result), age=result.age).clone()  # looking at it may be what trains it
+        if numbers_of(trained.tensors().values(), place) != numbers:
             raise self.withheld(f"policy {place} of the result is another than when it was returned")
-        return seconds, Population(**_tensors(result), age=result.age)
+        return seconds, trained
 
     def _own(self, policies: Population) -> Any:  # noqa: ANN401 — the version's own Population
         """A copy of policies on the device, as this version has them; a version that draws noise knows whose it is."""

@@ -71,12 +71,11 @@ def _optimizer(problem: Problem, population: Population, stacked: Parameters) ->
         return torch.optim.SGD(stacked.values(), lr=float(problem.lr), fused=True)  # type: ignore[arg-type]
     beta1, beta2, lr, eps = (float(value) for value in (problem.beta1, problem.beta2, problem.lr, problem.eps))  # type: ignore[arg-type]
     optimizer = torch.optim.Adam(stacked.values(), lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
-    if population.age:
-        for short, name in _NAMES.items():
-            parameter = stacked[name]
-            state = adam_state(population, short, slice(None), parameter.shape)
-            # The fused kernel reads the step count where the parameters are.
-            optimizer.state[parameter] = state | {"step": state["step"].to(parameter.device)}
+    for short, name in _NAMES.items():
+        parameter = stacked[name]
+        state = adam_state(population, short, slice(None), parameter.shape)
+        # The fused kernel reads the step count where the parameters are.
+        optimizer.state[parameter] = state | {"step": state["step"].to(parameter.device)}
     return optimizer
 
 

@@ -82,9 +82,8 @@ def _optimizer(
     if problem.optimizer == "sgd":
         return torch.optim.SGD(parameters.values(), lr=c.lr)
     optimizer = torch.optim.Adam(parameters.values(), lr=c.lr, betas=c.betas, eps=c.eps)
-    if population.age:
-        for name, parameter in parameters.items():
-            optimizer.state[parameter] = adam_state(population, name, slice(policy, policy + 1), parameter.shape)
+    for name, parameter in parameters.items():
+        optimizer.state[parameter] = adam_state(population, name, slice(policy, policy + 1), parameter.shape)
     return optimizer
 
 
