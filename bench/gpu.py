@@ -71,7 +71,7 @@ def parts(device: str, place: Path) -> list[Part]:
     def timed(name: str, *arguments: str) -> tuple[str, ...]:
         return (*pytest, "--benchmark-only", "--row-timeout", "45", f"--results={place / name}", *arguments)
 
-    tests = [f"tests/test_{name}.py" for name in ("devices", "fused", "limit", "nvml", "variants")]
+    tests = [f"tests/test_{name}.py" for name in ("devices", "nvml", *(() if small else ("fused", "limit", "variants")))]
     steady, cold = "bench/test_steady_state.py", "bench/test_cold_start.py"
     others = [f"bench/test_{name}.py" for name in ("again", "latency", "growth", "construction")]
     verify, n = ("targetrl_core", "verify", "--device", device), "1000" if small else "100000"
@@ -80,7 +80,7 @@ def parts(device: str, place: Path) -> list[Part]:
         Part("devices", 15, ("targetrl_core", "devices")),
         Part("bits", 55, (*pytest, "tests/test_gpu.py", *(("-k", "detached-adam--1.7") if small else ()))),
         Part("graphed", 25, (*verify, "--variant", "batched-graphed", "--population", n), cuda_alone=True),
-        Part("verify", 30, (*verify, "--population", "30", *(("--variant", "fused") if small else ()))),
+        Part("verify", 30, (*verify, "--population", "30", *(("--variant", "fused", "--objective", "detached") if small else ()))),
         Part("tests", 30, (*pytest, *tests, "-k", "cuda or gpu"), modules=("hypothesis",)),
         Part("ranks", 25, (*ranks, "--population", n, "--objective", "pathwise")),
         Part("suite", 120, timed("suite", steady, *(("--quick", "-k", "batched]") if small else (*others, "-k", f"not {LARGE}")))),

@@ -95,7 +95,8 @@ def test_a_benchmark_run_withholds_every_cheat(mode: str, tmp_path: Path) -> Non
     arguments = ["--benchmark-disable"] if mode == "disabled" else ["--benchmark-only", f"--benchmark-json={saved}"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/cheat_suite.py", "-o", "addopts=--import-mode=importlib",
-         "--device", "cpu", "--label", "cheats", f"--results={tmp_path / 'results'}", "-p", "no:cacheprovider", *arguments],
+         "-p", "tests.quiet", "-p", "no:cacheprovider",
+         "--device", "cpu", "--label", "cheats", f"--results={tmp_path / 'results'}", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"},
     )  # fmt: skip
     assert run.returncode == 1, run.stdout + run.stderr

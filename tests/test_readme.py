@@ -40,6 +40,7 @@ def test_its_commands_run(command: str, tmp_path: Path) -> None:
     words = [str(tmp_path / word) if before == "-o" else word for before, word in zip(["", *words], words, strict=False)]
     words += ["--budget", "0.1"] if words[3:4] == ["ab"] else []
     words += ["--results", str(shutil.copytree(EVIDENCE, tmp_path / "evidence"))] if words[3:4] in (["recommend"], ["report"]) else []
+    words += ["-p", "tests.quiet"] if words[0] == "pytest" else []
     program = {"targetrl": "targetrl_core.cli", "pytest": "pytest"}.get(words[0])
     arguments = ["-m", program, *words[1:]] if program else words[1:]
     ran = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PYTEST = (sys.executable, "-u", "-m", "pytest", "-p", "tests.quiet", "-p", "no:cacheprovider")
 
 
 def run_pytest(*arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:
     """Run pytest on the project."""
     variables = {name: str(value) for name, value in environment.items()}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        [*PYTEST, *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"} | variables,
     )  # fmt: skip
 
@@ -181,7 +182,7 @@ def test_progress_shows_each_row_with_its_speed(session: tuple[subprocess.Comple
 def test_an_interrupted_run_leaves_the_old_files(number: signal.Signals, tmp_path: Path) -> None:
     """Interrupted or told to end, a run writes nothing, and says how many rows it did not measure and from which on."""
     (tmp_path / "README.md").write_text("old")
-    command = [sys.executable, "-u", "-m", "pytest", "--benchmark-only", "--device=cpu", f"--results={tmp_path}", "-p", "no:cacheprovider"]
+    command = [*PYTEST, "--benchmark-only", "--device=cpu", f"--results={tmp_path}"]
     command += ["-k", "detached-native-1-batched] or detached-native-100-"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}) as run:
         assert run.stdout is not None
