@@ -38,7 +38,7 @@ def test_its_commands_run(command: str, tmp_path: Path) -> None:
     """Each command on the page does what it says, from the project's folder; a verdict is not waited for, and files are elsewhere."""
     words = shlex.split(command)
     words = [str(tmp_path / word) if before == "-o" else word for before, word in zip(["", *words], words, strict=False)]
-    words += ["--budget", "0.1"] if words[3:4] == ["ab"] else []
+    words += ["--budget", "0.1", "--select", "detached-native-100-fused"] if words[3:4] == ["ab"] else []
     words += ["--results", str(shutil.copytree(EVIDENCE, tmp_path / "evidence"))] if words[3:4] in (["recommend"], ["report"]) else []
     words += ["-p", "tests.quiet"] if words[0] == "pytest" else []
     program = {"targetrl": "targetrl_core.cli", "pytest": "pytest"}.get(words[0])

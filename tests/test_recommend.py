@@ -243,7 +243,7 @@ def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
     parser = argparse.ArgumentParser()
     recommend.add_arguments(parser)
     with pytest.raises(UsageError) as raised:
-        recommend.run(parser.parse_args(arguments))
+        recommend.run(parser.parse_args(["--results", str(EVIDENCE), *arguments]))
     assert str(raised.value).startswith(message)
     assert "\n" not in str(raised.value)
 
@@ -269,7 +269,7 @@ def test_policies_are_required() -> None:
 def test_recommending_needs_no_torch() -> None:
     """From the command line to the table, torch is not imported."""
     code = (
-        "import sys; sys.argv[1:] = ['recommend', '--policies', '10']; from bench import __main__; "
+        f"import sys; sys.argv[1:] = ['recommend', '--policies', '10', '--results', {str(EVIDENCE)!r}]; from bench import __main__; "
         "sys.exit(__main__.main() or 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode == 0
