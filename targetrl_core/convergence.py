@@ -2,11 +2,12 @@
 
 Two levels. *Bitwise*: the bits of `batched` in portable arithmetic. *Bounded*: every state tensor of every policy within a bound
 derived from the problem: the oracle's FACTOR times how far float32 rounding may carry it. A policy whose course hangs on a rounding
-error is *ambiguous*: it is counted, and there may be only so many.
+error is *ambiguous*: it is counted. Where there are more of them than the steps explain, nothing is proven of a population whose other
+policies are right: it is *undecided*, which is no identity, but the problem's doing.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Self
 
@@ -18,7 +19,10 @@ from targetrl_core.outcomes import AT_TARGET, Outcomes, count_codes, outcome_cod
 from targetrl_core.population import STATE_NAMES, Population
 from targetrl_core.problem import Problem
 
-Level = Literal["bitwise", "bounded", "diverged"]
+Level = Literal["bitwise", "bounded", "undecided", "diverged"]
+
+UNDECIDED = "undecided: "
+"""What a reason begins with that says nothing against a variant."""
 
 
 AMBIGUOUS_SHARE: dict[str, dict[int, float]] = {
@@ -61,7 +65,7 @@ class Identity:
     """What the check of one trained population found.
 
     Attributes:
-        level: ``bitwise``, ``bounded`` or ``diverged``.
+        level: ``bitwise``, ``bounded``, ``undecided`` or ``diverged``.
         policies: how many were checked.
         ulp: largest distance from the oracle of each state tensor, in ulp of the largest magnitude on the policy's path; policies
             at a kink aside.
@@ -69,7 +73,7 @@ class Identity:
         ambiguous: policies whose course or outcome hangs on a rounding error, so that either way is right.
         flips: unambiguous policies whose outcome is not the oracle's.
         outcomes: where the policies ended.
-        reasons: why the population diverged, one line each; empty where it did not.
+        reasons: why the population is not identical, one line each, first what is wrong, then what is undecided; empty where it is.
     """
 
     level: Level
@@ -84,7 +88,7 @@ class Identity:
     @property
     def identical(self) -> bool:
         """Whether the population converged as it should."""
-        return self.level != "diverged"
+        return not self.reasons
 
     @property
     def max_ulp(self) -> float:
@@ -145,12 +149,17 @@ def expect(problem: Problem, population: Population, *, policies: Tensor | None 
 
 
 def allowed_ambiguous(problem: Problem, n: int) -> int:
-    """How many of n policies may come to a kink: the share for that many steps, at most half, and five standard deviations more."""
+    """How many of n policies may come to a kink: the share for so many steps and five standard deviations more; of several, at most half."""
     table = AMBIGUOUS_SHARE.get(f"{problem.objective}/{problem.optimizer}") or AMBIGUOUS_SHARE[problem.objective]
     last = max(table)
     steps = min((known for known in table if known >= problem.steps), default=last)
     expected = n * min(table[steps] * max(problem.steps / last, 1.0), MOST_AMBIGUOUS)
-    return math.ceil(expected + 5.0 * math.sqrt(expected) + 1.0)
+    return min(math.ceil(expected + 5.0 * math.sqrt(expected) + 1.0), max(int(MOST_AMBIGUOUS * n), 1))
+
+
+def undecided(reasons: Iterable[str]) -> bool:
+    """Whether reasons, of which there is one, say only that nothing can be said."""
+    return all(reason.startswith(UNDECIDED) for reason in reasons)
 
 
 def _bounds(ref: Reference, name: str) -> tuple[Tensor, Tensor]:
@@ -195,13 +204,10 @@ def check(expectation: Expectation, trained: Population) -> Identity:
         )
     if trained.age != expectation.age:
         reasons.append(f"the population has had {trained.age} updates where {expectation.age} are right")
-    kinked, allowed = int(expectation.reference.kinked.sum()), allowed_ambiguous(expectation.problem, trained.n)
-    if kinked > allowed and expectation.bits is None:
-        reasons.append(f"{kinked} of {trained.n} policies hang on a rounding error: at most {allowed} may")
-    right: Level = "bounded" if expectation.bits is None else "bitwise"
+    reasons += _too_ambiguous(expectation)
     ulp, used = _distances(expectation, tensors)
     return Identity(
-        level="diverged" if reasons else right,
+        level=_level(expectation, reasons),
         policies=trained.n,
         ulp=ulp,
         used=used,
@@ -213,9 +219,23 @@ def check(expectation: Expectation, trained: Population) -> Identity:
     )
 
 
+def _too_ambiguous(expectation: Expectation) -> Iterable[str]:
+    """A reason where more policies hang on a rounding error than may, so that the others prove nothing."""
+    n, kinked = len(expectation.outcome), int(expectation.reference.kinked.sum())
+    allowed = allowed_ambiguous(expectation.problem, n)
+    if kinked > allowed and expectation.bits is None:
+        yield f"{UNDECIDED}{kinked} of {n} policies hang on a rounding error: at most {allowed} may; portable arithmetic decides"
+
+
+def _level(expectation: Expectation, reasons: Sequence[str]) -> Level:
+    if reasons:
+        return "undecided" if undecided(reasons) else "diverged"
+    return "bounded" if expectation.bits is None else "bitwise"
+
+
 def passes(expectation: Expectation, trained: Population) -> bool:
     """Whether every state tensor is what it has to be: what ``check`` decides by, without the figures."""
-    if _malformed(expectation, trained) or trained.age != expectation.age:
+    if _malformed(expectation, trained) or trained.age != expectation.age or any(_too_ambiguous(expectation)):
         return False
     trained = _snapshot(expectation, trained)
     return not (any(_wrong_bits(expectation, trained)) or any(_out_of_bounds(expectation, trained.tensors())))
@@ -245,13 +265,14 @@ def _snapshot(expectation: Expectation, trained: Population) -> Population:
 
 
 def _out_of_bounds(expectation: Expectation, tensors: dict[str, Tensor]) -> Iterable[str]:
-    """A reason for each state tensor that leaves its bounds, NaN included."""
+    """A reason for each state tensor that leaves its bounds, NaN included unless float32 overflows there."""
     for name, (low, high) in expectation.bounds.items():
         tensor = tensors[name]
         if not torch.equal(tensor, tensor.clamp(low, high)):  # two passes over memory instead of four; NaN equals nothing
-            inside = (tensor >= low) & (tensor <= high)
+            inside = (tensor >= low) & (tensor <= high) | expectation.reference.overflowing
             count = len(tensor) - int(inside.sum())
-            yield f"{name} of {count} policies out of bounds: {_worst(expectation, name, tensor, ~inside)}"
+            if count:
+                yield f"{name} of {count} policies out of bounds: {_worst(expectation, name, tensor, ~inside)}"
 
 
 def _worst(expectation: Expectation, name: str, tensor: Tensor, outside: Tensor) -> Divergence:
@@ -273,7 +294,7 @@ def _wrong_bits(expectation: Expectation, trained: Population) -> Iterable[str]:
         return
     tensors = trained.tensors()
     for name, right in expectation.bits.tensors().items():
-        wrong = tensors[name].view(torch.int32) != right.view(torch.int32)
+        wrong = (tensors[name].view(torch.int32) != right.view(torch.int32)) & ~(tensors[name].isnan() & right.isnan())
         if bool(wrong.any()):
             policy = int(wrong.nonzero()[0])
             found = Divergence(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from targetrl_core import certification
 from targetrl_core.certification import certify, drawn_places, same_bits, unforeseen
-from targetrl_core.convergence import Expectation, check
+from targetrl_core.convergence import Expectation, check, undecided
 from targetrl_core.devices import free_memory
 from targetrl_core.history import History
 from targetrl_core.population import Population
@@ -115,13 +115,8 @@ def _again_faults(train: Train, start: Population, expectation: Expectation) -> 
 def _faults(what: str, expectation: Expectation, trained: Population) -> Iterator[str]:
     """What is wrong with a trained population. Where it was drawn to be hard, how many policies come to a kink says nothing."""
     for reason in check(expectation, trained).reasons:
-        if not says_nothing(reason):
+        if not undecided([reason]):
             yield f"{what}: {reason}"
-
-
-def says_nothing(reason: str) -> bool:
-    """Whether a reason is the problem's doing, and nothing against the variant."""
-    return "hang on a rounding error" in reason
 
 
 def _checked_places(n: int) -> Tensor | None:
@@ -214,7 +209,7 @@ def recorded(  # noqa: PLR0913 — what a recorded run is compared by
         expectation = expectation.slice(first, first + n)
         train = variant.prepare(problem, start.device, n)
         timed = train(start.clone(), None)
-        reasons += [f"recorded: {reason}" for reason in check(expectation, timed).reasons]
+        reasons += list(_faults("recorded", expectation, timed))
     history = History.empty(problem.steps, n, start.device)
     if not same_bits(timed, train(start.clone(), history)):
         reasons.append("a recorded run does not end with the bits of the timed one")

@@ -4,17 +4,23 @@ It shares no code with the variants. Two things are followed beside the path of 
 of a step adds an error of about one ulp, errors of different operations are independent, and the step's derivatives carry the
 variances on (linear error propagation, exact to first order, whatever the constants and wherever the policy begins). Other errors
 repeat from step to step, and add up. Two *neighbours* follow these: one is trained under constants rounded to float32, its state
-rounded after every step, which updates too small for their parameter do not survive; the other's outputs are always half an ulp too
-high, as those of a policy are that hardly moves.
+rounded after every step, which updates too small for their parameter do not survive, and what comes below the smallest normal number is
+zero there, as on devices that flush; the other's outputs are always half an ulp too high, as those of a policy are that hardly moves,
+and never below e^−87, where a sigmoid may end.
+
+Where float32 cannot hold what a step computes, nothing follows from what becomes of it: such a policy's course is not determined.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
+from targetrl_core.arithmetic import GRADIENT_FLOOR, MOMENT_FLOOR
 from targetrl_core.oracle_draws import Draws, RewardSlope
 from targetrl_core.outcomes import AT_TARGET
 from targetrl_core.population import Population
@@ -29,6 +35,18 @@ SENSITIVE = 0.01
 
 FAR = 20.0
 """A logit beyond it may be off in proportion: there σ is flat, and what bends the course is as far away."""
+
+SMALLEST = 2.0**-126
+"""The smallest normal float32: some devices take what is smaller for zero, and of what is not, ulps say nothing."""
+
+LARGEST = 2.0**126
+"""A quarter of what float32 can hold: sums and differences of a few numbers below it do not overflow, in any order."""
+
+LEAST_OUTPUT = math.exp(-87.0)
+"""A sigmoid may limit its logit to where the exponential is a normal number."""
+
+LEAST_DIVISOR = 1e-30
+"""The derivative of log o divides by o, down to here."""
 
 _BLOCK = 1 << 17  # policies at a time: few enough to stay in a cache, enough to keep two threads busy
 
@@ -47,6 +65,7 @@ class Reference:
         kinked: whether the policy comes so close to a kink that either branch is right, or amplifies errors so much that its course
             is not determined; [N] bool.
         first_unsure: whether ``first_step`` hangs on a rounding error; [N] bool.
+        overflowing: whether float32 may overflow on the policy's way, so that NaN is right as well: kinked, too; [N] bool.
     """
 
     state: dict[str, Tensor]
@@ -57,6 +76,7 @@ class Reference:
     first_step: Tensor
     kinked: Tensor
     first_unsure: Tensor
+    overflowing: Tensor
 
     def slice(self, start: int, stop: int) -> Self:
         """What the oracle says of policies ``start`` … ``stop − 1``."""
@@ -111,6 +131,8 @@ class _Path:
         self.problem = problem
         self.c = {name: self.constant(name, population.n) for name in CONSTANTS}
         self.rate1, self.rate2 = 1.0 - as_float64(problem.beta1), 1.0 - as_float64(problem.beta2)
+        for name, rate in (("beta1", self.rate1), ("beta2", self.rate2)):
+            self.c[name][1] = _furthest(self.c[name][0], (self.c[name][1], 1.0 - rate.to(torch.float32).double()))
         self.age = population.age
         # With x = 1 both parameters have the same gradients: their moments, equal at the start, are computed once.
         self.shared = problem.unit_input and population.shares_moments
@@ -120,10 +142,15 @@ class _Path:
         self.seeds = population.seed_tensor(torch.device("cpu"))
         self.s = {name: tensor.expand(3, -1).clone() for name, tensor in state.items()}
         self.largest = {name: tensor.abs() for name, tensor in state.items()}
-        self.spread = Spread(population.n, "wbmvgq" if "baseline" in state else "wbmvg")
+        self.moments = {"bias": "mv", "weight": "mv" if self.shared or problem.optimizer == "sgd" else "MV"}
+        self.spread = Spread(population.n, "wb" + "".join(sorted(set(self.moments.values()))) + "g" + "q" * ("baseline" in state))
         self.kinked = torch.zeros(population.n, dtype=torch.bool)
         self.first_step = torch.full((population.n,), problem.steps, dtype=torch.int32)
         self.first_unsure = torch.zeros(population.n, dtype=torch.bool)
+        self.overflowing = torch.zeros(population.n, dtype=torch.bool)
+        self.least: dict[str, _Least] = {}
+        portable = problem.arithmetic == "portable"
+        self.least_gradient, self.least_moment = (GRADIENT_FLOOR, MOMENT_FLOOR) if portable else (SMALLEST, SMALLEST)
 
     def constant(self, name: str, n: int) -> Tensor:
         """The constant for each row, [3, N]: row 1 has it rounded to float32."""
@@ -138,9 +165,12 @@ class _Path:
     def course(self) -> Iterator[Tensor]:
         """Update after update; what is yielded before each are the logits, [3, N]."""
         for step in range(self.problem.steps):
-            z = self.s["weight"] * self.c["x"] + self.s["bias"]
+            term = self.s["weight"] * self.c["x"]
+            z = term + self.s["bias"]
+            self.fits(term[1], z[1])
             o = torch.sigmoid(z)
-            o[2] += 0.5 * float32_ulp(o[2])
+            o[1] = flushed(o[1])
+            o[2] = (o[2] + 0.5 * float32_ulp(o[2])).clamp(min=LEAST_OUTPUT)
             error = self.forward_error(z[0], o[0])
             carried = FACTOR * self.logit_reach(z)
             self.kinked |= ~(carried <= SENSITIVE * (z[0].abs() / FAR).clamp(min=1.0))  # where the variances have overflowed, too
@@ -150,6 +180,20 @@ class _Path:
             self.update(self.descent(step, o, error, reach), o[0], reach, self.age + step + 1)
             for tensor in self.s.values():
                 tensor[1] = tensor[1].to(torch.float32)
+
+    def settle(self, rows: Tensor, least: float = SMALLEST) -> Tensor:
+        """Values of a step, [3, N], of which the neighbour that flushes has no smaller ones; where they overflow is noted."""
+        rows[1] = flushed(rows[1], least)
+        self.fits(rows[1])
+        return rows
+
+    def fits(self, *values: Tensor) -> None:
+        """Where float32 may overflow, [N], the course is not determined."""
+        for value in values:
+            low, high = value.aminmax()
+            if not bool((high <= LARGEST) & (low >= -LARGEST)):  # NaN is no number that fits
+                self.overflowing |= ~(value.abs() <= LARGEST)
+                self.kinked |= self.overflowing
 
     def found(self) -> Reference:
         if self.shared and self.problem.optimizer == "adam":
@@ -167,13 +211,14 @@ class _Path:
             first_step=self.first_step,
             kinked=self.kinked,
             first_unsure=self.first_unsure,
+            overflowing=self.overflowing,
         )
 
     def reach(self, name: str) -> Tensor:
         """How far rounding may have carried a state tensor: one standard deviation, and the neighbours' distances; [N]."""
-        deviation = self.spread["qq" if name == "baseline" else name[0] * 2].clamp(min=0.0).sqrt()
-        power = {"m_weight": 1, "v_weight": 2}.get(name, 0)
-        return deviation * self.c["x"][0].abs() ** power + _apart(self.s[name])
+        of, _, parameter = name.partition("_")
+        letter = "q" if name == "baseline" else name[0] if not parameter else self.moments[parameter]["mv".index(of)]
+        return self.spread[letter * 2].clamp(min=0.0).sqrt() + _apart(self.s[name])
 
     def logit_reach(self, z: Tensor) -> Tensor:
         """The same of the logit, [N]."""
@@ -202,8 +247,10 @@ class _Path:
         """dL/dz, [3, N]."""
         distance = o - self.c["target"]
         if self.problem.objective == "pathwise":
-            return self.c["k"] * torch.sign(distance) * o * (1.0 - o)
-        return -(1.0 - self.c["k"] * distance.abs()) * (1.0 - o)
+            return self.c["k"] * torch.sign(distance) * self.settle(o * (1.0 - o))
+        reward = 1.0 - self.c["k"] * distance.abs()
+        self.fits(reward[1], reward[1] / o[1].clamp(min=LEAST_DIVISOR))
+        return -reward * (1.0 - o)
 
     def slope(self, o: Tensor, error: Tensor, reach: Tensor) -> Slope:
         """The gradient's derivative, and its error within one step, from the closed forms of both objectives."""
@@ -234,11 +281,11 @@ class _Path:
         return _Descent(gradient, slope if self.problem.keeps_baseline else slope._replace(by_baseline=None), rewards, reward_slope)
 
     def update(self, found: "_Descent", o: Tensor, reach: Tensor, t: int) -> None:
-        gradient, slope, x, lr = found.gradient, found.slope, self.c["x"], self.c["lr"]
+        gradient, slope, x, lr = self.settle(found.gradient, self.least_gradient), found.slope, self.c["x"], self.c["lr"]
         self.spread.gradient(slope, x[0])
         if self.problem.optimizer == "sgd":
             self.follow_rewards(o, found)
-            moves = {"weight": lr * gradient * x, "bias": lr * gradient}
+            moves = {"weight": self.settle(lr * self.settle(gradient * x, self.least_gradient)), "bias": self.settle(lr * gradient)}
             self.spread.sgd(x[0], lr[0], self.apply(moves))
             return
         self.note_sign(slope, o, reach)
@@ -248,8 +295,8 @@ class _Path:
         by_weight = by_bias if self.shared else self.derivatives("weight", t)
         moves = {name: by.move for name, by in (("weight", by_weight), ("bias", by_bias))}
         rounding = self.apply(moves)
-        x0 = x[0]
-        self.spread.move((by_weight.by_m * x0, by_weight.by_v * x0**2), (by_bias.by_m, by_bias.by_v), rounding)
+        for name, by in (("weight", by_weight), ("bias", by_bias)):
+            self.spread.move(name[0], self.moments[name], (by.by_m, by.by_v), rounding[name] + by.bent)
 
     def note_sign(self, slope: Slope, o: Tensor, reach: Tensor) -> None:
         # Adam divides by √v: while v holds nothing larger than this gradient, the update is its sign times lr.
@@ -264,17 +311,36 @@ class _Path:
     def moment_step(self, gradient: Tensor, slope: Slope) -> None:
         """Kingma and Ba, 2015, algorithm 1: the moments. The rates are those of float64, as torch.optim has them."""
         for parameter in ("weight",) if self.shared else ("weight", "bias"):
-            g = gradient * self.c["x"] if parameter == "weight" else gradient
-            m, v = f"m_{parameter}", f"v_{parameter}"
-            self.s[m] = self.c["beta1"] * self.s[m] + self.rate1 * g
-            self.s[v] = self.c["beta2"] * self.s[v] + self.rate2 * g * g
-            self.grow(m, self.rate1 * g[0])
-            self.grow(m, self.s[m][0])
-            self.grow(v, self.s[v][0])
-        suffix = "weight" if self.shared else "bias"
-        rounding = {f"{moment}_bias": float32_ulp(self.s[f"{moment}_{suffix}"][0]) for moment in ("m", "v")}
-        rounding["m_bias"] = rounding["m_bias"] + self.rate1 * float32_ulp(slope.gradient)
-        self.spread.moments(slope, (self.c["beta1"][0], self.c["beta2"][0]), rounding)
+            g = self.settle(gradient * self.c["x"], self.least_gradient) if parameter == "weight" else gradient
+            before = self.s[f"v_{parameter}"][0]
+            m = self.moment_follows(f"m_{parameter}", self.c["beta1"], self.rate1, g)
+            v = self.moment_follows(f"v_{parameter}", self.c["beta2"], self.rate2, self.settle(g * g))
+            self.grow(f"m_{parameter}", self.rate1 * g[0])
+            self.least[parameter] = self.least_moments(parameter, g, before, v)
+            x = self.c["x"][0] if parameter == "weight" else 1.0
+            rounding = (m + self.rate1 * float32_ulp(g[0]), v)
+            self.spread.moments(self.moments[parameter], slope, x, (self.c["beta1"][0], self.c["beta2"][0]), rounding)
+
+    def least_moments(self, parameter: str, g: Tensor, before: Tensor, rounding: Tensor) -> "_Least":
+        """Both moments where the gradient, [3, N], is as small as rounding may have made it, and so is v, which was ``before``."""
+        x = self.c["x"][0].abs() if parameter == "weight" else 1.0
+        reach = FACTOR * (self.spread["gg"].clamp(min=0.0).sqrt() * x + _apart(g))
+        least = torch.sign(g[0]) * (g[0].abs() - reach).clamp(min=0.0)
+        m = self.s[f"m_{parameter}"][0] + self.rate1 * (least - g[0])
+        v = self.c["beta2"][0] * before + self.rate2 * least**2 - FACTOR * rounding
+        return _Least(m, v.clamp(min=0.0), 2.0 * self.rate2 * g[0] * (least - g[0]) - FACTOR * rounding)
+
+    def moment_follows(self, name: str, beta: Tensor, rate: Tensor, value: Tensor) -> Tensor:
+        """Let a moment become beta times itself and (1 − beta) times a value, [3, N]; what rounding its own part comes to, [N]."""
+        before = self.s[name]
+        after = beta * before + rate * value
+        # What is left of it may be a difference, before + rate·(value − before), whose error is one of the terms'.
+        terms = torch.maximum(after[0].abs(), rate * before[0].abs())
+        # The neighbour that flushes is not moved by less than a normal number.
+        after[1] = before[1] + flushed(after[1] - before[1])
+        self.s[name] = self.settle(after, self.least_moment)
+        self.grow(name, after[0])
+        return float32_ulp(terms)
 
     def follow_rewards(self, o: Tensor, found: "_Descent") -> None:
         """Move the baseline towards the mean reward of this step."""
@@ -295,7 +361,26 @@ class _Path:
         scale = self.c["lr"] / decay1 / divisor
         # At v = 0 the moments have never moved, and have no error to carry.
         by_v = torch.where(v[0] > 0.0, scale[0] * m[0] / divisor[0] / (2.0 * root[0] * decay2), 0.0)
-        return _Move(scale * m, scale[0], -by_v)
+        bent = self.bent(_Move(scale * m, scale[0], -by_v), parameter, root[0], decay2)
+        return _Move(self.settled_move(scale * m, parameter, decay1, decay2), scale[0], -by_v, bent)
+
+    def bent(self, by: "_Move", parameter: str, root: Tensor, decay2: Tensor) -> Tensor:
+        """How far a move may differ from what its derivatives say, where the gradient is hardly known; one standard deviation, [N]."""
+        m = self.s[f"m_{parameter}"][0]
+        least, eps = self.least[parameter], self.c["eps"][0]
+        move = by.by_m * (root + eps) / (torch.sqrt(least.v / decay2) + eps) * least.m
+        return (move - (by.move[0] + by.by_m * (least.m - m) + by.by_v * least.tangent)).abs() / FACTOR
+
+    def settled_move(self, move: Tensor, parameter: str, decay1: Tensor, decay2: Tensor) -> Tensor:
+        """The move, [3, N], as the neighbour that flushes makes it: lr times m first, and eps times the root of the correction."""
+        m, v = self.s[f"m_{parameter}"][1], self.s[f"v_{parameter}"][1]
+        root = torch.sqrt(decay2)
+        rate = self.c["lr"][1] / decay1
+        product = flushed(rate * m)
+        divisor = torch.sqrt(v) + flushed(self.c["eps"][1] * root)
+        move[1] = product * root / divisor
+        self.fits(rate, product, move[1], m / divisor)
+        return move
 
     def apply(self, moves: dict[str, Tensor]) -> dict[str, Tensor]:
         """Move both parameters; what rounding within the move and its subtraction comes to."""
@@ -308,6 +393,17 @@ class _Path:
 
     def grow(self, name: str, value: Tensor) -> None:
         self.largest[name] = torch.maximum(self.largest[name], value.abs())
+
+
+def flushed(value: Tensor, least: float = SMALLEST) -> Tensor:
+    """The value, or zero where it is smaller than the least."""
+    return hardshrink(value, math.nextafter(least, 0.0))
+
+
+def _furthest(value: Tensor, others: tuple[Tensor, Tensor]) -> Tensor:
+    """Of two approximations of a value the one that is further from it; [N]."""
+    first, second = others
+    return torch.where((second - value).abs() > (first - value).abs(), second, first)
 
 
 def _apart(rows: Tensor) -> Tensor:
@@ -324,9 +420,18 @@ class _Descent(NamedTuple):
     reward_slope: RewardSlope | None = None
 
 
+class _Least(NamedTuple):
+    """Moments m and v of the smallest gradient that rounding may leave, and how far v would be from its own by its derivative; [N] each."""
+
+    m: Tensor
+    v: Tensor
+    tangent: Tensor
+
+
 class _Move(NamedTuple):
-    """A parameter's move, [3, N], and its derivatives by the moments m and v, [N]."""
+    """A parameter's move, [3, N], its derivatives by the moments m and v, and how far it may go beyond these, [N]."""
 
     move: Tensor
     by_m: Tensor
     by_v: Tensor
+    bent: Tensor | float = 0.0

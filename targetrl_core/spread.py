@@ -39,10 +39,10 @@ Terms = dict[str, Tensor | float]
 
 
 class Spread:
-    """Covariances of the errors of weight, bias, m and v (those of the bias), the gradient g, and the baseline q where there is one.
+    """Covariances of the errors of weight, bias, their moments, the gradient g, and the baseline q where there is one.
 
-    ``self["wb"]`` is the covariance of the errors of weight and bias, [N], and so on, the letters in the order of ``names``. The moments
-    of the weight are x and x² times those of the bias.
+    ``self["wb"]`` is the covariance of the errors of weight and bias, [N], and so on, the letters in the order of ``names``. m and v are
+    the moments of the bias, M and V those of the weight where it has its own.
     """
 
     def __init__(self, n: int, names: str = "wbmvg") -> None:
@@ -83,17 +83,18 @@ class Spread:
         self.assign("w", {"w": 1.0, "g": -lr * x}, error["weight"])
         self.assign("b", {"b": 1.0, "g": -lr}, error["bias"])
 
-    def moments(self, slope: Slope, beta: tuple[Tensor, Tensor], error: dict[str, Tensor]) -> None:
-        """Carry the errors over m' = beta1·m + (1 − beta1)·g and v' = beta2·v + (1 − beta2)·g²."""
-        curvature = (1.0 - beta[1]) * self["gg"]  # of g², which counts where the error is as large as g
-        self.assign("m", {"m": beta[0], "g": 1.0 - beta[0]}, error["m_bias"])
-        by_gradient = 2.0 * (1.0 - beta[1]) * slope.gradient
-        self.assign("v", {"v": beta[1], "g": by_gradient}, torch.sqrt(error["v_bias"] ** 2 + 2.0 * curvature**2))
+    def moments(self, names: str, slope: Slope, x: Tensor | float, beta: tuple[Tensor, Tensor], error: tuple[Tensor, Tensor]) -> None:
+        """Carry the errors over m' = beta1·m + (1 − beta1)·x·g and v' = beta2·v + (1 − beta2)·(x·g)², given the letters of both."""
+        m, v = names[0], names[1]
+        curvature = (1.0 - beta[1]) * self["gg"] * x**2  # of g², which counts where the error is as large as g
+        self.assign(m, {m: beta[0], "g": (1.0 - beta[0]) * x}, error[0])
+        by_gradient = 2.0 * (1.0 - beta[1]) * slope.gradient * x**2
+        self.assign(v, {v: beta[1], "g": by_gradient}, torch.sqrt(error[1] ** 2 + 2.0 * curvature**2))
 
-    def move(self, by_weight: tuple[Tensor, Tensor], by_bias: tuple[Tensor, Tensor], error: dict[str, Tensor]) -> None:
-        """Carry the errors over w − u(m', v') and b − u(m', v'), given the derivatives of each move by m' and v'."""
-        for name, by, rounding in (("w", by_weight, error["weight"]), ("b", by_bias, error["bias"])):
-            self.assign(name, {name: 1.0, "m": -by[0], "v": -by[1]}, rounding)
+    def move(self, name: str, moments: str, by: tuple[Tensor, Tensor], error: Tensor) -> None:
+        """Carry the errors over w − u(m', v'), given the letters of a parameter and its moments, and the move's derivatives by these."""
+        m, v = moments[0], moments[1]
+        self.assign(name, {name: 1.0, m: -by[0], v: -by[1]}, error)
 
     def baseline(self, x: Tensor, rate: Tensor, by_logit: Tensor, error: Tensor) -> None:
         """Carry the errors over q + rate·(r − q), given the derivative of the reward r by the logit w·x + b."""

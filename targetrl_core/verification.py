@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from targetrl_core.certification import certify
-from targetrl_core.convergence import MOST_AMBIGUOUS, Expectation, Identity, check
+from targetrl_core.convergence import UNDECIDED, Expectation, Identity, check, passes, undecided
 from targetrl_core.devices import find_device
 from targetrl_core.examination import changed_fields, recorded, training_faults, variant_faults
 from targetrl_core.modes import new_modes
@@ -48,7 +48,7 @@ class Report:
         """``bitwise``, ``bounded``, ``undecided`` (too many policies hang on a rounding error) or ``diverged``."""
         if self.identical:
             return self.identity.level
-        return "undecided" if all(reason.startswith("undecided") for reason in self.reasons) else "diverged"
+        return "undecided" if undecided(self.reasons) else "diverged"
 
     @property
     def max_ulp(self) -> float:
@@ -114,14 +114,21 @@ def verify(
         *variant_faults(problem, chosen, place),
         *changed_fields(problem, handed),
         *before.put_back(),
-        *undecided(expectation),
+        *_changed_result(expectation, identity, timed),
+        *_alone_and_ambiguous(expectation),
     )
     return Report(chosen.name, str(place), problem, identity, reasons, time.perf_counter() - since)
 
 
-def undecided(expectation: Expectation) -> tuple[str, ...]:
-    """Why nothing can be said of a population: more than half of its policies are held to no bound."""
-    kinked, n = int(expectation.reference.kinked.sum()), len(expectation.outcome)
-    if expectation.bits is not None or kinked <= MOST_AMBIGUOUS * n:
+def _alone_and_ambiguous(expectation: Expectation) -> tuple[str, ...]:
+    """Why nothing can be said of a population of one: among several, ``check`` allows it to hang on a rounding error."""
+    if len(expectation.outcome) > 1 or expectation.bits is not None or not bool(expectation.reference.kinked.all()):
         return ()
-    return (f"undecided: {kinked} of {n} policies hang on a rounding error; portable arithmetic decides, or fewer steps",)
+    return (f"{UNDECIDED}the one policy hangs on a rounding error; portable arithmetic decides",)
+
+
+def _changed_result(expectation: Expectation, identity: Identity, timed: Population) -> tuple[str, ...]:
+    """Why a result is no longer what it was when it was checked: calls have been made since."""
+    if undecided(identity.reasons) and not passes(expectation, timed):
+        return ("a result changed when the variant was called again",)
+    return ()

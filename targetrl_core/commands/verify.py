@@ -76,7 +76,7 @@ _NOT_RUN, _FAILED = "not run", "failed"
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a row for each; 1 where one diverges or fails, or where none could run."""
+    """Print a row for each; 1 where one diverges, is undecided or fails, or where none could run."""
     from targetrl_core import report_json
     from targetrl_core.progress import progress
     from targetrl_core.report import VERIFY_HEADER
