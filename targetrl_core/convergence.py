@@ -149,7 +149,7 @@ def expect(problem: Problem, population: Population, *, policies: Tensor | None 
 
 
 def allowed_ambiguous(problem: Problem, n: int) -> int:
-    """How many of n policies may come to a kink: the share for so many steps and five standard deviations more; of several, at most half."""
+    """How many of n policies may come to a kink: the share for its steps and five standard deviations more; of several, at most half."""
     table = AMBIGUOUS_SHARE.get(f"{problem.objective}/{problem.optimizer}") or AMBIGUOUS_SHARE[problem.objective]
     last = max(table)
     steps = min((known for known in table if known >= problem.steps), default=last)
