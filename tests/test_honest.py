@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, event, given, reject, seed, settings
 from hypothesis import strategies as st
 
 from targetrl_core import Population, Problem, UsageError, train, verify
+from targetrl_core.certification import certify
 from targetrl_core.convergence import check
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
-from targetrl_core.verification import certify
 from tests.cheats import CHEATS
 
 PROBLEMS = int(os.environ.get("HONEST_PROBLEMS", "40"))
