@@ -124,7 +124,7 @@ class Expectation:
         """The expectation for policies ``start`` … ``stop − 1`` alone: of those that are checked, those among them."""
         part, policies = slice(start, stop), self.policies
         if policies is not None:
-            part = slice(*torch.searchsorted(policies, torch.tensor([start, stop])).tolist())
+            part = slice(*torch.searchsorted(policies, torch.tensor([start, stop], dtype=torch.int64, device="cpu")).tolist())
             policies = policies[part] - start
         return replace(
             self,

@@ -138,16 +138,16 @@ class _Path:
         self.shared = problem.unit_input and population.shares_moments
         state = {name: tensor.to(torch.float64) for name, tensor in population.tensors().items()}
         if problem.keeps_baseline:
-            state.setdefault("baseline", torch.zeros(population.n, dtype=torch.float64))
+            state.setdefault("baseline", torch.zeros(population.n, dtype=torch.float64, device="cpu"))
         self.seeds = population.seed_tensor(torch.device("cpu"))
         self.s = {name: tensor.expand(3, -1).clone() for name, tensor in state.items()}
         self.largest = {name: tensor.abs() for name, tensor in state.items()}
         self.moments = {"bias": "mv", "weight": "mv" if self.shared or problem.optimizer == "sgd" else "MV"}
         self.spread = Spread(population.n, "wb" + "".join(sorted(set(self.moments.values()))) + "g" + "q" * ("baseline" in state))
-        self.kinked = torch.zeros(population.n, dtype=torch.bool)
-        self.first_step = torch.full((population.n,), problem.steps, dtype=torch.int32)
-        self.first_unsure = torch.zeros(population.n, dtype=torch.bool)
-        self.overflowing = torch.zeros(population.n, dtype=torch.bool)
+        self.kinked = torch.zeros(population.n, dtype=torch.bool, device="cpu")
+        self.first_step = torch.full((population.n,), problem.steps, dtype=torch.int32, device="cpu")
+        self.first_unsure = torch.zeros(population.n, dtype=torch.bool, device="cpu")
+        self.overflowing = torch.zeros(population.n, dtype=torch.bool, device="cpu")
         self.least: dict[str, _Least] = {}
         portable = problem.arithmetic == "portable"
         self.least_gradient, self.least_moment = (GRADIENT_FLOOR, MOMENT_FLOOR) if portable else (SMALLEST, SMALLEST)

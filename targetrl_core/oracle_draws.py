@@ -111,7 +111,10 @@ def normals(problem: Problem, seeds: Tensor, step: int) -> Iterator[Tensor]:
     low, high = seeds & 0xFFFFFFFF, (seeds >> 32) & 0xFFFFFFFF
     key_low, key_high = map(torch.tensor, key_words(problem.noise_seed))
     for block in range(math.ceil(problem.samples / BLOCK)):
-        words = philox(Words(low, high, torch.tensor(step), torch.tensor(block)), (key_low, key_high))
+        words = philox(
+            Words(low, high, torch.tensor(step, dtype=torch.int64, device="cpu"), torch.tensor(block, dtype=torch.int64, device="cpu")),
+            (key_low, key_high),
+        )
         drawn: list[Tensor] = []
         for radial, angular in ((words.a, words.b), (words.c, words.d)):
             radius = torch.sqrt(-2.0 * torch.log(((radial >> 8) + 1).double() / 2.0**24))

@@ -47,7 +47,7 @@ class Spread:
 
     def __init__(self, n: int, names: str = "wbmvg") -> None:
         self.names = names
-        self.p = {a + b: torch.zeros(n, dtype=torch.float64) for i, a in enumerate(names) for b in names[i:]}
+        self.p = {a + b: torch.zeros(n, dtype=torch.float64, device="cpu") for i, a in enumerate(names) for b in names[i:]}
 
     def __getitem__(self, pair: str) -> Tensor:
         return self.p[pair]

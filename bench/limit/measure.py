@@ -113,7 +113,7 @@ def _cpu() -> Runner:
 
 def _cuda(device: torch.device) -> Runner:
     source = (HERE / "cuda.cu").read_text(encoding="utf-8").replace('#include "limit.h"', (HERE / "limit.h").read_text(encoding="utf-8"))
-    kept = torch.zeros(1, device=device)
+    kept = torch.zeros(1, device=device, dtype=torch.float32)
 
     def run(operation: int, times: int) -> list[float]:
         arguments = (operation, times, kept.data_ptr())
@@ -130,7 +130,7 @@ def _seconds(function: Callable[[], object]) -> float:
 
 def _copied_bytes(device: torch.device) -> float:
     """Bytes read and written per second of copying."""
-    source = torch.ones(COPIED, device=device)
+    source = torch.ones(COPIED, device=device, dtype=torch.float32)
     target = torch.empty_like(source)
     target.copy_(source)
     return 2 * source.nbytes / min(_seconds(partial(target.copy_, source)) for _ in range(COPIES))
