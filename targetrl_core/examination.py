@@ -22,6 +22,7 @@ from targetrl_core.population import Population
 from targetrl_core.probe import probe
 from targetrl_core.problem import Problem
 from targetrl_core.recorded import check_first_steps, check_history, check_outputs, check_rows
+from targetrl_core.surroundings import Surroundings
 from targetrl_core.variants import Train, Variant
 from targetrl_core.variants.variant import Finished
 
@@ -37,12 +38,13 @@ RECORDED_LEAST = 1000
 ROWS_CHECKED = 1024
 """Policies whose recorded rows are compared with the oracle's."""
 
+FEWER_STEPS = (17, 19, 23, 29, 31, 37, 41, 43, 47)
 OTHER_POLICIES, OTHER_STEPS = range(4, 9), (257, 263, 269, 271, 277, 281, 283, 293, 307, 311, 313, 317)
-"""Of the other problem that a variant is examined with: few enough policies for one that trains them one after another, and a number of
+"""Of the other problems that a variant is examined with: few enough policies for one that trains them one after another, and numbers of
 steps that no other divides, which a loop that takes several at a time has to come to the end of."""
 
-AGAIN, AGAIN_SECONDS = 12, 0.2
-"""How often a population is trained again, and how long that may take."""
+AGAIN, AGAIN_SECONDS = 12, 0.1
+"""How often a population is trained again, and after how long no more."""
 
 PLAIN_POLICIES = range(200, 1000)
 """Of the problem itself, where policies are trained in another way."""
@@ -69,44 +71,48 @@ _CHANCE = random.SystemRandom()
 def training_faults(problem: Problem, train: Train, device: torch.device, n: int) -> Iterator[str]:
     """Why what a variant has prepared for n policies does not train them as the problem calls for, a line each.
 
-    It trains probe populations that no one has seen before; a frozen, cached or replayed result is not the right one. One of them it trains
-    again and again, one goes on from where it ended, and the result of that has to be the same after all.
+    It trains probe populations that no one has seen before; a frozen, cached or replayed result is not the right one. One of them goes on
+    from where it ended, again and again; where it ended has to be the same after all.
     """
     for start, expectation in _probes(problem, n):
-        trained = _trained_alone(train, start.clone().to(device))
-        faults = tuple(_faults("probe population", expectation, trained))
+        trained, changes = _trained_alone(train, start.clone().to(device))
+        faults = (*_faults("probe population", expectation, trained), *changes)
         if faults:
             yield from faults
             return
     kept = trained.clone()
     yield from _going_on_faults(problem, train, kept)
-    yield from _again_faults(train, start.to(device), expectation)
     if not same_bits(trained, kept):
         yield "a result changed when the variant was called again"
 
 
-def _trained_alone(train: Train, start: Population) -> Population:
-    """What becomes of a population in a thread of its own: who asks for it does not stand on its stack."""
+def _trained_alone(train: Train, start: Population) -> tuple[Population, tuple[str, ...]]:
+    """What becomes of a population in a thread of its own, where who asks for it does not stand on the stack; and what it left changed."""
+
+    def alone() -> tuple[Population, tuple[str, ...]]:
+        before = Surroundings.look()
+        return train(start, None), before.put_back()
+
     pool = ThreadPoolExecutor(1)
     try:
-        return pool.submit(train, start, None).result()
+        return pool.submit(alone).result()
     finally:
         pool.shutdown(wait=False)  # who is interrupted does not wait for what hangs
 
 
 def _going_on_faults(problem: Problem, train: Train, trained: Population) -> Iterator[str]:
-    """Why a population on the device does not go on as the problem calls for: at its age, and as if it were new but for its moments."""
-    for age in (trained.age, 0):
+    """Why a population on the device does not go on as the problem calls for: as if it were new but for its moments, and at its age."""
+    for age in (0, trained.age):
         start = replace(trained, age=age)
         expectation = certify(problem, start.to("cpu"), _checked_places(start.n))
-        yield from _faults("a population that goes on", expectation, train(start.clone(), None))
+        yield from _again_faults("a population that goes on", train, start, expectation)
 
 
-def _again_faults(train: Train, start: Population, expectation: Expectation) -> Iterator[str]:
-    """Why a population on the device does not become what it has to whenever it is trained."""
+def _again_faults(what: str, train: Train, start: Population, expectation: Expectation) -> Iterator[str]:
+    """Why a population on the device does not become what it has to, each time that it is trained."""
     begun = time.perf_counter()
     for _ in range(AGAIN):
-        faults = tuple(_faults("trained again", expectation, train(start.clone(), None)))
+        faults = tuple(_faults(what, expectation, train(start.clone(), None)))
         if faults or time.perf_counter() - begun > AGAIN_SECONDS:
             yield from faults
             return
@@ -143,17 +149,17 @@ def _probes(problem: Problem, n: int) -> Iterator[tuple[Population, Expectation]
 def variant_faults(problem: Problem, variant: Variant, device: torch.device) -> Iterator[str]:
     """Why a variant does not train other problems than the one that it is asked about, or not in every way that it offers, a line each.
 
-    The other problem has constants of each policy's own, and more steps. Policies that are trained from their seeds, or with the first
+    One has fewer steps, the other more and constants of each policy's own. Policies that are trained from their seeds, or with the first
     steps at target told, have to be those that are trained otherwise.
     """
     plain = problem.replace(**{name: float(value[0]) for name, value in problem.per_policy.items()})
     n = _CHANCE.choice(OTHER_POLICIES)
-    other = _other_problem(plain, variant, device, n)
-    if other is not None:
-        start = probe(other, n, unforeseen())
-        trained = variant.prepare(other, device, n)(start.clone().to(device), None)
-        yield from _faults("another problem", certify(other, start), trained)
-        yield from _other_ways_faults(other, variant, device, n)
+    for other in (plain.replace(steps=_CHANCE.choice(FEWER_STEPS)), _other_problem(plain, variant, device, n)):
+        if other is not None and variant.unsupported(other, device, n) is None:
+            start = probe(other, n, unforeseen())
+            trained = variant.prepare(other, device, n)(start.clone().to(device), None)
+            yield from _faults("another problem", certify(other, start), trained)
+            yield from _other_ways_faults(other, variant, device, n)
     yield from _other_ways_faults(plain, variant, device, _CHANCE.choice(PLAIN_POLICIES))
 
 

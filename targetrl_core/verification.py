@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from targetrl_core.certification import certify
-from targetrl_core.convergence import UNDECIDED, Expectation, Identity, check, passes, undecided
+from targetrl_core.convergence import UNDECIDED, Expectation, Identity, check, undecided
 from targetrl_core.devices import find_device
 from targetrl_core.examination import changed_fields, recorded, training_faults, variant_faults
 from targetrl_core.modes import new_modes
@@ -129,6 +129,6 @@ def _alone_and_ambiguous(expectation: Expectation) -> tuple[str, ...]:
 
 def _changed_result(expectation: Expectation, identity: Identity, timed: Population) -> tuple[str, ...]:
     """Why a result is no longer what it was when it was checked: calls have been made since."""
-    if undecided(identity.reasons) and not passes(expectation, timed):
+    if undecided(identity.reasons) and not undecided(check(expectation, timed).reasons):
         return ("a result changed when the variant was called again",)
     return ()
