@@ -30,7 +30,7 @@ def main() -> int:
 
     import_seconds = time.perf_counter() - begun
     from bench.timing.memory import peak_growth
-    from bench.timing.result import Result
+    from bench.timing.returned import Returned
 
     device = torch.device(task["device"])
     problem, n = Problem(**task["problem"]), task["policies"]
@@ -42,12 +42,12 @@ def main() -> int:
     train = variants.find_variant(task["variant"]).prepare(problem, device, n)
     prepare_seconds = clock() - begun
 
-    results: list[Result] = []
+    results: list[Returned] = []
 
     def call() -> float:
         population, place = starts[len(results)].clone().to(device), random.SystemRandom().randrange(n)
         begun = clock()
-        result = Result.read(train(population, None), place)
+        result = Returned.read(train(population, None), place)
         seconds = clock() - begun
         results.append(result)
         return seconds

@@ -20,7 +20,7 @@ from bench.evidence.schema import Phases
 from bench.timing.child import MOST_CALLS, RESULTS, STARTS
 from bench.timing.gate import Gate, cell_of, facts_of
 from bench.timing.identical import raise_unless_empty
-from bench.timing.rounds import Round, Rounds
+from bench.timing.rounds import FreshRound, Rounds
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
@@ -95,7 +95,7 @@ class Process:
     process: subprocess.Popen[str]
     scratch: tempfile.TemporaryDirectory[str]
     problem: Problem
-    begun: list[Round]
+    begun: list[FreshRound]
 
     @classmethod
     def start(cls, device: torch.device, variant: Variant, rounds: Rounds, cache: Path) -> "Process":

@@ -21,7 +21,7 @@ from bench.timing.memory import row_growth, why_too_large
 from bench.timing.once import Once
 from bench.timing.rounds import Rounds, fresh_policies
 from bench.timing.selftest import Clock
-from bench.timing.trial import Trial
+from bench.timing.timed_rounds import TimedRounds
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
@@ -64,7 +64,7 @@ class Gate:
             count = self._how_many(self._warmed(problem, n, train))
             raise_unless_empty(tuple(training_faults(problem, train, self.device, n)))
             raise_unless_empty(self.once.variant_faults(problem, variant, self.device))
-            identity = self._rounds(Trial(Rounds.of(problem, n, count), train, self.device), variant, count)
+            identity = self._rounds(TimedRounds(Rounds.of(problem, n, count), train, self.device), variant, count)
             raise_unless_empty(changed_fields(problem, handed))
             row.update(
                 facts_of(identity),
@@ -126,27 +126,27 @@ class Gate:
 
     def _warmed(self, problem: Problem, n: int, train: Train) -> float:
         """Train a population and check some of it, before anything is timed; about how long a call takes, in seconds."""
-        trial = Trial(Rounds.of(problem, n, 1), train, self.device)
-        arguments, _ = trial.setup()
+        timed = TimedRounds(Rounds.of(problem, n, 1), train, self.device)
+        arguments, _ = timed.setup()
         begun = synchronized_clock()
-        trial.run(*arguments)
+        timed.run(*arguments)
         seconds = synchronized_clock() - begun
-        trial.check()
+        timed.check()
         return seconds
 
-    def _rounds(self, trial: Trial, variant: Variant, count: int) -> Identity:
+    def _rounds(self, timed: TimedRounds, variant: Variant, count: int) -> Identity:
         """Run the rounds, each checked after its clock stopped. One of them, which chance names, is checked whole: its identity."""
         with torch.compiler.set_stance("fail_on_recompile"):
-            self.benchmark.pedantic(trial.run, setup=trial.setup, teardown=trial.check, rounds=count)
-        if trial.checked == 0:  # --benchmark-disable calls no teardown
-            trial.check()
-        trial.check_kept()
-        start, trained = trial.chosen
-        expectation = certify(trial.rounds.problem, start)
+            self.benchmark.pedantic(timed.run, setup=timed.setup, teardown=timed.check, rounds=count)
+        if timed.checked == 0:  # --benchmark-disable calls no teardown
+            timed.check()
+        timed.check_kept()
+        start, trained = timed.chosen
+        expectation = certify(timed.rounds.problem, start)
         identity = check(expectation, trained)
         raise_unless_empty(identity.reasons)
         start = start.to(self.device)
-        raise_unless_empty(recorded(trial.rounds.problem, start, trained, expectation, variant, trial.train))
+        raise_unless_empty(recorded(timed.rounds.problem, start, trained, expectation, variant, timed.train))
         return identity
 
     def _memory(self, train: Train, start: Population) -> int | None:

@@ -18,7 +18,7 @@ KNOWN = 1024
 
 
 @dataclass(frozen=True)
-class Round:
+class FreshRound:
     """N policies, fresh on the CPU, and what the known ones among them have to become."""
 
     population: Population
@@ -44,7 +44,7 @@ class Rounds:
         known = fresh_policies(problem, min(n, KNOWN) * parts)
         return cls(problem, n, known, with_bits(expect(problem, known), problem, known))
 
-    def draw(self) -> Round:
+    def draw(self) -> FreshRound:
         """A round that nobody has seen before."""
         count = min(self.n, KNOWN)
         if not self.order:
@@ -59,7 +59,7 @@ class Rounds:
             population = known.clone()
         if not _draws_noise(self.problem):  # a variant that needs no seeds is not told whose policies these are
             population = replace(population, seeds=range(self.n))
-        return Round(population, expectation)
+        return FreshRound(population, expectation)
 
 
 def fresh_policies(problem: Problem, n: int) -> Population:

@@ -16,7 +16,7 @@ import torch
 
 from bench.evidence.schema import Cell
 from bench.limit.ceiling import Ceiling
-from bench.timing.result import numbers_of
+from bench.timing.returned import numbers_of
 from bench.timing.rounds import Rounds
 from bench.verdicts.messages import Missing, ProcessTimes, RowTask, RowTimes, Task
 from bench.verdicts.rows import Row

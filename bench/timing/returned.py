@@ -9,7 +9,7 @@ from torch import Tensor
 from targetrl_core import Population
 
 
-class Result(NamedTuple):
+class Returned(NamedTuple):
     """A trained population, and what one policy's numbers were when it was returned.
 
     Attributes:
@@ -23,7 +23,7 @@ class Result(NamedTuple):
     numbers: list[float]
 
     @classmethod
-    def read(cls, trained: Population, place: int) -> "Result":
+    def read(cls, trained: Population, place: int) -> "Returned":
         """Read a policy's numbers: a result that computes itself when it is looked at does so now, while the clock runs."""
         return cls(trained, place, numbers_of(Population.tensors(trained).values(), place))
 

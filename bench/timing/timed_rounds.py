@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from bench.timing.identical import raise_unless_empty
-from bench.timing.result import Result
-from bench.timing.rounds import Round, Rounds
+from bench.timing.returned import Returned
+from bench.timing.rounds import FreshRound, Rounds
 from targetrl_core import Population
 from targetrl_core.convergence import Expectation, check, passes
 from targetrl_core.variants import Train
@@ -15,7 +15,7 @@ from targetrl_core.variants import Train
 _CHANCE = random.SystemRandom()
 
 
-class Trial:
+class TimedRounds:
     """One variant's rounds. ``chosen`` is where the policies of one of them began and what they became; any may turn out to be it."""
 
     chosen: tuple[Population, Population]
@@ -24,8 +24,8 @@ class Trial:
         self.rounds, self.train, self.device = rounds, train, device
         self.checked = 0
         self._first: tuple[Expectation, Population] | None = None
-        self._round: Round
-        self._result: Result
+        self._round: FreshRound
+        self._result: Returned
 
     def setup(self) -> tuple[tuple[Population, int], dict[str, Any]]:
         """Draw a round: what ``run`` is called with."""
@@ -34,7 +34,7 @@ class Trial:
 
     def run(self, population: Population, place: int) -> None:
         """What is timed: train, and read one policy."""
-        self._result = Result.read(self.train(population, None), place)
+        self._result = Returned.read(self.train(population, None), place)
 
     def check_kept(self) -> None:
         """Raise NotIdenticalError unless what the first round returned is still what it was."""
