@@ -15,6 +15,7 @@ from bench.commands import (
     kills,
     missing,
     peers,
+    power,
     recommend,
     report,
     scaling,
@@ -30,7 +31,7 @@ from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
 COMMANDS: tuple[Command, ...] = (
-    report, compare, recommend, ab, missing, diagram, docs, bounds, trajectories, peers, scaling, kills, hostile, soak, schema,
+    report, compare, recommend, ab, missing, diagram, docs, bounds, trajectories, peers, scaling, kills, hostile, soak, power, schema,
 )  # fmt: skip
 
 

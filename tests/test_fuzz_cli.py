@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import bench.__main__ as of_bench
-from bench import commands, kills, soak
+from bench import commands, kills, power, soak
 from bench.commands import ab, bounds, docs, peers
 from bench.cost import here
 from bench.evidence.fingerprint import fingerprint
@@ -100,6 +100,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for module, name in ((ab, "_compare"), (ab, "_self_test"), (bounds, "run"), (docs, "run"), (peers, "run"), (record, "main")):
             patch.setattr(module, name, lambda *_, **__: 0)
         patch.setattr(soak, "main", lambda *_: (["a line"], True))
+        patch.setattr(power, "measure", lambda *_: [])
         patch.setattr(feed, "feed", lambda *_, **__: {})
         patch.setattr(commands, "RESULTS", folder)
         patch.setattr(here, "processor", lambda: ("a processor", 1))

@@ -1,0 +1,172 @@
+"""The power of the examination: what is planted is found where it is large, and the smallest such size is told."""
+
+import json
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench import power
+from bench.__main__ import main
+from bench.power import KINDS, NONE, PILOT, Examinee, Kind, Result, Task, interval, measure, smallest_size, table
+from targetrl_core import Population, Problem, Variant, train
+from targetrl_core.certification import certify
+from targetrl_core.names import Objective
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+TINY = 2.0**-40
+"""Of itself: nothing that float32 could hold."""
+
+
+def examinee(objective: Objective) -> Examinee:
+    """Twenty policies."""
+    problem, population = Problem(objective=objective), Population.initialise(20)
+    return Examinee(problem, population, certify(problem, population))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_large_error_is_found_and_a_tiny_one_is_not(name: str) -> None:
+    """Of every kind, the largest size that is tried; an error of 2⁻⁴⁰ is none in float32."""
+    kind = KINDS[name]
+    assert smallest_size(kind._replace(sizes=(TINY, kind.sizes[-1])), [examinee("detached")]) == kind.sizes[-1]
+
+
+@pytest.mark.parametrize("objective", ["pathwise", "reinforce"])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_large_error_is_found_under_every_objective(name: str, objective: Objective) -> None:
+    """The largest size that is tried."""
+    kind = KINDS[name]
+    assert smallest_size(kind._replace(sizes=kind.sizes[-1:]), [examinee(objective)]) == kind.sizes[-1]
+
+
+@pytest.mark.parametrize("kind_name", KINDS)
+def test_every_size_can_be_planted(kind_name: str) -> None:
+    """Every size that is tried trains, and the largest ends further from an honest run than the smallest."""
+    problem, population, cpu = Problem(), Population.initialise(50), torch.device("cpu")
+    honest = train(problem, population, variant="batched").population
+    kind = KINDS[kind_name]
+    distances = []
+    for size in kind.sizes:
+        trained = kind.plant(size, problem, cpu, 50)(population.clone(), None).tensors()
+        distances.append(max(float((trained[name] - right).abs().max()) for name, right in honest.tensors().items()))
+    assert distances[-1] > max(distances[0], 1e-6)
+
+
+class Scripted:
+    """Examinations that find what is at least as large as a threshold, and keep the sizes that were examined."""
+
+    def __init__(self, thresholds: list[float]) -> None:
+        self.examined: list[float] = []
+        self.thresholds = thresholds
+
+    def examinees(self) -> Any:  # noqa: ANN401 — stands for examinees
+        """One for each threshold."""
+        return [type("Scripted", (), {"finds": partial(self.finds, threshold)})() for threshold in self.thresholds]
+
+    def finds(self, threshold: float, variant: Variant) -> bool:
+        """Whether the size planted reaches a threshold."""
+        assert isinstance(variant.prepare, partial)
+        self.examined.append(variant.prepare.args[0])
+        return bool(variant.prepare.args[0] >= threshold)
+
+
+SIZES = Kind(KINDS["lr"].plant, tuple(float(size) for size in range(1, 33)), str)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "size"),
+    [
+        ([7.0] * 100, 7.0),
+        ([7.0] * 99 + [9.0], 7.0),
+        ([7.0] * 98 + [9.0, 20.0], 9.0),
+        ([7.0] * 99, 7.0),
+        ([7.0] * 98 + [9.0], 9.0),
+        ([33.0] * 100, None),
+        ([0.5] * 100, 1.0),
+    ],
+)
+def test_all_but_one_in_a_hundred_have_to_find_it(thresholds: list[float], size: float | None) -> None:
+    """One of a hundred examinations may miss, of fewer none."""
+    assert smallest_size(SIZES, Scripted(thresholds).examinees()) == size
+
+
+def test_a_size_is_refused_at_its_second_miss() -> None:
+    """No more is examined than has to be: eight times for each halving, and all but twice for the size itself."""
+    scripted = Scripted([7.0] * 100)
+    smallest_size(SIZES, scripted.examinees())
+    assert len(scripted.examined) <= 100 + 5 * PILOT
+    assert all(scripted.examined.count(size) == 2 for size in set(scripted.examined) if size < 7.0)
+
+
+def test_the_interval_of_a_share() -> None:
+    """Wilson's, by the figures that tables give for 99 of 100, all of ten and half of ten."""
+    assert interval(99, 100) == pytest.approx((0.9455, 0.9982), abs=1e-4)
+    assert interval(10, 10) == pytest.approx((0.7225, 1.0), abs=1e-4)
+    assert interval(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_honest_runs_are_refused_by_none() -> None:
+    """Tasks are measured in processes of their own, in order, each told when it is done."""
+    told: list[None] = []
+    tasks = [Task(NONE, "detached", 5, 2)]
+    assert measure(tasks, lambda: told.append(None)) == [Result(NONE, "detached", 5, None, 0)]
+    assert len(told) == 1
+
+
+SOME = [
+    Result(NONE, "detached", 100, None, 3),
+    Result("lr", "detached", 100, 1e-6),
+    Result("gradients rounded", "detached", 100, 2.0**-18),
+    Result("untrained policies", "detached", 100, 0.005),
+    Result("eps", "detached", 100, None),
+]
+
+
+def test_the_table_shows_each_kind_in_its_own_terms() -> None:
+    """A part of itself, bits, a share; what was not found, and how often honest runs were refused."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table(SOME, 100).splitlines() if line.startswith("|")]
+    assert cells[0] == ["error", "`detached`, N = 100"]
+    assert cells[2:] == [
+        ["none", "refused in 3 of 100"],
+        ["lr", "1e-6"],
+        ["gradients rounded", "to 18 bits"],
+        ["untrained policies", "0.5 %"],
+        ["eps", "not found at 5000"],
+    ]
+    assert "99 of 100 examinations, a share whose 95 % interval is 94.6 to 99.8 %" in table(SOME, 100)
+
+
+def test_the_command_asks_for_every_kind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """For each objective and number of policies; in JSON, too."""
+    monkeypatch.setattr(power, "measure", lambda tasks, _tell: [Result(task.kind, task.objective, task.policies, None) for task in tasks])
+    arguments = ["--policies", "10", "--policies", "1000", "--objective", "pathwise", "--examinations", "7", "--quiet"]
+    assert main(["power", *arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["examinations"] == 7
+    assert [row["kind"] for row in document["results"]] == [NONE, *KINDS] * 2
+    assert {(row["objective"], row["policies"]) for row in document["results"]} == {("pathwise", 10), ("pathwise", 1000)}
+    assert main(["power", "--quiet"]) == 0
+    assert "| `detached`, N = 100" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--examinations", "0"], "--examinations is 0; it must be a whole number from 1 to 100,000"),
+        (["--policies", "100001"], "--policies is 100001; it must be a whole number from 1 to 100,000"),
+        (["--objective", "both"], "--objective is 'both'; it must be one of detached, pathwise, reinforce"),
+    ],
+)
+def test_wrong_options_are_refused_by_name(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is measured."""
+    assert main(["power", *arguments]) == 2
+    assert capsys.readouterr().err == f"bench: {message}\n"
+
+
+def test_the_front_page_tells_the_power_of_each_kind() -> None:
+    """Its table has a row for every kind, in order, and no other."""
+    rows = README.partition("| error ")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| ([^-|`][^|]*?) +\|", rows, re.MULTILINE) == [NONE, *KINDS]
