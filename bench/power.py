@@ -139,9 +139,10 @@ def table(results: Sequence[Result], examinations: int) -> str:
     rows = [(kind, *(cells[kind, *column] for column in columns)) for kind in dict.fromkeys(result.kind for result in results)]
     hits = examinations - examinations // 100
     low, high = interval(hits, examinations)
-    share = f"{hits} of {examinations} examinations, a share whose 95 % interval is {100 * low:.1f} to {100 * high:.1f} %."
+    least = "at least " if hits < examinations else ""
+    share = f"{least}{hits} of {examinations} examinations, a share whose 95 % interval is {100 * low:.1f} to {100 * high:.1f} %."
     headings = ("error", *(f"`{objective}`, N = {policies:,}" for objective, policies in columns))
-    return f"{tabulate(rows, headings, tablefmt='github')}\n\nSmallest size that was found in at least {share}"
+    return f"{tabulate(rows, headings, tablefmt='github')}\n\nSmallest size that was found in {share}"
 
 
 def _cell(result: Result, examinations: int) -> str:

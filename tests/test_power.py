@@ -136,7 +136,8 @@ def test_the_table_shows_each_kind_in_its_own_terms() -> None:
         ["untrained policies", "0.5 %"],
         ["eps", "not found at 5000"],
     ]
-    assert "99 of 100 examinations, a share whose 95 % interval is 94.6 to 99.8 %" in table(SOME, 100)
+    assert "in 30 of 30 examinations" in table(SOME, 30)
+    assert "in at least 99 of 100 examinations, a share whose 95 % interval is 94.6 to 99.8 %" in table(SOME, 100)
 
 
 def test_the_command_asks_for_every_kind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
