@@ -20,7 +20,7 @@ from targetrl_core.devices import free_memory
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.probe import probe
-from targetrl_core.problem import Problem
+from targetrl_core.problem import CONSTANTS, Problem
 from targetrl_core.recorded import check_first_steps, check_history, check_outputs, check_rows
 from targetrl_core.surroundings import Surroundings
 from targetrl_core.variants import Train, Variant
@@ -39,7 +39,7 @@ ROWS_CHECKED = 1024
 """Policies whose recorded rows are compared with the oracle's."""
 
 FEWER_STEPS = (17, 19, 23, 29, 31, 37, 41, 43, 47)
-OTHER_POLICIES, OTHER_STEPS = range(4, 9), (257, 263, 269, 271, 277, 281, 283, 293, 307, 311, 313, 317)
+OTHER_POLICIES, OTHER_STEPS = range(4, 9), (211, 223, 227, 229, 233, 239, 241, 251)
 """Of the other problems that a variant is examined with: few enough policies for one that trains them one after another, and numbers of
 steps that no other divides, which a loop that takes several at a time has to come to the end of."""
 
@@ -50,10 +50,10 @@ PLAIN_POLICIES = range(200, 1000)
 """Of the problem itself, where policies are trained in another way."""
 
 OTHER = {
-    "target": (0.3, 0.9),
-    "k": (2.0, 8.0),
-    "x": (0.5, 2.0),
-    "lr": (0.03, 0.2),
+    "target": (0.5, 0.9),
+    "k": (3.0, 7.0),
+    "x": (0.7, 1.4),
+    "lr": (0.05, 0.15),
     "beta1": (0.5, 0.95),
     "beta2": (0.9, 0.9995),
     "eps": (1e-8, 1e-6),
@@ -149,17 +149,18 @@ def _probes(problem: Problem, n: int) -> Iterator[tuple[Population, Expectation]
 def variant_faults(problem: Problem, variant: Variant, device: torch.device) -> Iterator[str]:
     """Why a variant does not train other problems than the one that it is asked about, or not in every way that it offers, a line each.
 
-    One has fewer steps, the other more and constants of each policy's own. Policies that are trained from their seeds, or with the first
-    steps at target told, have to be those that are trained otherwise.
+    Of two problems with the listing's constants one has few steps, the other more, and constants of each policy's own. Policies that are
+    trained from their seeds, or with the first steps at target told, have to be those that are trained otherwise.
     """
-    plain = problem.replace(**{name: float(value[0]) for name, value in problem.per_policy.items()})
+    listing = problem.replace(**{name: getattr(Problem(), name) for name in CONSTANTS})
     n = _CHANCE.choice(OTHER_POLICIES)
-    for other in (plain.replace(steps=_CHANCE.choice(FEWER_STEPS)), _other_problem(plain, variant, device, n)):
+    for other in (listing.replace(steps=_CHANCE.choice(FEWER_STEPS)), _other_problem(listing, variant, device, n)):
         if other is not None and variant.unsupported(other, device, n) is None:
             start = probe(other, n, unforeseen())
             trained = variant.prepare(other, device, n)(start.clone().to(device), None)
             yield from _faults("another problem", certify(other, start), trained)
             yield from _other_ways_faults(other, variant, device, n)
+    plain = problem.replace(**{name: float(value[0]) for name, value in problem.per_policy.items()})
     yield from _other_ways_faults(plain, variant, device, _CHANCE.choice(PLAIN_POLICIES))
 
 

@@ -6,7 +6,8 @@ variances on (linear error propagation, exact to first order, whatever the const
 repeat from step to step, and add up. Two *neighbours* follow these: one is trained under constants rounded to float32, its state
 rounded after every step, which updates too small for their parameter do not survive, and what comes below the smallest normal number is
 zero there, as on devices that flush; the other's outputs are always half an ulp too high, as those of a policy are that hardly moves,
-and never below e^−87, where a sigmoid may end.
+and never below e^−87, where a sigmoid may end. Where a policy has settled, so that its moves are lost in their own rounding, or moves by
+the same each time, a step makes the errors of the one before: there weight and bias *drift*, by errors that are added up as they are.
 
 Where float32 cannot hold what a step computes, nothing follows from what becomes of it: such a policy's course is not determined.
 """
@@ -148,6 +149,8 @@ class _Path:
         self.first_step = torch.full((population.n,), problem.steps, dtype=torch.int32, device="cpu")
         self.first_unsure = torch.zeros(population.n, dtype=torch.bool, device="cpu")
         self.overflowing = torch.zeros(population.n, dtype=torch.bool, device="cpu")
+        self.drift = {name: torch.zeros(population.n, dtype=torch.float64, device="cpu") for name in ("weight", "bias")}
+        self.moved = dict(self.drift)
         self.least: dict[str, _Least] = {}
         portable = problem.arithmetic == "portable"
         self.least_gradient, self.least_moment = (GRADIENT_FLOOR, MOMENT_FLOOR) if portable else (SMALLEST, SMALLEST)
@@ -172,8 +175,7 @@ class _Path:
             o[1] = flushed(o[1])
             o[2] = (o[2] + 0.5 * float32_ulp(o[2])).clamp(min=LEAST_OUTPUT)
             error = self.forward_error(z[0], o[0])
-            carried = FACTOR * self.logit_reach(z)
-            self.kinked |= ~(carried <= SENSITIVE * (z[0].abs() / FAR).clamp(min=1.0))  # where the variances have overflowed, too
+            carried = self.note_sensitive(z)
             yield z
             reach = carried * o[0] * (1.0 - o[0]) + FACTOR * error
             self.note_first(step, o[0], reach)
@@ -201,6 +203,7 @@ class _Path:
                 self.s[f"{moment}_bias"] = self.s[f"{moment}_weight"]
                 self.largest[f"{moment}_bias"] = self.largest[f"{moment}_weight"]
         z = self.s["weight"] * self.c["x"] + self.s["bias"]
+        self.note_sensitive(z)
         ulp = {name: float32_ulp(self.largest[name]) for name in self.s}
         return Reference(
             state={name: tensor[0] for name, tensor in self.s.items()},
@@ -215,10 +218,11 @@ class _Path:
         )
 
     def reach(self, name: str) -> Tensor:
-        """How far rounding may have carried a state tensor: one standard deviation, and the neighbours' distances; [N]."""
+        """How far rounding may have carried a state tensor: one standard deviation, the neighbours' distances, and its drift; [N]."""
         of, _, parameter = name.partition("_")
         letter = "q" if name == "baseline" else name[0] if not parameter else self.moments[parameter]["mv".index(of)]
-        return self.spread[letter * 2].clamp(min=0.0).sqrt() + _apart(self.s[name])
+        reach = self.spread[letter * 2].clamp(min=0.0).sqrt() + _apart(self.s[name])
+        return reach + self.drift[name] if name in self.drift else reach
 
     def logit_reach(self, z: Tensor) -> Tensor:
         """The same of the logit, [N]."""
@@ -233,6 +237,12 @@ class _Path:
         """What rounding within one forward pass does to the output: one ulp of the largest term of z, and one of o."""
         terms = torch.stack(((self.s["weight"][0] * self.c["x"][0]).abs(), self.s["bias"][0].abs(), z.abs())).amax(0)
         return o * (1.0 - o) * float32_ulp(terms) + float32_ulp(o)
+
+    def note_sensitive(self, z: Tensor) -> Tensor:
+        """How far rounding may have carried the logit, [N]; mark where that is so far that the course is not determined."""
+        carried = FACTOR * self.logit_reach(z)
+        self.kinked |= ~(carried <= SENSITIVE * (z[0].abs() / FAR).clamp(min=1.0))  # where the variances have overflowed, too
+        return carried
 
     def note_first(self, step: int, o: Tensor, reach: Tensor) -> None:
         """Keep the first step at target; mark where that, or the side of the kink, is within reach of a rounding error."""
@@ -286,7 +296,7 @@ class _Path:
         if self.problem.optimizer == "sgd":
             self.follow_rewards(o, found)
             moves = {"weight": self.settle(lr * self.settle(gradient * x, self.least_gradient)), "bias": self.settle(lr * gradient)}
-            self.spread.sgd(x[0], lr[0], self.apply(moves))
+            self.spread.sgd(x[0], lr[0], self.apply(moves, {"weight": lr[0] * x[0].abs() * slope.error, "bias": lr[0] * slope.error}))
             return
         self.note_sign(slope, o, reach)
         self.moment_step(gradient, slope)
@@ -294,7 +304,7 @@ class _Path:
         by_bias = self.derivatives("bias" if not self.shared else "weight", t)
         by_weight = by_bias if self.shared else self.derivatives("weight", t)
         moves = {name: by.move for name, by in (("weight", by_weight), ("bias", by_bias))}
-        rounding = self.apply(moves)
+        rounding = self.apply(moves, {"weight": by_weight.by_m * x[0].abs() * slope.error, "bias": by_bias.by_m * slope.error})
         for name, by in (("weight", by_weight), ("bias", by_bias)):
             self.spread.move(name[0], self.moments[name], (by.by_m, by.by_v), rounding[name] + by.bent)
 
@@ -382,14 +392,30 @@ class _Path:
         self.fits(rate, product, move[1], m / divisor)
         return move
 
-    def apply(self, moves: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Move both parameters; what rounding within the move and its subtraction comes to."""
-        rounding = {}
+    def apply(self, moves: dict[str, Tensor], errors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Move both parameters, given what the gradient's rounding does to each move; what that within it and its subtraction comes to."""
+        rounding, ulps = {}, {}
         for name, move in moves.items():
             self.s[name] = self.s[name] - move
             self.grow(name, self.s[name][0])
-            rounding[name] = float32_ulp(self.s[name][0]) + 3.0 * float32_ulp(move[0])
+            ulps[name] = float32_ulp(self.s[name][0])
+            rounding[name] = ulps[name] + 3.0 * float32_ulp(move[0])
+        self.note_drift({name: move[0] for name, move in moves.items()}, ulps, errors)
         return rounding
+
+    def note_drift(self, moves: dict[str, Tensor], ulps: dict[str, Tensor], errors: dict[str, Tensor]) -> None:
+        """Add up how far both parameters drift by a move, given how far apart their numbers are and what the gradient's rounding does to it.
+
+        A policy has settled when a move is smaller than what its parameter can be changed by: from then on it is made or not, as rounding
+        has it, and so is the other. A move that is the same as the last, and ends midway between two numbers, is rounded to either of them.
+        """
+        settled = (moves["weight"].abs() <= ulps["weight"]) | (moves["bias"].abs() <= ulps["bias"])
+        for name, move in moves.items():
+            ulp, error = ulps[name], errors[name] + 3.0 * float32_ulp(move)
+            repeated = (move - self.moved[name]).abs() <= error
+            midway = (((move / ulp).frac().abs() - 0.5).abs() * ulp <= error) & (error <= 0.25 * ulp)
+            self.drift[name] += torch.where(settled, 0.5 * ulp + errors[name], torch.where(repeated & midway, ulp, 0.0))
+            self.moved[name] = move
 
     def grow(self, name: str, value: Tensor) -> None:
         self.largest[name] = torch.maximum(self.largest[name], value.abs())

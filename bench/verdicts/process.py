@@ -48,6 +48,11 @@ class MissingError(Exception):
         self.missing = missing
 
 
+def withheld(side: str, reason: str) -> MissingError:
+    """The error that withholds a row, for what a side did."""
+    return MissingError(Missing(kind="withheld", reason=f"{side}: {reason}"))
+
+
 class Trainer:
     """One side's variant, prepared for a row."""
 
@@ -74,10 +79,10 @@ class Trainer:
                 _hold(begun + seconds * (1 + planted))
                 seconds = synchronized_clock() - begun
         if type(result) is not self.population:
-            raise self.withheld(f"the result is of type {type(result).__name__}; it must be a Population itself")
+            raise withheld(self.name, f"the result is of type {type(result).__name__}; it must be a Population itself")
         trained = Population(**_tensors(result), age=result.age).clone()  # looking at it may be what trains it
         if numbers_of(trained.tensors().values(), place) != numbers:
-            raise self.withheld(f"policy {place} of the result is another than when it was returned")
+            raise withheld(self.name, f"policy {place} of the result is another than when it was returned")
         return seconds, trained
 
     def _own(self, policies: Population) -> Any:  # noqa: ANN401 — the version's own Population
@@ -90,7 +95,7 @@ class Trainer:
     def require(self, expectation: Expectation, trained: Population) -> None:
         """Raise MissingError, which withholds the row, where a result is not identical."""
         if not passes(expectation, trained):
-            raise self.withheld(check(expectation, trained).reasons[0])
+            raise withheld(self.name, check(expectation, trained).reasons[0])
 
     def examine(self, problem: Problem, n: int) -> None:
         """Raise MissingError where populations that no one has seen before do not become what the oracle expects."""
@@ -101,11 +106,7 @@ class Trainer:
         before = Surroundings.look()
         reasons = (*training_faults(problem, train, self.device, n), *before.put_back())
         if reasons:
-            raise self.withheld(reasons[0])
-
-    def withheld(self, reason: str) -> MissingError:
-        """The error that withholds the row."""
-        return MissingError(Missing(kind="withheld", reason=f"{self.name}: {reason}"))
+            raise withheld(self.name, reasons[0])
 
 
 def _tensors(trained: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 — a version's own Population
@@ -196,7 +197,7 @@ class Bench:
         if self.ceiling is not None:
             reasons = self.ceiling.reasons(self._cell, self.device, seconds)
             if reasons:
-                raise trainer.withheld(reasons[0])
+                raise withheld(trainer.name, reasons[0])
 
     @property
     def _cell(self) -> Cell:
