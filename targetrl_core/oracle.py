@@ -404,7 +404,7 @@ class _Path:
         return rounding
 
     def note_drift(self, moves: dict[str, Tensor], ulps: dict[str, Tensor], errors: dict[str, Tensor]) -> None:
-        """Add up how far both parameters drift by a move, given how far apart their numbers are and what the gradient's rounding does to it.
+        """Add up how far both parameters drift, given their moves, how far apart their numbers are, and what the gradient's rounding does.
 
         A policy has settled when a move is smaller than what its parameter can be changed by: from then on it is made or not, as rounding
         has it, and so is the other. A move that is the same as the last, and ends midway between two numbers, is rounded to either of them.
