@@ -45,7 +45,7 @@ class _Task(ctypes.Structure):
 
 def launch(kernel: Kernel, task: Task) -> None:
     """Train the policies of a task, on as many threads as torch uses."""
-    addresses = task.operands().addresses
+    addresses = task.addresses()
     work = task.n * task.steps * (1 + SAMPLE * task.draw.samples)
     threads = max(1, min(torch.get_num_threads(), work // POLICY_STEPS_PER_THREAD))
     state, seeds, rest = addresses[:SEEDS], addresses[SEEDS], addresses[SEEDS + 1 :]

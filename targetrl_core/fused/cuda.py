@@ -35,7 +35,7 @@ def ready(kernel: Kernel, device: torch.device) -> None:
 def launch(kernel: Kernel, task: Task, device: torch.device) -> None:
     """Put a task on the current stream of a device; it may still be running when this returns."""
     seed = (task.seed or 0, int(task.seed is not None))
-    arguments = (task.n, task.steps, *task.operands().addresses, *seed, *task.draw)
+    arguments = (task.n, task.steps, *task.addresses(), *seed, *task.draw)
     run(gpu_source("cuda.cu", kernel), "train", arguments, blocks=-(-task.n // THREADS), threads=THREADS, device=device)
 
 

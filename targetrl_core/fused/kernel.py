@@ -66,26 +66,25 @@ class Operands(NamedTuple):
 NOTHING = Operands((None,), (0,))
 
 
-def operands(
-    tensors: Sequence[Tensor | None], shape: tuple[int, ...], device: torch.device, dtype: torch.dtype = torch.float32
-) -> Operands:
-    """The tensors, checked: a kernel knows addresses alone, and reads and writes past what is not as it expects.
+def operands(tensors: Sequence[Tensor | None], shape: tuple[int, ...], device: torch.device) -> Operands:
+    """The float32 tensors, checked. Raises ValueError, as ``address_of`` does."""
+    return Operands(tuple(tensors), tuple([address_of(tensor, shape, device) for tensor in tensors]))
+
+
+def address_of(tensor: Tensor | None, shape: tuple[int, ...], device: torch.device, dtype: torch.dtype = torch.float32) -> int:
+    """Where a tensor begins, 0 for None: a kernel knows addresses alone, and reads and writes past what is not as it expects.
 
     Raises:
         ValueError: a tensor of another shape, dtype or device, one with gaps, or one that begins within a number.
     """
-    addresses = []
-    for tensor in tensors:
-        if tensor is None:
-            addresses.append(0)
-            continue
-        address = tensor.data_ptr()
-        whole = tensor.is_contiguous() and address % dtype.itemsize == 0
-        if not whole or tensor.dtype is not dtype or tensor.shape != shape or tensor.device != device:
-            described = f"{tensor.dtype} {list(tensor.shape)} on {tensor.device}"
-            raise ValueError(f"the kernel is given {described}; it must be {dtype} {list(shape)}, contiguous and aligned, on {device}")
-        addresses.append(address)
-    return Operands(tuple(tensors), tuple(addresses))
+    if tensor is None:
+        return 0
+    address = tensor.data_ptr()
+    size = 4 if dtype is torch.float32 else dtype.itemsize
+    if tensor.dtype is dtype and tensor.shape == shape and tensor.device == device and tensor.is_contiguous() and not address % size:
+        return address
+    described = f"{tensor.dtype} {list(tensor.shape)} on {tensor.device}"
+    raise ValueError(f"the kernel is given {described}; it must be {dtype} {list(shape)}, contiguous and aligned, on {device}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,19 +116,23 @@ class Task:
     first: Tensor | None = None
     last: Tensor | None = None
 
-    def operands(self) -> Operands:
-        """All tensors, in the order in which every launcher takes them. Raises ValueError for one that is not as described above."""
-        device, one_each = self.constants.tensors[0].device, (self.n,)  # type: ignore[union-attr] # none of them is None
-        history = (None, None) if self.history is None else (self.history.logits, self.history.outputs)
-        parts = (
-            operands(self.state[:SEEDS], one_each, device),
-            operands(self.state[SEEDS:], one_each, device, torch.int64),
-            self.constants,
-            self.correction,
-            operands(history, (self.steps, self.n), device),
-            operands((self.first, self.last), one_each, device),
-        )
-        return Operands(*(sum(column, ()) for column in zip(*parts, strict=True)))
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """All tensors, in the order in which every launcher takes them."""
+        recorded = (None, None) if self.history is None else (self.history.logits, self.history.outputs)
+        return (*self.state, *self.constants.tensors, *self.correction.tensors, *recorded, self.first, self.last)
+
+    def addresses(self) -> tuple[int, ...]:
+        """Where they begin. Raises ValueError for a tensor that is not as described above."""
+        device, each = self.constants.tensors[0].device, (self.n,)  # type: ignore[union-attr] # none of them is None
+        # Lists, and no calls for what is not there: of a call of one policy this is a tenth.
+        state = [0 if tensor is None else address_of(tensor, each, device) for tensor in self.state[:SEEDS]]
+        seeds = address_of(self.state.seeds, each, device, torch.int64)
+        logits = outputs = 0
+        if self.history is not None:
+            rows = (self.steps, self.n)
+            logits, outputs = address_of(self.history.logits, rows, device), address_of(self.history.outputs, rows, device)
+        told = (address_of(self.first, each, device), address_of(self.last, each, device))
+        return (*state, seeds, *self.constants.addresses, *self.correction.addresses, logits, outputs, *told)
 
 
 def kernel_of(rule: Rule, *, per_policy: bool) -> Kernel:

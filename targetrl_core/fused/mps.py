@@ -20,7 +20,8 @@ def launch(kernel: Kernel, task: Task) -> None:
 
 def buffers(task: Task) -> list[Tensor]:
     """What the kernel takes: numbers, state, constants and what else there is, a buffer also for what is not given."""
-    tensors = task.operands().tensors
+    task.addresses()  # checks what the kernel is about to be handed
+    tensors = task.tensors()
     given = sum(1 << bit for bit, tensor in enumerate(task.state[:SEEDS]) if tensor is not None)
     given |= CORRECTED * (task.correction is not NOTHING) | RECORDED * (task.history is not None)
     given |= FIRST * (task.first is not None) | SEEDED * (task.seed is not None)

@@ -124,10 +124,7 @@ def _check_steps(problem: Problem) -> None:
 
 
 def _contiguous(state: State) -> State:
-    def contiguous(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.contiguous()
-
-    return State._make(map(contiguous, state))
+    return State._make([None if tensor is None else tensor.contiguous() for tensor in state])
 
 
 FUSED = Variant("fused", unsupported, prepare, prepare_seeded, prepare_finishing)
