@@ -15,9 +15,9 @@ import torch
 
 from bench.evidence.files import write_atomically
 from targetrl_core import Population, Problem
+from targetrl_core.listing.probe import probe
 from targetrl_core.names import OBJECTIVES
 from targetrl_core.oracle import Reference, reference
-from targetrl_core.probe import probe
 from targetrl_core.progress import watched
 from targetrl_core.variants import BUILT_IN
 

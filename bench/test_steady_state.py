@@ -6,33 +6,12 @@ A row times one call: from a fresh population on the device to the trained one o
 import pytest
 
 from bench.peers import PEERS
+from bench.timing.cases import CASES, GPU_SIZE
 from bench.timing.gate import Gate
 from targetrl_core import VARIANTS, Problem
-from targetrl_core.names import ARITHMETICS, OBJECTIVES, Arithmetic, Objective
+from targetrl_core.names import Arithmetic, Objective
 
-SIZES = (1, 100, 10_000, 1_000_000)
-GPU_SIZE = 100_000_000
 QUICK = {("detached", "native", 1), ("detached", "native", 10_000), ("detached", "portable", 10_000)}
-
-
-def _told_anew(objective: Objective, arithmetic: Arithmetic, n: int) -> bool:
-    """Whether a row says what others do not.
-
-    The objective changes a few multiplications, and the arithmetic a few more: where calls are all dispatch, that says nothing new.
-    The noise of `reinforce` is most of the work at any size.
-    """
-    if objective == "detached":
-        return arithmetic == "native" or n != 100  # noqa: PLR2004
-    return arithmetic == "native" and (n == 10_000 if objective == "reinforce" else n >= 1_000_000)  # noqa: PLR2004
-
-
-CASES = [
-    (objective, arithmetic, n)
-    for objective in OBJECTIVES
-    for arithmetic in ARITHMETICS
-    for n in (*SIZES, GPU_SIZE)
-    if _told_anew(objective, arithmetic, n)
-]
 
 
 def _marks(case: tuple[Objective, Arithmetic, int]) -> list[pytest.MarkDecorator]:

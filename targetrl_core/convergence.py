@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple, Self
 import torch
 from torch import Tensor
 
+from targetrl_core.listing.outcomes import AT_TARGET, Outcomes, count_codes, outcome_codes, outputs_of
 from targetrl_core.oracle import FACTOR, Reference, reference
-from targetrl_core.outcomes import AT_TARGET, Outcomes, count_codes, outcome_codes, outputs_of
 from targetrl_core.population import STATE_NAMES, Population
 from targetrl_core.problem import Problem
 

@@ -18,8 +18,8 @@ from targetrl_core.certification import certify, drawn_places, same_bits, unfore
 from targetrl_core.convergence import Expectation, check, undecided
 from targetrl_core.devices import free_memory
 from targetrl_core.history import History
+from targetrl_core.listing.probe import probe
 from targetrl_core.population import Population
-from targetrl_core.probe import probe
 from targetrl_core.problem import CONSTANTS, Problem
 from targetrl_core.recorded import check_first_steps, check_history, check_outputs, check_rows
 from targetrl_core.surroundings import Surroundings

@@ -3,7 +3,7 @@
 import torch
 
 from targetrl_core.history import History
-from targetrl_core.outcomes import first_steps, outputs_of
+from targetrl_core.listing.outcomes import first_steps, outputs_of
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.training import prepared

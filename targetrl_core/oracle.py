@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from targetrl_core.arithmetic import GRADIENT_FLOOR, MOMENT_FLOOR
-from targetrl_core.oracle_draws import Draws, RewardSlope
-from targetrl_core.outcomes import AT_TARGET
+from targetrl_core.listing.oracle_draws import Draws, RewardSlope
+from targetrl_core.listing.outcomes import AT_TARGET
 from targetrl_core.population import Population
 from targetrl_core.problem import CONSTANTS, Problem, as_float64
 from targetrl_core.spread import Slope, Spread, float32_ulp

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from targetrl_core.convergence import ROUNDING, Expectation, numbered
 from targetrl_core.history import History
+from targetrl_core.listing.outcomes import first_steps
 from targetrl_core.oracle import FACTOR, Row, course
-from targetrl_core.outcomes import first_steps
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 

@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from targetrl_core.devices import device_name, why_absent
 from targetrl_core.errors import kind_and_message
+from targetrl_core.listing.outcomes import Outcomes
+from targetrl_core.listing.policy import TINY_OUTPUT, noise_of_policy
 from targetrl_core.names import DEVICES
-from targetrl_core.outcomes import Outcomes
 from targetrl_core.problem import Problem, value_of
 from targetrl_core.summary import Summary
 from targetrl_core.training import Run
 from targetrl_core.variants import VARIANTS, Variant
-from targetrl_core.variants.listing import TINY_OUTPUT, noise_of_policy
 from targetrl_core.verification import Report
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
 from targetrl_core.finishing import chunk_of, finishing
+from targetrl_core.listing.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.modes import new_modes
-from targetrl_core.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.problem import Problem
 from targetrl_core.summary import BINS, Summary

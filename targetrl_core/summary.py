@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from targetrl_core.outcomes import Outcomes
+from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.problem import Problem
 
 BINS = 100

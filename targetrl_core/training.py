@@ -11,8 +11,8 @@ from torch import Tensor
 from targetrl_core.devices import find_device, free_memory
 from targetrl_core.errors import FallbackWarning, Fault, UsageError
 from targetrl_core.history import History
+from targetrl_core.listing.outcomes import Outcomes, count_outcomes, outputs_of
 from targetrl_core.modes import new_modes
-from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.variants import BUILT_IN, Train, Variant, find_variant

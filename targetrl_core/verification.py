@@ -9,8 +9,8 @@ from targetrl_core.certification import certify
 from targetrl_core.convergence import UNDECIDED, Expectation, Identity, check, undecided
 from targetrl_core.devices import find_device
 from targetrl_core.examination import changed_fields, recorded, training_faults, variant_faults
+from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.modes import new_modes
-from targetrl_core.outcomes import Outcomes
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.surroundings import Surroundings

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 import torch
 
-from bench.evidence import session
+from bench import session
 from bench.limit import measure
 from bench.timing import course, time_limit
 from bench.timing.gate import Gate

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bench.evidence import session
+from bench import session
 from bench.evidence.schema import Limits
 from bench.limit import measure
 from bench.timing import course

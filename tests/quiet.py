@@ -3,7 +3,7 @@
 The clock's test finds nothing, two clocks may part, and no limit that was measured beside other work is too low for a row.
 """
 
-from bench.evidence import session
+from bench import session
 from bench.evidence.schema import Limits
 from bench.limit import measure
 from bench.timing import course

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import torch
 
-from bench.evidence import session
+from bench import session
 from bench.evidence.schema import ClockTest, Environment, Fingerprint, Limits, Work
 from bench.timing import gate, rounds, timed_rounds
 from bench.timing.environment import Watch

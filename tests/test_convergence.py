@@ -16,9 +16,9 @@ from targetrl_core.convergence import (
     passes,
 )
 from targetrl_core.history import History
+from targetrl_core.listing.outcomes import Outcomes, count_outcomes, first_steps
 from targetrl_core.names import OBJECTIVES
 from targetrl_core.oracle import FACTOR
-from targetrl_core.outcomes import Outcomes, count_outcomes, first_steps
 from targetrl_core.recorded import check_history, check_rows
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED

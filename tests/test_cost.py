@@ -15,9 +15,9 @@ from bench.cost.curves import Curve, Kind, Point, curves
 from bench.cost.line import Line, Lines, fit, misfit
 from bench.cost.model import Model, line_through, model_of, models
 from bench.cost.predict import Predictor
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, read
 from bench.report import folder
-from bench.report.machine import Machine
 from bench.report.payoff import payoffs, single_run
 from targetrl_core import VARIANTS
 from tests.some_evidence import EVIDENCE, evidence, row

@@ -16,8 +16,8 @@ from targetrl_core.fused import compiler, cpu
 from targetrl_core.fused.gpu_source import gpu_source
 from targetrl_core.fused.kernel import Kernel, kernel_of
 from targetrl_core.history import History
+from targetrl_core.listing.outcomes import first_steps, thresholds
 from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
-from targetrl_core.outcomes import first_steps, thresholds
 from targetrl_core.step import rule_for
 from targetrl_core.variants.fused import FUSED, prepare, prepare_seeded
 from tests.metal import metal_train

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from bench.comparison import columns
 from bench.evidence import records, untrusted
+from bench.evidence.machine import Machine
 from bench.hostile.feed import feed, feed_one
 from bench.hostile.readers import GOOD_FILE, READERS, Reader, real_evidence
 from bench.hostile.spoil import places
 from bench.hostile.values import ALL, TEXTS
 from bench.report import folder
-from bench.report.machine import Machine
 from targetrl_core import UsageError
 from tests.some_evidence import evidence, row
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from targetrl_core.arithmetic import arithmetic
+from targetrl_core.listing.oracle_draws import NOISE_ULP, normals
 from targetrl_core.noise import Words, draw_table, noise, philox
 from targetrl_core.oracle import FACTOR
-from targetrl_core.oracle_draws import NOISE_ULP, normals
 from targetrl_core.problem import Problem
 from targetrl_core.spread import float32_ulp
 from tests import independent

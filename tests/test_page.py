@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.evidence.files import RESULTS
+from bench.evidence.machine import Machine
 from bench.evidence.untrusted import plain
 from bench.hostile.values import NUMBERS, OTHERS, TEXTS
 from bench.report import folder
-from bench.report.machine import Machine
 from bench.report.page import PACKAGES, palette, pictures, scripts, sentences, tables, writer
 from bench.report.page.data.courses import furthest
 from bench.trajectories import evidence as trajectories

@@ -13,10 +13,10 @@ from bench.commands import recommend
 from bench.cost import here
 from bench.cost.advice import Advice, Choice, advise
 from bench.cost.candidates import Wanted
+from bench.evidence.machine import Machine
 from bench.evidence.records import read
 from bench.report import folder
 from bench.report.advice import text
-from bench.report.machine import Machine
 from bench.report.summary import fastest_rows
 from targetrl_core.errors import UsageError
 from tests.some_evidence import CELL, EVIDENCE, evidence, row

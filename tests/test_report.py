@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from bench.evidence.files import RESULTS
+from bench.evidence.machine import Machine, disturbances
 from bench.evidence.records import read
 from bench.hostile.safe import why_unsafe
 from bench.report import cells, diagram, folder, front, listing_csv, reach
-from bench.report.machine import Machine, disturbances
 from bench.report.payoff import payoffs
 from targetrl_core import UsageError
 from targetrl_core.oracle import FACTOR

@@ -17,10 +17,10 @@ import torch
 
 from bench import kills
 from bench.__main__ import main
+from bench.evidence.machine import Machine
 from bench.evidence.records import read
 from bench.kills import Kill, Kills
 from bench.report import folder
-from bench.report.machine import Machine
 from bench.scaling import paper, ratio
 from bench.scaling import row as scaling_row
 from bench.scaling.job import Round

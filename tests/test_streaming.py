@@ -10,8 +10,8 @@ import torch
 
 from targetrl_core import Population, Problem, Summary, UsageError, stream, train
 from targetrl_core.cli import main
+from targetrl_core.listing.outcomes import first_steps
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
-from targetrl_core.outcomes import first_steps
 from targetrl_core.streaming import Plan
 from targetrl_core.summary import BINS
 

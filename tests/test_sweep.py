@@ -20,9 +20,9 @@ from pyarrow import parquet
 from targetrl_core import Population, Problem, UsageError, finishing, sweep, train
 from targetrl_core.cli import main
 from targetrl_core.commands import sweep as command
+from targetrl_core.listing import basin
+from targetrl_core.listing.outcomes import Outcomes, first_steps
 from targetrl_core.names import Objective
-from targetrl_core.outcomes import Outcomes, first_steps
-from targetrl_core.pictures import basin
 from targetrl_core.sweeps.axes import Axis, listed, parse
 from targetrl_core.sweeps.grid import Grid, Start, grid_of
 from targetrl_core.sweeps.run import Swept, train_grid

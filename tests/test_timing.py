@@ -14,7 +14,7 @@ import msgspec
 import pytest
 import torch
 
-from bench.evidence import session
+from bench import session
 from bench.evidence.schema import ClockTest
 from bench.timing import child, fresh, selftest
 from bench.timing.construction import check_initialised

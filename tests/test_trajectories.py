@@ -14,8 +14,8 @@ from bench.report.page.data.courses import distances, float32_ulp, furthest
 from bench.trajectories import evidence, record
 from bench.trajectories.evidence import Course, OutcomeMap
 from targetrl_core import Population, Problem, UsageError, train
+from targetrl_core.listing.outcomes import Outcomes, outcome_codes
 from targetrl_core.names import OBJECTIVES
-from targetrl_core.outcomes import Outcomes, outcome_codes
 from targetrl_core.spread import float32_ulp as tensor_ulp
 from targetrl_core.variants.batched import BATCHED
 from targetrl_core.variants.batched_graphed import BATCHED_GRAPHED

@@ -16,8 +16,8 @@ import msgspec
 from tabulate import tabulate
 
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.report import folder
-from bench.report.machine import Machine
 from bench.report.page import writer
 from bench.trajectories import evidence as trajectories
 from targetrl_core import Population

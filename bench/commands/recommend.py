@@ -10,7 +10,7 @@ from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
 
 if TYPE_CHECKING:
     from bench.cost.advice import Advice
-    from bench.report.machine import Machine
+    from bench.evidence.machine import Machine
 
 MOST = 10**15
 """Most policies or steps that are asked for, as in evidence."""

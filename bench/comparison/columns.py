@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Cell
 from bench.evidence.untrusted import plain
-from bench.report.machine import Machine
 from targetrl_core.errors import UsageError
 
 FIELDS = ("objective", "optimizer", "arithmetic", "steps", "variant", "policies", "question")

@@ -8,10 +8,10 @@ from bench.comparison.fingerprints import differences
 from bench.comparison.rows import QUESTIONS, Entry, Row, rows, speed_of
 from bench.comparison.style import Style
 from bench.evidence import records
+from bench.evidence.machine import MARKS
 from bench.evidence.records import Interval
 from bench.evidence.schema import Cell, Question
 from bench.report.cells import scaled, with_interval
-from bench.report.machine import MARKS
 from bench.report.tables import Reasons
 
 HEAD = """In each cell: the median with its 95 % interval; × how many times as fast as the first file, with the interval of that ratio,

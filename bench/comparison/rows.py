@@ -6,9 +6,9 @@ from typing import NamedTuple, TypeVar, get_args
 
 from bench.comparison.columns import Column
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, problem
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
-from bench.report.machine import Machine
 
 QUESTIONS: tuple[Question, ...] = tuple(question for question in get_args(Question) if question != "again")
 """What is compared: a row that was timed again tells of its own run alone."""

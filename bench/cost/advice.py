@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from bench.cost.candidates import Candidate, Wanted, candidates
 from bench.cost.crossing import NEAR
-from bench.report.machine import Machine
+from bench.evidence.machine import Machine
 from targetrl_core.errors import UsageError
 
 PER_DECADE = 20

@@ -9,9 +9,9 @@ from bench.cost.intervals import total
 from bench.cost.model import line_through
 from bench.cost.predict import Predictor
 from bench.cost.starting import Start, starts
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Cell
-from bench.report.machine import Machine
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
 
 FIRST = OBJECTIVES[0]

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from typing import NamedTuple
 
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Benchmark, Cell
-from bench.report.machine import Machine
 
 
 class Kind(NamedTuple):

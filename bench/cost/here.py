@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cpuinfo
 import psutil
 
-from bench.report.machine import Machine
+from bench.evidence.machine import Machine
 
 
 def processor() -> tuple[str, int | None]:

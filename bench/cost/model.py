@@ -7,8 +7,8 @@ from functools import cached_property
 from bench.cost import draws
 from bench.cost.curves import Curve, Kind, curves
 from bench.cost.line import Line, Lines, fit, fits, misfit
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
-from bench.report.machine import Machine
 
 EXACT = 2
 """As many sizes have a line through them, whatever they are: it has no misfit, unless a or b would be negative."""

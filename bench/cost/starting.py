@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from bench.cost.intervals import total
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, median_interval
 from bench.evidence.schema import Benchmark
-from bench.report.machine import Machine
 
 
 class Start(NamedTuple):

@@ -7,8 +7,9 @@ from types import ModuleType
 
 import numpy as np
 
-from targetrl_core.outcomes import Outcomes
-from targetrl_core.pictures import basin, canvas
+from targetrl_core.listing import basin
+from targetrl_core.listing.outcomes import Outcomes
+from targetrl_core.pictures import canvas
 from targetrl_core.problem import Problem
 from targetrl_core.sweeps import axes, grid, run
 

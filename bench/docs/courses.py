@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from targetrl_core import Population, Problem, train
-from targetrl_core.outcomes import Outcomes, count_outcomes, outputs_of
+from targetrl_core.listing.outcomes import Outcomes, count_outcomes, outputs_of
 
 POLICIES = 200_000
 """Policies of every figure: seeds 0 … 199,999."""

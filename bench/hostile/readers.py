@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bench.comparison import columns, listing, page
 from bench.comparison.style import MARKDOWN, TERMINAL
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.hostile.safe import Form
 from bench.report import folder, front, listing_csv
 from bench.report.diagram import diagram
-from bench.report.machine import Machine
 from bench.report.page import sentences
 from bench.report.page.data.courses import courses, outcome_maps
 from bench.report.reach import reach_section

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 from bench.cost.advice import Advice, Choice, Pick
+from bench.evidence.machine import MARKS
 from bench.evidence.records import Interval
 from bench.report.cells import duration, ratio, with_interval
-from bench.report.machine import MARKS
 
 COLD = "from the start of a process"
 CACHES = {"empty": "With the compiler's cache empty: ", "warm": "With it warm: ", None: ""}

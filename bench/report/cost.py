@@ -7,9 +7,9 @@ from bench.cost.crossing import NEAR, Crossing, crossings
 from bench.cost.curves import Kind
 from bench.cost.draws import DRAWS
 from bench.cost.model import TOLERANCE, Model
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 from bench.report.cells import coded, duration, escaped, scaled
-from bench.report.machine import Machine
 from bench.report.payoff import Payoff, payoffs, single_run
 from bench.report.tables import markdown_table
 

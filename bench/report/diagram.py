@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable
 
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
 from bench.report.cells import coded, escaped
-from bench.report.machine import Machine
 from bench.report.tables import groups
 
 COLOURS = {

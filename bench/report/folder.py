@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bench.evidence import records
 from bench.evidence.files import write_atomically
+from bench.evidence.machine import Machine
 from bench.report import cost, front, listing_csv, page, unrolling
-from bench.report.machine import Machine
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere

@@ -1,10 +1,10 @@
 """A row's share of what its device can do at most, from what was measured of the device and counted of the work."""
 
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark, Cell, Limits, Part
 from bench.limit import limit
 from bench.limit.limit import Limit
 from bench.report.cells import scaled
-from bench.report.machine import Machine
 
 
 def limit_of(part: Part, cell: Cell) -> Limit | None:

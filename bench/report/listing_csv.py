@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Iterable
 
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
 from bench.evidence.untrusted import plain
 from bench.report.limit import limit_of
-from bench.report.machine import Machine
 
 COLUMNS = (
     "label", "device", "question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "ranks", "status",

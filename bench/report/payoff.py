@@ -9,9 +9,9 @@ from bench.cost.curves import Kind, kind_of
 from bench.cost.intervals import difference
 from bench.cost.model import Model
 from bench.cost.starting import preparing
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Benchmark
-from bench.report.machine import Machine
 
 PAIRS = (("fused", "batched"), ("batched-compiled", "batched"), ("compiled", "eager"))
 """A variant that compiles, and the same without."""

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 from bench.cost.model import models
 from bench.evidence import records
+from bench.evidence.machine import MARKS, Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
 from bench.report.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
-from bench.report.machine import MARKS, Machine
 from bench.report.sharding import sharding_section
 from bench.report.tables import Reasons, groups, identity, markdown_table, marked, speeds, variants
 

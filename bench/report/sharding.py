@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from math import exp, hypot, log
 
+from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, median_interval
 from bench.evidence.schema import Benchmark, Cell
 from bench.report.cells import coded, scaled
-from bench.report.machine import Machine
 from bench.report.tables import Reasons, markdown_table, marked
 
 

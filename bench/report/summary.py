@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
 from bench.report.cells import coded, escaped, scaled
-from bench.report.machine import Machine
 from bench.report.tables import markdown_table
 
 OBJECTIVE, ARITHMETICS = "detached", ("native", "portable")

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from tabulate import tabulate
 
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
 from bench.report.cells import coded, escaped, scaled, with_interval
-from bench.report.machine import Machine
 
 
 class Reasons:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.report.cells import escaped
-from bench.report.machine import Machine
 from bench.report.tables import Reasons, speeds
 
 INTRODUCTION = """Policy-steps per second by how many steps stand in one body of the loop, through the same gate as every row. Measured by

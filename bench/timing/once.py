@@ -6,7 +6,7 @@ import torch
 
 from targetrl_core import Population, Problem, Variant, train
 from targetrl_core.examination import variant_faults
-from targetrl_core.outcomes import AT_TARGET
+from targetrl_core.listing.outcomes import AT_TARGET
 
 SHARE_AT_TARGET, SAMPLED, MOST_STEPS = 0.95, 10_000, 300
 """When a population counts as trained, how many policies tell, and how long they are given."""

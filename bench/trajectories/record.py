@@ -21,9 +21,9 @@ from targetrl_core import VARIANTS, Population, Problem, Variant
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Expectation, passes
 from targetrl_core.history import History
+from targetrl_core.listing.outcomes import Outcomes, outcome_codes, outputs_of
 from targetrl_core.names import ARITHMETICS, OBJECTIVES
 from targetrl_core.oracle import reference
-from targetrl_core.outcomes import Outcomes, outcome_codes, outputs_of
 from targetrl_core.problem import value_of
 from targetrl_core.progress import watched
 from targetrl_core.training import choose

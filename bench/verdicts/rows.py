@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 def all_rows(device: str) -> list[Row]:
     """The rows of the steady state that this version runs on a device, in its order."""
-    from bench.test_steady_state import CASES, GPU_SIZE
+    from bench.timing.cases import CASES, GPU_SIZE
     from targetrl_core import VARIANTS, Problem
     from targetrl_core.devices import find_device
 

@@ -14,7 +14,7 @@ import torch
 from msgspec import Meta, Struct
 
 from targetrl_core.errors import UsageError, one_line
-from targetrl_core.outcomes import Outcomes
+from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.streaming import Fact, Plan, require_equal
 from targetrl_core.summary import BINS, Summary
 

@@ -96,7 +96,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _write(found: "Swept", options: argparse.Namespace) -> None:
     from targetrl_core.files import writing
-    from targetrl_core.pictures.basin import picture
+    from targetrl_core.listing.basin import picture
     from targetrl_core.sweeps.table import write_table
 
     if options.output is not None:

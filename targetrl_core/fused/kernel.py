@@ -10,8 +10,8 @@ from torch import Tensor
 
 from targetrl_core.arithmetic import NATIVE
 from targetrl_core.history import History
+from targetrl_core.listing.outcomes import thresholds
 from targetrl_core.noise import key_words
-from targetrl_core.outcomes import thresholds
 from targetrl_core.problem import Problem
 from targetrl_core.step import Rule, State, correction_table
 

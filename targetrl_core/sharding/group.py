@@ -16,7 +16,7 @@ from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from targetrl_core.devices import cores, find_device
 from targetrl_core.errors import UsageError
-from targetrl_core.outcomes import Outcomes
+from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.pulse import Pulse
 from targetrl_core.sharding.world import World

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from targetrl_core.outcomes import Outcomes
+from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.report import outcome_table
 from targetrl_core.report_json import problem
 from targetrl_core.sweeps.axes import Axis

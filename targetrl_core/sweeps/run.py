@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from targetrl_core.devices import find_device
 from targetrl_core.finishing import chunk_of, finishing
+from targetrl_core.listing.outcomes import Outcomes, count_codes, outcome_codes
 from targetrl_core.modes import new_modes
-from targetrl_core.outcomes import Outcomes, count_codes, outcome_codes
 from targetrl_core.problem import as_float64
 from targetrl_core.sweeps.grid import Grid
 from targetrl_core.training import named, require

@@ -8,7 +8,7 @@ import numpy as np
 from targetrl_core.errors import UsageError, one_of
 from targetrl_core.extras import require_extra
 from targetrl_core.files import check_file
-from targetrl_core.outcomes import Outcomes
+from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.sweeps.run import Swept
 
 if TYPE_CHECKING:

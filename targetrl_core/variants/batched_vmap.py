@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from targetrl_core.history import History
+from targetrl_core.listing.policy import LOSSES, Policy, Terms, adam_state, baseline_of, collect, noise_of_steps
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.variants.listing import LOSSES, Policy, Terms, adam_state, baseline_of, collect, noise_of_steps
 from targetrl_core.variants.variant import Train, Variant, not_portable, shared_by_optimizer
 
 Parameters = dict[str, Tensor]

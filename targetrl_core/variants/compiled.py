@@ -13,11 +13,11 @@ from torch import Tensor
 
 from targetrl_core.devices import why_not_compiled
 from targetrl_core.history import History
+from targetrl_core.listing.policy import LOSSES, Policy, PolicyConstants, Terms, baseline_of, collect, constants_of, noise_of_policy
 from targetrl_core.modes import new_modes
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.variants.compiling import compiled, one_at_a_time
-from targetrl_core.variants.listing import LOSSES, Policy, PolicyConstants, Terms, baseline_of, collect, constants_of, noise_of_policy
 from targetrl_core.variants.variant import Train, Variant, not_portable, shared_by_optimizer, too_slow
 
 

@@ -5,9 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from targetrl_core.history import History
-from targetrl_core.population import Population
-from targetrl_core.problem import Problem
-from targetrl_core.variants.listing import (
+from targetrl_core.listing.policy import (
     TINY_OUTPUT,
     Policy,
     PolicyConstants,
@@ -19,6 +17,8 @@ from targetrl_core.variants.listing import (
     noise_of_policy,
     reinforce_loss,
 )
+from targetrl_core.population import Population
+from targetrl_core.problem import Problem
 from targetrl_core.variants.variant import Train, Variant, not_portable, too_slow
 
 

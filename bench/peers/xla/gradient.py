@@ -9,9 +9,9 @@ from jax import lax
 
 from bench.peers.arrays import Arrays
 from bench.peers.xla.step import updated
+from targetrl_core.listing.policy import TINY_OUTPUT
 from targetrl_core.problem import Constants
 from targetrl_core.step import Rule, State
-from targetrl_core.variants.listing import TINY_OUTPUT
 
 
 def log_output(z: Arrays, o: Arrays) -> Arrays:

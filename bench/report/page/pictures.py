@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import vl_convert
 
-from bench.report.machine import Machine
+from bench.evidence.machine import Machine
 from bench.report.page.charts import Scales, Spec, throughput
 from bench.report.page.data.rows import Record, all_rows
 from bench.report.page.palette import text_config

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from bench.evidence.machine import Machine
 from bench.evidence.records import median_interval
 from bench.evidence.schema import Benchmark
 from bench.evidence.untrusted import plain
 from bench.report.cells import duration, rough, scaled
 from bench.report.limit import limit_of, share_of
-from bench.report.machine import Machine
 from bench.report.page.data.courses import furthest, share
 from bench.report.summary import fastest_rows
 from bench.trajectories.evidence import Trajectories

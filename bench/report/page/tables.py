@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from bench.evidence.machine import MARKS, Machine
 from bench.evidence.schema import Benchmark, Cell, Environment, Fingerprint
 from bench.evidence.untrusted import plain
 from bench.report.cells import duration, scaled
 from bench.report.limit import limit_lines
-from bench.report.machine import MARKS, Machine
 from bench.report.page.data.courses import OUTCOME_NAMES
 from bench.report.page.data.rows import Record, problem_name
 

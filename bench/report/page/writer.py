@@ -5,10 +5,10 @@ from typing import Any, NamedTuple, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Question
 from bench.evidence.untrusted import plain
 from bench.report import tables as text_tables
-from bench.report.machine import Machine
 from bench.report.page import charts, sentences, tables
 from bench.report.page.data.courses import OUTCOME_NAMES, courses, outcome_maps
 from bench.report.page.data.rows import Record, all_rows

@@ -5,11 +5,11 @@ from typing import Any
 
 from bench.comparison.rows import seconds_of, speed_of
 from bench.evidence import records
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
 from bench.evidence.untrusted import plain
 from bench.report.cells import with_interval
 from bench.report.limit import limit_of
-from bench.report.machine import Machine
 
 Record = dict[str, Any]
 

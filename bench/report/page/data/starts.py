@@ -3,10 +3,10 @@
 import statistics
 from collections.abc import Iterator
 
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
 from bench.evidence.untrusted import plain
 from bench.report.cells import duration
-from bench.report.machine import Machine
 from bench.report.page.data.rows import Record
 
 PHASES = ("import", "prepare", "first call, beyond a later one", "a later call (warm)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from targetrl_core.outcomes import AT_TARGET, Outcomes
+from targetrl_core.listing.outcomes import AT_TARGET, Outcomes
 from targetrl_core.pictures.canvas import BLUE, GREEN, GREY, VERMILLION, new_figure, png
 from targetrl_core.sweeps.axes import Axis
 from targetrl_core.sweeps.run import Swept
