@@ -13,8 +13,9 @@ import torch
 from bench.evidence.commit import commit_info
 from bench.evidence.files import RESULTS, write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
+from bench.evidence.kinds import kind_of
 from bench.evidence.reasons import Kind, one_line, reason_of
-from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Part
+from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Facts, Part
 from bench.limit import measure
 from bench.limit.ceiling import Ceiling
 from bench.peers.requirements import versions
@@ -170,9 +171,9 @@ def _limits(ceiling: Ceiling, device: torch.device, rows: list[Any]) -> dict[str
     if limits is None:
         return {"no_limits": ceiling.why_none[str(device)]}
     # The noise of reinforce is integer work, which is not counted: a limit without it would be none to show.
-    counted = [row.extra_info for row in rows if row.extra_info.get("steps") and row.extra_info["objective"] != "reinforce"]
-    kinds = {tuple(facts[name] for name in measure.KIND) for facts in counted}
-    return {"limits": limits, "work": [measure.count(kind) for kind in sorted(kinds)]}
+    cells = [msgspec.convert(row.extra_info, Facts) for row in rows]
+    steps = {kind_of(cell).step for cell in cells if cell.steps and cell.objective != "reinforce"}
+    return {"limits": limits, "work": [measure.count(step) for step in sorted(steps)]}
 
 
 def _packages(config: pytest.Config) -> dict[str, str]:

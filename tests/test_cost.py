@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from bench.cost.crossing import crossings, overtakes
-from bench.cost.curves import Curve, Kind, Point, curves
+from bench.cost.curves import Curve, Point, curves
 from bench.cost.line import Line, Lines, fit, misfit
 from bench.cost.model import Model, line_through, model_of, models
 from bench.cost.predict import Predictor
+from bench.evidence.kinds import Kind
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, read
 from bench.report import folder

@@ -6,7 +6,8 @@ from math import exp, log
 from typing import NamedTuple
 
 from bench.comparison.rows import Entry, Row
-from bench.evidence.records import Interval, problem
+from bench.evidence.kinds import Kind, kind_of
+from bench.evidence.records import Interval
 from bench.evidence.schema import Cell
 
 Times = dict[str, Interval]
@@ -91,9 +92,9 @@ def _n(row: Row) -> int:
 
 def _problems(rows: Sequence[Row]) -> list[tuple[Cell, list[Row]]]:
     """The rows of each problem, and a cell that names it."""
-    groups: dict[tuple[object, ...], list[Row]] = {}
+    groups: dict[Kind, list[Row]] = {}
     for row in rows:
-        groups.setdefault(problem(row.cell), []).append(row)
+        groups.setdefault(kind_of(row.cell).problem, []).append(row)
     return [(group[0].cell, group) for group in groups.values()]
 
 

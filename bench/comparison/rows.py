@@ -6,8 +6,9 @@ from typing import NamedTuple, TypeVar, get_args
 
 from bench.comparison.columns import Column
 from bench.evidence import records
+from bench.evidence.kinds import kind_of
 from bench.evidence.machine import Machine
-from bench.evidence.records import Interval, problem
+from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
 
 QUESTIONS: tuple[Question, ...] = tuple(question for question in get_args(Question) if question != "again")
@@ -40,8 +41,8 @@ class Row(NamedTuple):
 def rows(columns: Sequence[Column], question: Question) -> list[Row]:
     """The rows of a question: problems, then variants in the order of the files, then N."""
     cells = list(dict.fromkeys(cell for column in columns for cell in column.machine.cells(question)))
-    problems, variants = _places(map(problem, cells)), _places((cell.variant, cell.cache, cell.ranks) for cell in cells)
-    cells.sort(key=lambda cell: (problems[problem(cell)], variants[cell.variant, cell.cache, cell.ranks], cell.policies))
+    problems, variants = _places(kind_of(cell).problem for cell in cells), _places((cell.variant, cell.cache, cell.ranks) for cell in cells)
+    cells.sort(key=lambda cell: (problems[kind_of(cell).problem], variants[cell.variant, cell.cache, cell.ranks], cell.policies))
     return [_row(cell, columns) for cell in cells]
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.cost.curves import Curve, Kind, curves
+from bench.cost.curves import Curve, curves
 from bench.cost.intervals import total
 from bench.cost.model import line_through
 from bench.cost.predict import Predictor
 from bench.cost.starting import Start, starts
+from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Cell
@@ -137,7 +138,7 @@ def _predictor(machine: Machine, kind: Kind, curve: Curve) -> Predictor:
     by_steps = {row.extra_info.steps: machine.seconds(row).value for row in rows if row.extra_info.policies == cell.policies}
     for row in machine.measured("steady state"):
         facts = row.extra_info
-        if all(getattr(facts, name) == getattr(cell, name) for name in ("variant", "objective", "optimizer", "arithmetic", "policies")):
+        if kind_of(facts)._replace(steps=cell.steps) == kind_of(cell) and facts.policies == cell.policies:
             by_steps.setdefault(facts.steps, machine.seconds(row).value)
     return Predictor(curve, kind.steps, tuple(sorted(by_steps.items())) if len(by_steps) > 1 else ())
 

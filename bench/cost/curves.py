@@ -3,19 +3,10 @@
 from collections import defaultdict
 from typing import NamedTuple
 
+from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
-from bench.evidence.schema import Benchmark, Cell
-
-
-class Kind(NamedTuple):
-    """What the rows of a curve have in common."""
-
-    variant: str | None
-    objective: str | None
-    optimizer: str | None
-    arithmetic: str | None
-    steps: int
+from bench.evidence.schema import Benchmark
 
 
 class Point(NamedTuple):
@@ -29,11 +20,6 @@ class Point(NamedTuple):
 
 Curve = tuple[Point, ...]
 """The points of a kind, by N."""
-
-
-def kind_of(cell: Cell) -> Kind:
-    """The curve that a cell belongs to."""
-    return Kind(cell.variant, cell.objective, cell.optimizer, cell.arithmetic, cell.steps)
 
 
 def point_of(machine: Machine, row: Benchmark) -> Point:

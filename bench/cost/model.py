@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.cost import draws
-from bench.cost.curves import Curve, Kind, curves
+from bench.cost.curves import Curve, curves
 from bench.cost.line import Line, Lines, fit, fits, misfit
+from bench.evidence.kinds import Kind
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 

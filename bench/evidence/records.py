@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.evidence import student, untrusted
+from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.schema import SCHEMA, Benchmark, Cell, Evidence, Facts, Version
 from targetrl_core.errors import UsageError
 
@@ -84,16 +85,11 @@ def _check_cells(evidence: Evidence) -> None:
         if first != index:
             raise ValueError(f"the cell of benchmarks[{first}] is there again - at `$.benchmarks[{index}].extra_info`")
     cells = [*seen, *(absence.cell for absence in evidence.targetrl.absent if absence.cell is not None)]
-    variants, problems = len({cell.variant for cell in cells}), len({problem(cell) for cell in cells})
+    variants, problems = len({cell.variant for cell in cells}), len({kind_of(cell).problem for cell in cells})
     widest = variants * max(problems, len({cell.policies for cell in cells}))
     if widest > WIDEST or problems > PROBLEMS:
         most = f"at most {WIDEST:,} and {PROBLEMS:,}"
         raise ValueError(f"a table of {widest:,} cells, of {problems:,} problems; it must be {most} - at `$.benchmarks`")
-
-
-def problem(cell: Cell) -> tuple[str | None, str | None, str | None, int]:
-    """What is trained, whatever by and however many."""
-    return cell.objective, cell.optimizer, cell.arithmetic, cell.steps
 
 
 def cell_of(row: Benchmark) -> Cell:
@@ -146,12 +142,12 @@ def process_spread(rows: Iterable[Benchmark]) -> Spread | None:
 
     A variant's processes are one group, whether their cache was empty or warm: once started, they run the same code.
     """
-    groups: dict[tuple[str | None, int, int], list[float]] = defaultdict(list)
+    groups: dict[tuple[Kind, int], list[float]] = defaultdict(list)
     for row in rows:
         facts = row.extra_info
         for process in facts.processes:
             if process.steady_seconds:
-                groups[facts.variant, facts.policies, facts.steps].append(math.log(statistics.median(process.steady_seconds)))
+                groups[kind_of(facts), facts.policies].append(math.log(statistics.median(process.steady_seconds)))
     squares, freedom = 0.0, 0
     for logs in groups.values():
         mean = statistics.fmean(logs)

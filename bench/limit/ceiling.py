@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.reasons import one_line
 from bench.evidence.schema import Cell, Limits
 from bench.limit import measure
@@ -52,7 +53,7 @@ class Ceiling:
         limits = self.limits(device) if cell.steps else None
         if limits is None:
             return None
-        limit = limit_of(measure.count(_least_kind(cell)), limits, steps=None)
+        limit = limit_of(measure.count(_least_step(cell)), limits, steps=None)
         devices = (cell.ranks or 1) if device.type == "cuda" else 1  # a rank trains on a GPU of its own, but on a core of one CPU
         times = cell.policies * cell.steps / max(seconds, 1e-12) / (limit.speed * devices)
         if times <= MARGIN[device.type]:
@@ -81,10 +82,11 @@ def _most(limits: Limits, earlier: Limits | None) -> Limits:
     return Limits(**{name: max(pair) for name, pair in pairs.items() if None not in pair})
 
 
-def _least_kind(cell: Cell) -> tuple[str, ...]:
-    """The kind of work that a cell cannot do without, of those whose operations are counted.
+def _least_step(cell: Cell) -> Kind:
+    """The step that a cell cannot do without, of those whose operations are counted.
 
     Of `reinforce` it is the step without the noise; and whatever the arithmetic, what is near enough is identical, so that the native one,
     which has fewer operations, is all that can be asked for.
     """
-    return "detached" if cell.objective == "reinforce" else str(cell.objective), str(cell.optimizer), "native"
+    step = kind_of(cell).step._replace(arithmetic="native")
+    return step._replace(objective="detached") if cell.objective == "reinforce" else step

@@ -6,8 +6,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import torch
 
+from bench.evidence.kinds import Kind
 from bench.evidence.schema import Limits, Work
 from targetrl_core import Population, Problem
 from targetrl_core.devices import cores, synchronized_clock
@@ -23,9 +25,6 @@ OPERATIONS = ("additions", "multiplications", "divisions", "roots")
 
 MEASURED = dict.fromkeys(OPERATIONS, 1) | {"newton_divisions": 1, "newton_roots": 1, "mixed": 2}
 """In the order of ``Operation`` in limit.h; how many operations each is."""
-
-KIND = ("objective", "optimizer", "arithmetic")
-"""What the operations of a policy-step depend on."""
 
 REPEATS = 25
 """The least of so many times counts: whatever else runs only adds to them."""
@@ -69,15 +68,15 @@ def measure(device: torch.device) -> Limits:
 
 
 @cache
-def count(kind: tuple[str, ...]) -> Work:
-    """The operations of one policy-step of a kind, counted by running the kernel's body on a type that counts."""
-    objective, optimizer, arithmetic = kind
-    problem = Problem(objective=objective, optimizer=optimizer, arithmetic=arithmetic)  # type: ignore[arg-type] # Problem checks the names
+def count(step: Kind) -> Work:
+    """The operations of one policy-step, counted by running the kernel's body on a type that counts."""
+    names = {name: str(getattr(step, name)) for name in ("objective", "optimizer", "arithmetic")}
+    problem = Problem(**names)  # type: ignore[arg-type] # Problem checks the names
     rule = rule_for(problem, Population.initialise(1), compiled=True)
     counted = (ctypes.c_int64 * len(OPERATIONS))()
     library(str(HERE / "count.cpp"), kernel_of(rule, per_policy=False).macros(), flags=()).count(counted)
     state = 16 if problem.optimizer == "adam" else 8  # weight, bias and shared moments
-    return Work(**dict(zip((*KIND, *OPERATIONS), (*kind, *counted), strict=True)), moved_bytes=2 * state)
+    return msgspec.convert(names | dict(zip(OPERATIONS, counted, strict=True)) | {"moved_bytes": 2 * state}, Work)
 
 
 def _rates(runner: Runner, operations: list[int]) -> list[float]:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.cost.crossing import NEAR, Crossing, crossings
-from bench.cost.curves import Kind
 from bench.cost.draws import DRAWS
 from bench.cost.model import TOLERANCE, Model
+from bench.evidence.kinds import Kind
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 from bench.report.cells import coded, duration, escaped, scaled
@@ -29,9 +29,9 @@ def cost_section(machine: Machine, models: Mapping[Kind, Model]) -> Iterable[str
     if not models:
         return
     yield "### What a call costs: a for itself, b for each policy\n"
-    for objective, arithmetic, steps in dict.fromkeys((kind.objective, kind.arithmetic, kind.steps) for kind in models):
-        group = [model for kind, model in models.items() if (kind.objective, kind.arithmetic, kind.steps) == (objective, arithmetic, steps)]
-        yield f"{escaped(objective)}, {escaped(arithmetic)} arithmetic, {steps} steps:\n"
+    for problem in dict.fromkeys(kind.problem for kind in models):
+        group = [model for kind, model in models.items() if kind.problem == problem]
+        yield f"{escaped(problem.words)}:\n"
         headers = ("variant", "a, of a call", "b, of a policy", "of a policy-step", "policy-steps/s of very many", "sizes", "misfit")
         yield markdown_table([_line(model) for model in group], headers) + "\n"
         yield from _crossings(group)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
 from bench.report.cells import coded, escaped
-from bench.report.tables import groups
+from bench.report.tables import problems
 
 COLOURS = {
     "🟦": "#3b82f6", "🟧": "#f97316", "🟩": "#22a559", "🟥": "#dc2626", "🟪": "#8b5cf6", "🟫": "#92603c", "🟨": "#eab308",
@@ -35,7 +35,7 @@ def diagram(machine: Machine) -> Iterable[str]:
     more; every variant with a number is either drawn or said not to be.
     """
     rows = machine.measured("steady state")
-    rows = [row for row in rows if groups([row.extra_info]) == groups([rows[0].extra_info])]
+    rows = [row for row in rows if problems([row.extra_info]) == problems([rows[0].extra_info])]
     sizes = sorted({row.extra_info.policies for row in rows})
     lines = {name: _line(machine, rows, sizes, name) for name in dict.fromkeys(_variant(row) for row in rows)}
     names = sorted(lines, key=lambda name: (len(lines[name]), lines[name][-1:]), reverse=True)

@@ -1,5 +1,6 @@
 """A row's share of what its device can do at most, from what was measured of the device and counted of the work."""
 
+from bench.evidence.kinds import kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark, Cell, Limits, Part
 from bench.limit import limit
@@ -12,7 +13,7 @@ def limit_of(part: Part, cell: Cell) -> Limit | None:
 
     Older files know the divider's pace alone: theirs is the limit of variants that divide.
     """
-    work = next((one for one in part.work if (one.objective, one.optimizer, one.arithmetic) == _kind(cell)), None)
+    work = next((work for work in part.work if kind_of(work) == kind_of(cell).step), None)
     if work is None or part.limits is None or not cell.steps:
         return None
     return limit.limit_of(work, part.limits, cell.steps)
@@ -46,7 +47,3 @@ def _replacements(limits: Limits) -> str:
         return "division and root by the divider alone; "
     mixed = "" if limits.mixed is None else f"{scaled(limits.mixed)} additions and multiplications in turns; "
     return f"{scaled(limits.newton_divisions)} divisions, {scaled(limits.newton_roots)} roots by approximation and Newton steps; {mixed}"
-
-
-def _kind(cell: Cell) -> tuple[str | None, str | None, str | None]:
-    return cell.objective, cell.optimizer, cell.arithmetic

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from bench.cost.crossing import policies_from
-from bench.cost.curves import Kind, kind_of
 from bench.cost.intervals import difference
 from bench.cost.model import Model
 from bench.cost.starting import preparing
+from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Benchmark

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from bench.cost.model import models
 from bench.evidence import records
+from bench.evidence.kinds import kind_of
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
@@ -12,7 +13,7 @@ from bench.report.cells import coded, duration, escaped, ratio, scaled, size, wi
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.sharding import sharding_section
-from bench.report.tables import Reasons, groups, identity, markdown_table, marked, speeds, variants
+from bench.report.tables import Reasons, identity, markdown_table, marked, problems, speeds, variants
 
 
 def device_section(machine: Machine) -> str:
@@ -69,22 +70,22 @@ def _facts(machine: Machine) -> str:
 
 
 def _steady_state(machine: Machine, reasons: Reasons) -> Iterable[str]:
-    for objective, arithmetic, steps in groups(machine.cells("steady state")):
-        cells = [c for c in machine.cells("steady state") if (c.objective, c.arithmetic, c.steps) == (objective, arithmetic, steps)]
-        yield f"### {escaped(objective)}, {escaped(arithmetic)} arithmetic, {steps} steps: policy-steps per second\n"
+    for problem in problems(machine.cells("steady state")):
+        cells = [cell for cell in machine.cells("steady state") if kind_of(cell).problem == problem]
+        yield f"### {escaped(problem.words)}: policy-steps per second\n"
         yield speeds(machine, cells, reasons) + "\n"
 
 
 def _over_eager(machine: Machine) -> Iterable[str]:
     """Speeds as multiples of eager's, which is one speed: its cost per policy does not fall with their number."""
     rows = machine.measured("steady state")
-    for objective, arithmetic, steps in groups(row.extra_info for row in rows):
-        eager = [row for row in rows if _is(row, "eager", objective, "native", steps)]
+    for problem in problems(row.extra_info for row in rows):
+        eager = [row for row in rows if kind_of(row.extra_info) == problem._replace(variant="eager", arithmetic="native")]
         if not eager:
             continue
         largest = max(eager, key=lambda row: row.extra_info.policies)
         base = machine.speed(largest).value
-        group = [row for row in rows if (row.extra_info.objective, row.extra_info.arithmetic) == (objective, arithmetic)]
+        group = [row for row in rows if kind_of(row.extra_info).problem == problem]
         sizes = sorted({row.extra_info.policies for row in group})
         lines = []
         for variant in variants(machine, [row.extra_info for row in group]):
@@ -92,7 +93,8 @@ def _over_eager(machine: Machine) -> Iterable[str]:
             ratios = [f"{ratio(machine.speed(by_size[n]).value / base)}" if n in by_size else "–" for n in sizes]
             lines.append((coded(variant), *ratios))
         n = largest.extra_info.policies
-        yield f"### {escaped(objective)}, {escaped(arithmetic)} arithmetic: × `eager` (at its largest measured N, {n:,}: {scaled(base)})\n"
+        names = f"{escaped(problem.objective)}, {escaped(problem.arithmetic)} arithmetic"
+        yield f"### {names}: × `eager` (at its largest measured N, {n:,}: {scaled(base)})\n"
         yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
 
 
@@ -106,12 +108,8 @@ def _limit(machine: Machine) -> Iterable[str]:
     yield "### The limit: what the device can do at most, and each row's share of it\n"
     yield "\n".join(limit_lines(part.limits)) + "\n"
     rows = machine.measured("steady state")
-    for objective, arithmetic, steps in groups(row.extra_info for row in rows):
-        group = [
-            row
-            for row in rows
-            if (row.extra_info.objective, row.extra_info.arithmetic, row.extra_info.steps) == (objective, arithmetic, steps)
-        ]
+    for problem in problems(row.extra_info for row in rows):
+        group = [row for row in rows if kind_of(row.extra_info).problem == problem]
         limit = limit_of(part, group[0].extra_info)
         if limit is None:
             continue
@@ -120,19 +118,13 @@ def _limit(machine: Machine) -> Iterable[str]:
         for variant in variants(machine, [row.extra_info for row in group]):
             by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
             lines.append((coded(variant), *(_share(machine, by_size.get(n)) for n in sizes)))
-        head = f"{escaped(objective)}, {escaped(arithmetic)} arithmetic, {steps} steps"
-        yield f"{head}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"
+        yield f"{escaped(problem.words)}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"
         yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
 
 
 def _share(machine: Machine, row: Benchmark | None) -> str:
     share = None if row is None else share_of(machine, row)
     return "–" if share is None else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 — two digits or more
-
-
-def _is(row: Benchmark, variant: str, objective: str | None, arithmetic: str, steps: int) -> bool:
-    facts = row.extra_info
-    return (facts.variant, facts.objective, facts.arithmetic, facts.steps) == (variant, objective, arithmetic, steps)
 
 
 def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
@@ -212,8 +204,7 @@ def _growth(machine: Machine, reasons: Reasons) -> Iterable[str]:
 
 
 def _same_but_steps(cell: Cell, other: Cell) -> bool:
-    mine = (cell.variant, cell.objective, cell.optimizer, cell.arithmetic, cell.policies)
-    return mine == (other.variant, other.objective, other.optimizer, other.arithmetic, other.policies)
+    return cell.policies == other.policies and kind_of(cell) == kind_of(other)._replace(steps=cell.steps)
 
 
 def _seconds(machine: Machine, cell: Cell | None, reasons: Reasons) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tabulate import tabulate
 
 from bench.evidence import records
+from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
 from bench.report.cells import coded, escaped, scaled, with_interval
@@ -31,9 +32,9 @@ class Reasons:
         return [f"({number}) {kind}: {self.quote(reason)}  " for (kind, reason), number in self.numbers.items()]
 
 
-def groups(cells: Iterable[Cell]) -> list[tuple[str | None, str | None, int]]:
-    """Objective, arithmetic and steps of the cells, each combination once."""
-    return list(dict.fromkeys((cell.objective, cell.arithmetic, cell.steps) for cell in cells))
+def problems(cells: Iterable[Cell]) -> list[Kind]:
+    """The problems of the cells, each once."""
+    return list(dict.fromkeys(kind_of(cell).problem for cell in cells))
 
 
 def speeds(machine: Machine, cells: Sequence[Cell], reasons: Reasons, *, intervals: bool = True) -> str:

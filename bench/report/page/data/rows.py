@@ -5,6 +5,7 @@ from typing import Any
 
 from bench.comparison.rows import seconds_of, speed_of
 from bench.evidence import records
+from bench.evidence.kinds import kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
 from bench.evidence.untrusted import plain
@@ -19,8 +20,7 @@ TENTH = 0.1
 
 def problem_name(cell: Cell) -> str:
     """What is trained, in words: the plots show one problem at a time."""
-    optimizer = "" if cell.optimizer in (None, "adam") else f", {cell.optimizer}"
-    return plain(f"{cell.objective}, {cell.arithmetic} arithmetic{optimizer}, {cell.steps} steps")
+    return plain(kind_of(cell).words)
 
 
 def all_rows(machine: Machine) -> Iterator[Record]:
