@@ -25,7 +25,7 @@ bench-peers: $(READY)  ## the same, beside numpy, numba and jax (installs some 6
 
 DEVICE ?= cuda# of make gpu; cpu rehearses it
 gpu: $(READY)  ## all that is to be known of a GPU, in eight minutes, into gpu-results/
-	$(BIN)/python -m bench.gpu --device $(DEVICE)
+	$(BIN)/python -m bench upkeep gpu --device $(DEVICE)
 
 test: $(READY)  ## run the tests, a few files at a time
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -51,7 +51,7 @@ workflows: $(READY)  ## check what .github/ holds
 	$(BIN)/zizmor --offline --persona pedantic --no-progress .github
 
 docs: $(READY)  ## make the pages and pictures of docs/ and the tables of results/ anew
-	$(BIN)/python -m bench docs
+	$(BIN)/python -m bench upkeep docs
 
 smoke: $(READY)  ## a short timed run on the CPU, kept out of results/
 	$(BIN)/python -m pytest --benchmark-only --quick --device cpu

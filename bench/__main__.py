@@ -4,35 +4,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.commands import (
-    Command,
-    ab,
-    bounds,
-    compare,
-    diagram,
-    docs,
-    hostile,
-    kills,
-    missing,
-    peers,
-    power,
-    recommend,
-    report,
-    scaling,
-    schema,
-    soak,
-    trajectories,
-)
+from bench import upkeep
+from bench.commands import ab, compare, diagram, hostile, missing, peers, recommend, report, schema, trajectories
 from bench.evidence.untrusted import plain
 from targetrl_core import __version__
+from targetrl_core.commands import Command
 from targetrl_core.commands.completion import add_completion
 from targetrl_core.commands.output import is_of_output, printing
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (
-    report, compare, recommend, ab, missing, diagram, docs, bounds, trajectories, peers, scaling, kills, hostile, soak, power, schema,
-)  # fmt: skip
+COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, schema, missing, diagram, hostile, peers, trajectories, upkeep)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,11 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     add_completion(parser, "bench")
     commands = parser.add_subparsers(metavar="command", required=True)
     for command in COMMANDS:
-        said = command.__doc__ or ""
-        one = commands.add_parser(command.__name__.rpartition(".")[2], help=said, description=said)
-        command.add_arguments(one)
-        one.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the result")
-        one.set_defaults(run=command.run)
+        about = command.__doc__ or ""
+        below = commands.add_parser(command.__name__.rpartition(".")[2], help=about, description=about)
+        command.add_arguments(below)
+        below.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the result")
+        below.set_defaults(run=command.run)
     return parser
 
 

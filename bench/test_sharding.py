@@ -5,7 +5,7 @@ A row times from the word to the sum over all ranks, which are started, have met
 
 import pytest
 
-from bench.scaling.row import time_ranks
+from bench.ranks.row import time_ranks
 from bench.timing.gate import Gate
 from targetrl_core import Problem
 

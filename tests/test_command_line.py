@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from bench import __main__ as bench
-from bench.commands import ab
+from bench.upkeep import self_test
 from bench.verdicts.rates import rates
 from bench.verdicts.trials import read as read_trials
 from targetrl_core import Population, Problem, UsageError, __version__, cli, train
@@ -309,7 +309,7 @@ def test_hostile_as_json(capsys: Captured) -> None:
 def test_rates_as_json() -> None:
     """The self-test's counts are those of its table."""
     trials = read_trials(next(EVIDENCE.glob("*-cpu-verdicts.json"))).trials
-    said = json.loads(ab.rates_json(trials, Path("a.json")))
+    said = json.loads(self_test.rates_json(trials, Path("a.json")))
     assert [rate["planted"] for rate in said["rates"]] == [one.planted for one in rates(trials)]
     assert said["rates"][0]["slower"] == rates(trials)[0].slower._asdict()
     assert said["rates"][0]["clusters"] == {"found": 0, "of": 12}

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import bench.__main__ as of_bench
-from bench import commands, kills, power, soak
-from bench.commands import ab, bounds, docs, peers
+from bench import commands, upkeep
+from bench.commands import ab, peers
 from bench.cost import here
 from bench.evidence.fingerprint import fingerprint
 from bench.evidence.schema import Environment, Fingerprint
@@ -25,9 +25,9 @@ from bench.hostile import feed
 from bench.hostile.readers import real_evidence
 from bench.hostile.values import TEXTS
 from bench.report import page
-from bench.scaling import paper, ratio
 from bench.timing.environment import THREAD_VARIABLES, Watch
 from bench.trajectories import record
+from bench.upkeep import bounds, docs, gpu, kills, power, scaling, self_test, soak
 from bench.verdicts.sides import ROOT, snapshot
 from targetrl_core import UsageError, cli, report, report_json, training, verification
 from targetrl_core.commands import sweep
@@ -86,10 +86,10 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(lines, "sweep_lines", lambda _: ["a line"])
         patch.setattr(lines, "sweep_json", lambda _: {})
         patch.setattr(sweep, "_write", lambda *_: [])
-        patch.setattr(ratio, "measure", lambda *_: None)
-        patch.setattr(ratio, "text", lambda _: "a line")
-        patch.setattr(paper, "text", lambda _: "a table")
-        patch.setattr(kills, "measure", lambda *_: SimpleNamespace(found=[]))
+        patch.setattr(scaling, "measure", lambda *_: None)
+        patch.setattr(scaling, "text", lambda _: "a line")
+        patch.setattr(scaling, "document", lambda _: {})
+        patch.setattr(kills, "measure", lambda *_: SimpleNamespace(kills=[]))
         patch.setattr(kills, "text", lambda _: "a line")
         patch.setattr(report, "listing_lines", lambda _: ["a line"])
         for name in ("run", "verified"):
@@ -97,8 +97,10 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(report, "verify_line", lambda _: "a line")
         patch.setattr(verification, "certify", lambda *_: None)
         patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), identical=True))
-        for module, name in ((ab, "_compare"), (ab, "_self_test"), (bounds, "run"), (docs, "run"), (peers, "run"), (record, "main")):
+        for module, name in ((ab, "_compare"), (bounds, "run"), (docs, "run"), (peers, "run"), (record, "main")):
             patch.setattr(module, name, lambda *_, **__: 0)
+        patch.setattr(self_test, "main", lambda *_, **__: ([], folder))
+        patch.setattr(gpu, "run_all", lambda *_: [])
         patch.setattr(soak, "main", lambda *_: (["a line"], True))
         patch.setattr(power, "measure", lambda *_: [])
         patch.setattr(feed, "feed", lambda *_, **__: {})
@@ -166,6 +168,7 @@ def check(main: Callable[[Sequence[str]], int], name: str | tuple[str, ...], arg
 
 FUZZ = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 OF_CORE, OF_BENCH = options_of(cli.COMMANDS), options_of(of_bench.COMMANDS)
+OF_UPKEEP = options_of(map(upkeep.program_of, upkeep.PROGRAMS))
 
 
 @FUZZ
@@ -178,7 +181,7 @@ def test_any_command_line_of_targetrl(arguments: list[str]) -> None:
 
 
 @FUZZ
-@given(lines_of(OF_BENCH))
+@given(lines_of(OF_BENCH) | lines_of(OF_UPKEEP).map(lambda words: ["upkeep", words[0].replace("_", "-"), *words[1:]]))
 @example(["compare", "a\x1b]0;x\x07.json", "b\nc.json"])
 def test_any_command_line_of_bench(arguments: list[str]) -> None:
     """`python -m bench` does what it is told, or refuses in one line."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import gpu
-from bench.gpu import Outcome, Part, parts, run_all
+from bench.__main__ import main
+from bench.upkeep import gpu
+from bench.upkeep.gpu import Outcome, Part, parts, run_all
 
 PLANTED = {
     "fine": "print('a line'); print('the last line')",
@@ -110,13 +111,13 @@ def test_the_rehearsal_has_the_same_parts(tmp_path: Path) -> None:
 def test_wrong_usage_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder that is not empty, a file in its place, and a missing package end it with exit code 2 before anything runs."""
     (tmp_path / "file").write_text("")
-    assert gpu.main(["--device", "cpu", "--results", str(tmp_path)]) == 2
-    assert gpu.main(["--device", "cpu", "--results", str(tmp_path / "file")]) == 2
+    assert main(["upkeep", "gpu", "--device", "cpu", "--results", str(tmp_path)]) == 2
+    assert main(["upkeep", "gpu", "--device", "cpu", "--results", str(tmp_path / "file")]) == 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu, "NEEDED", ("msgspec", "no_such_module"))
-        assert gpu.main(["--device", "cpu", "--results", str(tmp_path / "new")]) == 2
+        assert main(["upkeep", "gpu", "--device", "cpu", "--results", str(tmp_path / "new")]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == f"bench.gpu: --results is {tmp_path}; it must be a new or empty folder"
-    assert said[1] == f"bench.gpu: --results is {tmp_path / 'file'}; it must be a new or empty folder"
-    assert said[2].startswith("bench.gpu: no_such_module is missing: ")
+    assert said[0] == f"bench: --results is {tmp_path}; it must be a new or empty folder"
+    assert said[1] == f"bench: --results is {tmp_path / 'file'}; it must be a new or empty folder"
+    assert said[2].startswith("bench: no_such_module is missing: ")
     assert len(said) == 3

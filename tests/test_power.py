@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from bench import power
 from bench.__main__ import main
-from bench.power import KINDS, NONE, PILOT, Examinee, Kind, Result, Task, interval, measure, smallest_size, table
+from bench.upkeep import power
+from bench.upkeep.power import KINDS, NONE, PILOT, Examinee, Kind, Result, Task, interval, measure, smallest_size, table
 from targetrl_core import Population, Problem, Variant, train
 from targetrl_core.certification import certify
 from targetrl_core.names import Objective
@@ -144,12 +144,12 @@ def test_the_command_asks_for_every_kind(monkeypatch: pytest.MonkeyPatch, capsys
     """For each objective and number of policies; in JSON, too."""
     monkeypatch.setattr(power, "measure", lambda tasks, _tell: [Result(task.kind, task.objective, task.policies, None) for task in tasks])
     arguments = ["--policies", "10", "--policies", "1000", "--objective", "pathwise", "--examinations", "7", "--quiet"]
-    assert main(["power", *arguments, "--json"]) == 0
+    assert main(["upkeep", "power", *arguments, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["examinations"] == 7
     assert [row["kind"] for row in document["results"]] == [NONE, *KINDS] * 2
     assert {(row["objective"], row["policies"]) for row in document["results"]} == {("pathwise", 10), ("pathwise", 1000)}
-    assert main(["power", "--quiet"]) == 0
+    assert main(["upkeep", "power", "--quiet"]) == 0
     assert "| `detached`, N = 100" in capsys.readouterr().out
 
 
@@ -163,7 +163,7 @@ def test_the_command_asks_for_every_kind(monkeypatch: pytest.MonkeyPatch, capsys
 )
 def test_wrong_options_are_refused_by_name(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is measured."""
-    assert main(["power", *arguments]) == 2
+    assert main(["upkeep", "power", *arguments]) == 2
     assert capsys.readouterr().err == f"bench: {message}\n"
 
 

@@ -15,19 +15,18 @@ from typing import Any
 import pytest
 import torch
 
-from bench import kills
 from bench.__main__ import main
 from bench.evidence.machine import Machine
 from bench.evidence.records import read
-from bench.kills import Kill, Kills
+from bench.ranks import row as ranks_row
+from bench.ranks.job import Round
+from bench.ranks.rank import Answer, RankTask
 from bench.report import folder
-from bench.scaling import paper, ratio
-from bench.scaling import row as scaling_row
-from bench.scaling.job import Round
-from bench.scaling.messages import Answer, Task
-from bench.scaling.ratio import Scaling
 from bench.timing.identical import NotIdenticalError
 from bench.timing.once import Once
+from bench.upkeep import kills, scaling
+from bench.upkeep.kills import Kill, Kills
+from bench.upkeep.scaling import Scaling
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.devices import cores
 from targetrl_core.variants import find_variant
@@ -35,7 +34,7 @@ from targetrl_core.variants.variant import Seeded
 from tests.some_evidence import evidence, row
 from tests.test_suite import run_pytest
 
-TASK = Task(policies=2_048_000, steps=50)
+TASK = RankTask(policies=2_048_000, steps=50)
 
 
 def round_of(seconds: float, ranks: int, checksum: int = 7, waited: float = 0.0) -> Round:
@@ -45,7 +44,7 @@ def round_of(seconds: float, ranks: int, checksum: int = 7, waited: float = 0.0)
     return Round(seconds, [Answer(own_seconds=s, sum_seconds=waited + own[0] - s, own_policies=policies, checksum=checksum) for s in own])
 
 
-def scaling(rounds: int = 8) -> Scaling:
+def some_scaling(rounds: int = 8) -> Scaling:
     """Two ranks that are 1.9 times as fast as one, give or take."""
     alone = [round_of(1.9 * (1 + k / 1000), 1) for k in range(rounds)]
     return Scaling(TASK, 2, alone, [round_of(1.0, 2, waited=0.002) for _ in range(rounds)], 3.0)
@@ -53,14 +52,14 @@ def scaling(rounds: int = 8) -> Scaling:
 
 def test_the_ratio_is_that_of_pairs() -> None:
     """The ratio is the median over neighbouring rounds, the spread that within rounds, the sum's cost that of the last to come to it."""
-    found = scaling()
-    assert found.ratio.low == pytest.approx(1.9, abs=0.01)
-    assert found.ratio.low < found.ratio.value < found.ratio.high < 1.92
-    assert found.spread == pytest.approx(-math.log(0.9) / math.sqrt(2))
-    assert found.sum_seconds == pytest.approx(0.002)
-    assert "2 ranks are 1.907 [1.90" in ratio.text(found)
-    assert "efficiency 95.3%" in ratio.text(found)
-    assert ratio.document(found)["ratio"]["value"] == found.ratio.value
+    measured = some_scaling()
+    assert measured.ratio.low == pytest.approx(1.9, abs=0.01)
+    assert measured.ratio.low < measured.ratio.value < measured.ratio.high < 1.92
+    assert measured.spread == pytest.approx(-math.log(0.9) / math.sqrt(2))
+    assert measured.sum_seconds == pytest.approx(0.002)
+    assert "2 ranks are 1.907 [1.90" in scaling.text(measured)
+    assert "efficiency 95.3%" in scaling.text(measured)
+    assert scaling.document(measured)["ratio"]["value"] == measured.ratio.value
 
 
 class Scripted:
@@ -81,29 +80,29 @@ def test_rounds_are_mirrored_and_agree(wrong: bool, monkeypatch: pytest.MonkeyPa
     turns: list[int] = []
 
     @contextmanager
-    def started(ranks: int, _task: Task) -> Iterator[Scripted]:
+    def started(ranks: int, _task: RankTask) -> Iterator[Scripted]:
         yield Scripted(ranks, turns, checksum=ranks if wrong else 7)
 
-    monkeypatch.setattr(ratio, "started", started)
+    monkeypatch.setattr(scaling, "started", started)
     if wrong:
         with pytest.raises(UsageError, match="3 ranks and one rank disagree: checksums 0000000000000001, 0000000000000003"):
-            ratio.measure(TASK, 3, 2, lambda: None)
+            scaling.measure(TASK, 3, 2, lambda: None)
         return
-    assert ratio.measure(TASK, 3, 4, lambda: None).ratio.value == pytest.approx(1.0)
+    assert scaling.measure(TASK, 3, 4, lambda: None).ratio.value == pytest.approx(1.0)
     assert turns == [1, 3, 3, 1, 1, 3, 3, 1]
 
 
 def test_larger_worlds_on_paper() -> None:
     """What is lost grows with the ranks and falls with the population; without spread and sums nothing but a remainder is lost."""
-    found = scaling()
-    shares = [paper.seconds(found, 10**9, 1) / (ranks * paper.seconds(found, 10**9, ranks)) for ranks in paper.WORLDS]
+    measured = some_scaling()
+    shares = [scaling.efficiency(measured, 10**9, ranks)[0] for ranks in scaling.WORLDS]
     assert shares == sorted(shares, reverse=True)
-    assert [row["efficiency"] for row in paper.document(found) if row["policies"] == 10**9] == shares
-    assert paper.slowest(1) == 0.0
-    assert paper.slowest(2) == pytest.approx(0.5895, abs=0.01)
-    calm = found._replace(several=[Round(1.0, [Answer(own_seconds=1.0, sum_seconds=0.0, own_policies=1024, checksum=7)] * 2)])
-    assert paper.seconds(calm, 10**13, 1) / (64 * paper.seconds(calm, 10**13, 64)) == pytest.approx(1.0, abs=1e-4)
-    shown = paper.text(found)
+    assert [row["efficiency"] for row in scaling.document(measured)["worlds"] if row["policies"] == 10**9] == shares
+    assert scaling.slowest(1) == 0.0
+    assert scaling.slowest(2) == pytest.approx(0.5895, abs=0.01)
+    calm = measured._replace(several=[Round(1.0, [Answer(own_seconds=1.0, sum_seconds=0.0, own_policies=1024, checksum=7)] * 2)])
+    assert scaling.efficiency(calm, 10**13, 64)[0] == pytest.approx(1.0, abs=1e-4)
+    shown = scaling.text(measured)
     assert [line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("| ")][1:] == [
         "2",
         "4",
@@ -170,16 +169,16 @@ def test_kills_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kills, "_run", lambda *_: subprocess.CompletedProcess([], 0, next(said), ""))
     monkeypatch.setattr(kills, "_killed", lambda *_: next(killed))
     monkeypatch.setattr(kills, "_kept", lambda *_: 5)
-    found = kills.measure(100, 2, lambda: None)
-    assert [kill.resumed for kill in found.found] == [True, False]
-    assert kills.text(found).endswith("1 of 2 resumed to the result of an uninterrupted run: sum 7")
-    assert "2 after policies had been kept, with 5 to 5 of 100 policies kept" in kills.text(found)
+    made = kills.measure(100, 2, lambda: None)
+    assert [kill.resumed for kill in made.kills] == [True, False]
+    assert kills.text(made).endswith("1 of 2 resumed to the result of an uninterrupted run: sum 7")
+    assert "2 after policies had been kept, with 5 to 5 of 100 policies kept" in kills.text(made)
 
 
 def test_kills_that_are_not_made_up_for_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """`python -m bench kills` exits 1 where one run did not end as it has to."""
+    """`python -m bench upkeep kills` exits 1 where one run did not end as it has to."""
     monkeypatch.setattr(kills, "measure", lambda population, *_: Kills(population, 1.0, "sum 7", [Kill(0.5, None, resumed=False)]))
-    monkeypatch.setattr(sys, "argv", ["bench", "kills", "--kills", "1"])
+    monkeypatch.setattr(sys, "argv", ["bench", "upkeep", "kills", "--kills", "1"])
     assert main() == 1
     assert "0 of 1 resumed" in capsys.readouterr().out
 
@@ -198,7 +197,7 @@ def test_wrong_usage_is_one_line(
     arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What cannot be measured ends with exit code 2 and one line."""
-    monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+    monkeypatch.setattr(sys, "argv", ["bench", "upkeep", *arguments])
     assert main() == 2
     captured: Any = capsys.readouterr()
     assert captured.err.startswith(message)
@@ -225,10 +224,10 @@ def test_ranks_that_train_something_else_have_no_number(monkeypatch: pytest.Monk
         for summary in stream(*arguments, **options):
             yield replace(summary, checksum=summary.checksum ^ 1)
 
-    scaling_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type] # all that is asked of a gate
-    monkeypatch.setattr(scaling_row, "stream", other)
+    ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type] # all that is asked of a gate
+    monkeypatch.setattr(ranks_row, "stream", other)
     with pytest.raises(NotIdenticalError, match=r"checksum [0-9a-f]{16} of 1 ranks; that of one process is [0-9a-f]{16}"):
-        scaling_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]
+        ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]
 
 
 def test_what_ranks_train_by_is_what_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +238,6 @@ def test_what_ranks_train_by_is_what_is_examined(monkeypatch: pytest.MonkeyPatch
         train = honest.prepare_seeded(problem, device, n)  # type: ignore[misc] # it has one
         return lambda seed: train(seed + 1)
 
-    monkeypatch.setattr(scaling_row, "choose", lambda *_: honest._replace(prepare_seeded=prepare_seeded))
+    monkeypatch.setattr(ranks_row, "choose", lambda *_: honest._replace(prepare_seeded=prepare_seeded))
     with pytest.raises(NotIdenticalError, match="out of bounds"):
-        scaling_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]
+        ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]

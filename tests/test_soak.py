@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bench import soak
 from bench.__main__ import main
-from bench.soak import BOUND_KIB, Growth, Held
+from bench.upkeep import soak
+from bench.upkeep.soak import BOUND_KIB, Growth, Held
 from targetrl_core.variants import BUILT_IN
 
 STEADY = Held(memory_kib=1e5, files=9, threads=4, cached=7, kernels=3)
@@ -95,7 +95,7 @@ def test_the_command_fails_where_something_grew(
     monkeypatch.setattr(soak, "trainings", lambda: [lambda _: None])
     monkeypatch.setattr(soak, "growth", lambda _: found)
     monkeypatch.setattr(soak, "held", lambda: STEADY)
-    assert main(["soak", "--trainings", "100"]) == code
+    assert main(["upkeep", "soak", "--trainings", "100"]) == code
     out = capsys.readouterr().out
     assert f"{found.memory_kib:+.1f} ± {found.half_kib:.1f} KiB per 1,000 trainings; the bound is 192 KiB" in out
     assert out.splitlines()[-1] == (found.others or ["nothing else grew"])[0]
@@ -103,5 +103,5 @@ def test_the_command_fails_where_something_grew(
 
 def test_too_few_trainings_tell_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Fewer than a line can be fitted through are refused."""
-    assert main(["soak", "--trainings", "9"]) == 2
+    assert main(["upkeep", "soak", "--trainings", "9"]) == 2
     assert capsys.readouterr().err == "bench: --trainings is 9; it must be at least 100\n"

@@ -16,7 +16,8 @@ import pytest
 
 from bench.evidence.proportion import proportion
 from bench.report.verdicts import verdicts_section
-from bench.verdicts import rule, selftest, table, trials
+from bench.upkeep import self_test
+from bench.verdicts import rule, table, trials
 from bench.verdicts.messages import ProcessTimes, RowTask, Task
 from bench.verdicts.process import Trainer, measure
 from bench.verdicts.rows import Row, select
@@ -259,13 +260,13 @@ def test_an_interval_is_printed_with_its_level() -> None:
 
 def test_a_set_of_the_self_test_is_recorded(tmp_path: Path) -> None:
     """Every trial says which set of processes it is of, so that those of a row and set are one cluster, whatever their groups."""
-    asked = selftest._asked(dict.fromkeys(selftest.ROWS, ""))  # noqa: SLF001
+    asked = self_test._tasks(dict.fromkeys(self_test.ROWS, ""))  # noqa: SLF001
     runs = [Run(asked, {"base": "", "head": ""}, "cpu") for _ in range(2)]
     for run in runs:
         for sample in run.samples.values():
             sample.paired = [0.0] * 16
-    made = [trial for number, run in enumerate(runs) for trial in selftest._trials(run, number)]  # noqa: SLF001
-    assert {trial.cluster for trial in made} == {(number, row.name) for number in range(2) for row in selftest.ROWS}
-    written = selftest._evidence(made, "cpu", beside_load=False)  # noqa: SLF001
+    made = [trial for number, run in enumerate(runs) for trial in self_test._trials(run, number)]  # noqa: SLF001
+    assert {trial.cluster for trial in made} == {(number, row.name) for number in range(2) for row in self_test.ROWS}
+    written = self_test._evidence(made, "cpu", beside_load=False)  # noqa: SLF001
     (tmp_path / f"a{trials.SUFFIX}").write_bytes(msgspec.json.encode(written))
     assert trials.read(tmp_path / f"a{trials.SUFFIX}") == written

@@ -146,7 +146,7 @@ def _paragraph(said: str) -> str:
 def _again() -> str:
     return """## Making this page
 
-    make docs    # or: python -m bench docs
+    make docs    # or: python -m bench upkeep docs
 
 makes this page and its pictures anew, and a test fails where a number on it is not what the code computes. One line of its tables:
 

@@ -11,7 +11,7 @@ from bench.report.tables import markdown_table
 
 INTRODUCTION = """The largest distance of any policy, in units of what the oracle says that rounding can reach, over every variant and
 arithmetic that runs on the CPU, usual starts and probes, and several settings of the constants; a variant passes below 3. Measured by
-`python -m bench bounds`; which variant and problem showed each stands in [bounds.json](bounds.json).
+`python -m bench upkeep bounds`; which variant and problem showed each stands in [bounds.json](bounds.json).
 """
 
 

@@ -10,7 +10,7 @@ from bench.verdicts.rates import STOCK_PER_CENT, Count, rates
 from bench.verdicts.trials import Trial, Trials, files, read
 
 INTRODUCTION = f"""One version on both sides, HEAD held up at each call by a share of the call's own time. Measured by
-`python -m bench ab --self-test`.
+`python -m bench upkeep self-test`.
 
 - False alarms are what is called SLOWER or FASTER where nothing was planted.
 - The trials of a row that were timed in the same 16 processes are no independent trials: what befalls a process befalls all of them.

@@ -5,8 +5,8 @@ import random
 
 import torch
 
-from bench.scaling.job import Job, started
-from bench.scaling.messages import Task
+from bench.ranks.job import Job, started
+from bench.ranks.rank import RankTask
 from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of
 from bench.timing.identical import raise_unless_empty
 from targetrl_core import Population, Problem, Variant, stream
@@ -25,7 +25,7 @@ def time_ranks(gate: Gate, problem: Problem, n: int, ranks: int, why_not: str | 
     with gate.row(cell_of("sharding", variant, problem, n, ranks=ranks), why_not or _why_too_many(gate.device, ranks)) as row:
         identity = _examined(gate, problem, variant)
         *_, whole = stream(problem, n, variant=variant, device=gate.device)
-        task = Task(
+        task = RankTask(
             policies=n,
             steps=problem.steps,
             objective=problem.objective,
@@ -34,9 +34,11 @@ def time_ranks(gate: Gate, problem: Problem, n: int, ranks: int, why_not: str | 
             device=gate.device.type,
         )
         with started(ranks, task) as job:
-            found = _rounds(gate, job)
-        wrong = sorted(found - {whole.checksum})
-        raise_unless_empty(tuple(f"checksum {one:016x} of {ranks} ranks; that of one process is {whole.checksum:016x}" for one in wrong))
+            checksums = _rounds(gate, job)
+        wrong = sorted(checksums - {whole.checksum})
+        raise_unless_empty(
+            tuple(f"checksum {value:016x} of {ranks} ranks; that of one process is {whole.checksum:016x}" for value in wrong)
+        )
         row.update(facts_of(identity), threads=task.threads)
 
 
@@ -61,11 +63,11 @@ def _examined(gate: Gate, problem: Problem, variant: Variant) -> Identity:
 def _rounds(gate: Gate, job: Job) -> set[int]:
     """Time the rounds; every checksum that a rank came to."""
     first = job.round()
-    found = {answer.checksum for answer in first.answers}
+    checksums = {answer.checksum for answer in first.answers}
 
     def run() -> None:
-        found.update(answer.checksum for answer in job.round().answers)
+        checksums.update(answer.checksum for answer in job.round().answers)
 
     rounds = min(max(math.ceil(gate.seconds / max(first.seconds, 1e-6)), LEAST_ROUNDS + 2), MOST_ROUNDS)
     gate.benchmark.pedantic(run, rounds=rounds)
-    return found
+    return checksums

@@ -1,18 +1,17 @@
 """How far honest variants are from the oracle, in units of the oracle's reach: where its FACTOR comes from.
 
-    python -m bench bounds
-
-trains every built-in variant and arithmetic that runs on the CPU, on problems that differ in steps, constants and optimiser, and writes
+It trains every built-in variant and arithmetic that runs on the CPU, on problems that differ in steps, constants and optimiser, and writes
 ``results/bounds.json``: for each kind of problem and tensor the largest distance seen, and by which variant on which problem.
 """
 
+import argparse
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from bench.commands import add_results
 from bench.evidence.files import write_atomically
 from targetrl_core import Population, Problem
 from targetrl_core.listing.probe import probe
@@ -103,6 +102,14 @@ def _text(problem: Problem) -> str:
     return f"{problem.objective} {problem.optimizer} {problem.steps} steps: " + " ".join(values)
 
 
-def main(results: Path, *, quiet: bool = True) -> None:
-    """Measure and write ``bounds.json``."""
-    write_atomically(results / "bounds.json", json.dumps(measure(quiet=quiet), indent=1) + "\n")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The folder."""
+    add_results(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and write ``bounds.json``."""
+    path = options.results / "bounds.json"
+    write_atomically(path, json.dumps(measure(quiet=options.quiet), indent=1) + "\n")
+    print(f"wrote {path}")
+    return 0

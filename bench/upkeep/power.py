@@ -4,6 +4,8 @@ Errors are planted into `batched`. Sizes are tried from the smallest that a few 
 one in a hundred; a size is refused as soon as more have missed it.
 """
 
+import argparse
+import json
 import math
 import multiprocessing
 import random
@@ -23,15 +25,18 @@ from targetrl_core.arithmetic import Arithmetic
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Expectation, check, undecided
 from targetrl_core.devices import cores
+from targetrl_core.errors import UsageError, one_of
 from targetrl_core.history import History
 from targetrl_core.modes import new_modes
-from targetrl_core.names import Objective
+from targetrl_core.names import OBJECTIVES, Objective
 from targetrl_core.problem import as_float64
+from targetrl_core.progress import progress
 from targetrl_core.step import advance, begin, end, rule_for, ticks
 from targetrl_core.training import prepared
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
 
+MOST = 10**5
 PILOT = 8
 """Examinations that say where to begin; one of them may miss."""
 
@@ -271,3 +276,39 @@ KINDS: dict[str, Kind] = {
     "policies without the last step": Kind(_last_step_skipped, _SHARES, _percent),
 }
 """By what is wrong."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is examined, and how often."""
+    parser.add_argument(
+        "--examinations", type=int, default=100, metavar="M", help="all but one in 100 have to find an error (default: 100)"
+    )
+    parser.add_argument("--policies", type=int, action="append", metavar="N", help="policies of each; may be repeated (default: 100)")
+    parser.add_argument("--objective", action="append", help=f"{one_of(OBJECTIVES)}; may be repeated (default: detached, pathwise)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print a row for each kind of error."""
+    policies, objectives = options.policies or [100], options.objective or ["detached", "pathwise"]
+    _check(options.examinations, policies, objectives)
+
+    columns = [(objective, n) for n in policies for objective in objectives]
+    tasks = [Task(kind, *column, options.examinations) for column in columns for kind in (NONE, *KINDS)]
+    with progress(len(tasks), "sizes", quiet=options.quiet) as bar:
+        results = measure(tasks, bar.update)
+    if options.json:
+        rows = [result._asdict() for result in results]
+        print(json.dumps({"examinations": options.examinations, "results": rows}, indent=1, ensure_ascii=False))
+        return 0
+    print(table(results, options.examinations))
+    return 0
+
+
+def _check(examinations: int, policies: list[int], objectives: list[str]) -> None:
+    for name, value in (("examinations", examinations), *(("policies", n) for n in policies)):
+        if not 1 <= value <= MOST:
+            raise UsageError(f"--{name} is {value}; it must be a whole number from 1 to {MOST:,}")
+    for objective in objectives:
+        if objective not in OBJECTIVES:
+            raise UsageError(f"--objective is {objective!r}; it must be one of {one_of(OBJECTIVES)}")

@@ -1,9 +1,10 @@
-"""All that is to be known of a GPU, in eight minutes: `make gpu`, or `python -m bench.gpu`; with --device cpu, rehearsed in two.
+"""All that is to be known of a GPU, in eight minutes (`make gpu`); with --device cpu, rehearsed in two.
 
 A part is a command with a limit: what is broken or hangs costs itself alone. In the folder lie, in the end, at most eight files of 16 MiB:
 summary.json, which is written anew after each part, log.txt, and the evidence of the parts that time.
 """
 
+import argparse
 import json
 import os
 import shutil
@@ -22,11 +23,10 @@ from typing import Any, NamedTuple
 import psutil
 
 from bench.evidence.files import write_atomically
-from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 from targetrl_core.files import check_writable
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("numpy", "pytest", "pytest_benchmark", "tqdm", "tabulate", "msgspec", "shtab", "filelock")
 """Without which no part can run; psutil is imported above, and torch is the machine's."""
 
@@ -98,7 +98,7 @@ def why_skipped(part: Part, device: str) -> str | None:
     return f"{', '.join(missing)} is not installed" if missing else None
 
 
-def run(part: Part, log: Path) -> Outcome:
+def outcome_of(part: Part, log: Path) -> Outcome:
     """Run a part to its end or to its limit, its output in a file."""
     begun = time.monotonic()
     with log.open("wb") as output:
@@ -145,7 +145,7 @@ def run_all(asked: Sequence[Part], device: str, folder: Path, place: Path, tell:
     outcomes: list[Outcome] = []
     for part in asked:
         reason, log = why_skipped(part, device), place / f"{part.name}.log"
-        outcomes.append(Outcome(part.name, "skipped", 0.0, part.limit_seconds, [reason]) if reason else run(part, log))
+        outcomes.append(Outcome(part.name, "skipped", 0.0, part.limit_seconds, [reason]) if reason else outcome_of(part, log))
         left_out = _keep(folder, place, part.name)
         summary: dict[str, Any] = {"device": device, "packages": _versions(), "parts": [one._asdict() for one in outcomes]}
         write_atomically(folder / "summary.json", json.dumps(summary | {"left_out": left_out}, indent=1) + "\n")
@@ -178,20 +178,18 @@ def _versions() -> dict[str, str]:
     return known
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask everything; 0 each part passed or was skipped for a reason, 1 one did not, 2 wrong usage or a package that is missing."""
-    parser = Parser(prog="python -m bench.gpu", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The device, and a folder."""
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu is a rehearsal (default: cuda)")
     parser.add_argument("--results", type=Path, default=Path("gpu-results"), metavar="DIR", help="a new folder (default: gpu-results)")
-    options = parser.parse_args(arguments)
-    try:
-        _check(options.device, options.results)
-    except UsageError as error:
-        print(f"bench.gpu: {error}", file=sys.stderr)
-        return 2
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask everything; 0 each part passed or was skipped for a reason, 1 one did not."""
+    _check(options.device, options.results)
     with tempfile.TemporaryDirectory(prefix="targetrl-gpu-") as place:
         outcomes = run_all(parts(options.device, Path(place)), options.device, options.results, Path(place))
-    return int(any(one.status not in ("passed", "skipped") for one in outcomes))
+    return int(any(outcome.status not in ("passed", "skipped") for outcome in outcomes))
 
 
 def _check(device: str, folder: Path) -> None:
@@ -204,7 +202,3 @@ def _check(device: str, folder: Path) -> None:
     from targetrl_core.devices import find_device
 
     find_device(device)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

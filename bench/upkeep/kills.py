@@ -1,5 +1,6 @@
 """Whether a checkpointed run that is killed at a random moment goes on to the result of an uninterrupted one: counted over many kills."""
 
+import argparse
 import json
 import os
 import random
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from targetrl_core.errors import UsageError
+from targetrl_core.progress import progress
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
+MOST = 10**6
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 """Threads that wait for each other beside other work would make the moments of kills and checkpoints what that work makes of them."""
 
@@ -34,7 +37,7 @@ class Kills(NamedTuple):
     population: int
     seconds: float
     expected: str
-    found: list[Kill]
+    kills: list[Kill]
 
 
 def measure(population: int, kills: int, tell: Callable[[], object]) -> Kills:
@@ -49,26 +52,26 @@ def measure(population: int, kills: int, tell: Callable[[], object]) -> Kills:
         begun = time.perf_counter()
         expected = _finished(population, folder / "whole")
         seconds = time.perf_counter() - begun
-        found: list[Kill] = []
-        while len(found) < kills:
-            place, at = folder / str(len(found)), RANDOM.uniform(0, seconds)
+        made: list[Kill] = []
+        while len(made) < kills:
+            place, at = folder / str(len(made)), RANDOM.uniform(0, seconds)
             if _killed(population, place, at):
                 kept = _kept(place)
-                found.append(Kill(at, kept, _run(population, place).stdout == expected))
+                made.append(Kill(at, kept, _run(population, place).stdout == expected))
                 tell()
-        return Kills(population, seconds, expected, found)
+        return Kills(population, seconds, expected, made)
 
 
 def text(kills: Kills) -> str:
     """What was found, in lines."""
-    found = kills.found
-    kept = [kill.kept for kill in found if kill.kept]
-    resumed = sum(kill.resumed for kill in found)
+    count = len(kills.kills)
+    kept = [kill.kept for kill in kills.kills if kill.kept]
+    resumed = sum(kill.resumed for kill in kills.kills)
     between = f", with {min(kept):,} to {max(kept):,} of {kills.population:,} policies kept" if kept else ""
     return (
-        f"{len(found)} kills (SIGKILL) at random moments of processes that take {kills.seconds:.2f} s: "
+        f"{count} kills (SIGKILL) at random moments of processes that take {kills.seconds:.2f} s: "
         f"{len(kept)} after policies had been kept{between}\n"
-        f"{resumed} of {len(found)} resumed to the result of an uninterrupted run: {kills.expected.splitlines()[-1]}"
+        f"{resumed} of {count} resumed to the result of an uninterrupted run: {kills.expected.splitlines()[-1]}"
     )
 
 
@@ -102,3 +105,21 @@ def _kept(place: Path) -> int | None:
     """Policies in the furthest checkpoint; None where there is none yet."""
     bodies = [path.read_text(encoding="utf-8").splitlines()[1] for path in place.glob("*.json")]
     return max((int(json.loads(body)["trained"]) for body in bodies), default=None)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many, and of what runs."""
+    parser.add_argument("--kills", type=int, default=100, help="runs that are killed (default: 100, some eight minutes)")
+    parser.add_argument("--policies", type=float, default=2e7, metavar="N", help="policies of a run (default: 2e7)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Kill and count; 1 where a run did not end as it has to."""
+    if not 1 <= options.kills <= MOST:
+        raise UsageError(f"--kills is {options.kills}; it must be a whole number from 1 to {MOST}")
+    if not 2 <= options.policies <= 1e15 or options.policies != int(options.policies):  # noqa: PLR2004 — one policy is no population
+        raise UsageError(f"--policies is {options.policies:g}; it must be a whole number from 2 to 1e15")
+    with progress(options.kills, "kills", quiet=options.quiet) as bar:
+        made = measure(int(options.policies), options.kills, bar.update)
+    print(text(made))
+    return int(not all(kill.resumed for kill in made.kills))

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from bench.scaling.messages import Answer, Task
+from bench.ranks.rank import Answer, RankTask
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 600.0
@@ -46,8 +46,8 @@ class Job(NamedTuple):
             self.tell(rank, "go")
         first = self.heard(0)
         seconds = time.perf_counter() - begun
-        said = [first, *(self.heard(rank) for rank in range(1, len(self.ranks)))]
-        return Round(seconds, [msgspec.json.decode(line, type=Answer) for line in said])
+        lines = [first, *(self.heard(rank) for rank in range(1, len(self.ranks)))]
+        return Round(seconds, [msgspec.json.decode(line, type=Answer) for line in lines])
 
     def tell(self, rank: int, line: str) -> None:
         """A line to a rank's standard input."""
@@ -72,7 +72,7 @@ class Job(NamedTuple):
 
 
 @contextmanager
-def started(ranks: int, task: Task) -> Iterator[Job]:
+def started(ranks: int, task: RankTask) -> Iterator[Job]:
     """Start ranks of a task, which end with the block."""
     begun = time.perf_counter()
     with ExitStack() as stack:
@@ -95,7 +95,7 @@ def started(ranks: int, task: Task) -> Iterator[Job]:
 def _rank(stack: ExitStack, world: dict[str, str], errors: IO[str]) -> "subprocess.Popen[str]":
     environment = os.environ | world | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "bench.scaling.rank"],
+        [sys.executable, "-W", "ignore", "-m", "bench.ranks.rank"],
         cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
     )  # fmt: skip
     stack.enter_context(process)

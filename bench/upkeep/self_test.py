@@ -1,5 +1,8 @@
 """The rule's own test: one version on both sides, as it is and with planted slowdowns, measured as any two versions are."""
 
+import argparse
+import json
+import signal
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -7,16 +10,24 @@ from pathlib import Path
 
 import msgspec
 
+from bench.commands import add_results
+from bench.commands.ab import processes_shown
 from bench.evidence.commit import commit_info
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
+from bench.evidence.proportion import proportion
+from bench.evidence.records import CONFIDENCE
+from bench.report.verdicts import rates_table
 from bench.verdicts.load import beside_load as load
 from bench.verdicts.messages import RowTask
+from bench.verdicts.rates import rates
 from bench.verdicts.rows import Row
 from bench.verdicts.run import BrokenError, Run, make_rounds
 from bench.verdicts.sides import snapshot
 from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials
-from targetrl_core.errors import UsageError
+from targetrl_core.devices import find_device
+from targetrl_core.errors import UsageError, one_of
+from targetrl_core.names import DEVICES
 
 ROWS = (
     Row("detached", "native", 10_000, "batched"),
@@ -26,15 +37,46 @@ ROWS = (
 """One thread and some 5 ms; two threads; two threads again, and a working set that is beyond the cache (some 40 MB)."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How often, where, and beside what."""
+    parser.add_argument("--sets", type=int, default=1, help="how often it is repeated (default: 1, some seven minutes)")
+    parser.add_argument("--beside-load", action="store_true", help="do so beside a process that burns a core in bursts")
+    parser.add_argument("--device", default="cpu", help=f"one of {one_of(DEVICES)} (default: cpu)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_results(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, write the evidence, and print the rates."""
+    find_device(options.device)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it keeps what is whole, and leaves nothing behind
+    if options.sets < 1:
+        raise UsageError(f"--sets is {options.sets}; it must be at least 1")
+    with processes_shown("sets of 16 processes", options.sets, quiet=options.quiet) as tell:
+        trials, path = main(options.results, options.device, options.sets, beside_load=options.beside_load, tell=tell)
+    print(rates_json(trials, path) if options.json else f"{rates_table(trials)}\nwrote {path}")
+    return 0
+
+
+def rates_json(trials: list[Trial], path: Path) -> str:
+    """The counts, for programs; ``interval`` is of the share of clusters."""
+    counted = [
+        {name: value if name == "planted" else value._asdict() for name, value in rate._asdict().items()}
+        | {"interval": proportion(*rate.clusters)._asdict() | {"level": CONFIDENCE}}
+        for rate in rates(trials)
+    ]
+    return json.dumps({"rates": counted, "written": str(path)}, indent=1)
+
+
 def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Callable[[Run], None]) -> tuple[list[Trial], Path]:
     """Measure, and write the evidence; returns it, and where it is."""
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name, load() if beside_load else nullcontext():
         folder = Path(name)
         base, head = (snapshot(None, folder / side) for side in ("base", "head"))
-        asked = _asked(make_rounds(ROWS, folder))
+        tasks = _tasks(make_rounds(ROWS, folder))
         for number in range(sets):
-            run = Run(asked, {"base": str(base.folder), "head": str(head.folder)}, device)
+            run = Run(tasks, {"base": str(base.folder), "head": str(head.folder)}, device)
             run.decide(float("inf"), tell, early=False)
             if run.stopped is not None:
                 break  # what is whole is kept
@@ -43,13 +85,13 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
             trials += _trials(run, number)
     if not trials:
         raise UsageError("interrupted before a set was whole; nothing was written")
-    found = _evidence(trials, device, beside_load=beside_load)
-    path = results / f"{found.label}-{device}{'-load' if beside_load else ''}{SUFFIX}"
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
+    evidence = _evidence(trials, device, beside_load=beside_load)
+    path = results / f"{evidence.label}-{device}{'-load' if beside_load else ''}{SUFFIX}"
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(evidence), indent=1).decode() + "\n")
     return trials, path
 
 
-def _asked(rounds: dict[Row, str]) -> list[RowTask]:
+def _tasks(rounds: dict[Row, str]) -> list[RowTask]:
     """The rows of a set. Of the A/A tests of a row one is timed alone: the others would take as long again, and tell of the same."""
     return [
         RowTask(name=f"{row.name} #{number}", row=row, rounds=rounds[row], planted=planted, alone=number == 0 or planted > 0)
@@ -60,21 +102,21 @@ def _asked(rounds: dict[Row, str]) -> list[RowTask]:
 
 def _trials(run: Run, number: int) -> list[Trial]:
     """The rows of a set; those with one number, a row of each kind, are decided together."""
-    found = []
-    for asked in run.asked:
-        sample, within = run.samples[asked.name], int(asked.name.partition("#")[2])
-        found.append(
+    trials = []
+    for task in run.asked:
+        sample, within = run.samples[task.name], int(task.name.partition("#")[2])
+        trials.append(
             Trial(
                 group=number * (AGAIN + len(PLANTED)) + within,
-                row=asked.row.name,
-                planted=asked.planted,
+                row=task.row.name,
+                planted=task.planted,
                 paired=sample.paired,
                 base=sample.base,
                 head=sample.head,
                 set_number=number,
             )
         )
-    return found
+    return trials
 
 
 def _evidence(trials: list[Trial], device: str, *, beside_load: bool) -> Trials:

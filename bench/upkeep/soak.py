@@ -1,8 +1,6 @@
-"""Whether anything grows: thousands of short trainings in one process, and what it holds of memory, files, threads and caches.
+"""Whether anything grows: thousands of short trainings in one process, and what it holds of memory, files, threads and caches."""
 
-python -m bench soak
-"""
-
+import argparse
 import functools
 import gc
 import statistics
@@ -18,7 +16,9 @@ import torch
 from bench.evidence import student
 from bench.timing.memory import TRIM
 from targetrl_core import Population, Problem, stream, train
+from targetrl_core.errors import UsageError
 from targetrl_core.fused import cache, compiler
+from targetrl_core.progress import progress
 from targetrl_core.variants import BUILT_IN
 
 BOUND_KIB = 192.0
@@ -29,6 +29,9 @@ WARM_UP = 1 / 3
 
 LOOKS = 100
 """About how often is looked: to look takes longer than to train."""
+
+LEAST = 100
+"""Fewest trainings: of fewer no line can be fitted."""
 
 CONFIDENCE = 0.95
 
@@ -166,3 +169,18 @@ def main(least: int, tell: Callable[[int], object]) -> tuple[list[str], bool]:
         *(found.others or ["nothing else grew"]),
     ]
     return said, found.memory_kib <= BOUND_KIB and not found.others
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How often."""
+    parser.add_argument("--trainings", type=int, default=6000, metavar="N", help="how many (default: 6,000)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and print what grew; 1 where something did, beyond its bound."""
+    if options.trainings < LEAST:
+        raise UsageError(f"--trainings is {options.trainings}; it must be at least {LEAST}")
+    with progress(options.trainings, "trainings", quiet=options.quiet) as bar:
+        lines, bounded = main(options.trainings, bar.update)
+    print("\n".join(lines))
+    return int(not bounded)

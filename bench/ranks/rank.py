@@ -1,4 +1,4 @@
-"""One rank of a job: trains its slice whenever it is told to. Started by ``job.py``; ``python -m bench.scaling.rank``."""
+"""One rank of a job: trains its slice whenever it is told to. Started by ``job.py``; ``python -m bench.ranks.rank``."""
 
 import sys
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import msgspec
 import torch
+from msgspec import Struct
 
-from bench.scaling.messages import Answer, Task
 from targetrl_core import Problem, Summary
 from targetrl_core.devices import find_device, synchronized_clock
 from targetrl_core.sharding.group import Group, joined
@@ -18,9 +18,30 @@ from targetrl_core.streaming import plan
 PATIENCE_SECONDS = 300.0
 
 
+class RankTask(Struct, frozen=True, kw_only=True):
+    """What the ranks train together, each on as many threads: the first line that a rank reads, as JSON."""
+
+    policies: int
+    steps: int
+    objective: str = "detached"
+    arithmetic: str = "native"
+    variant: str = "auto"
+    device: str = "cpu"
+    threads: int = 1
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a rank says of a round: seconds of its own slice, seconds until the sum was there, and the checksum of all."""
+
+    own_seconds: float
+    sum_seconds: float
+    own_policies: int
+    checksum: int
+
+
 def main() -> int:
     """Answer a line for each line that comes in, once the first has said what is trained."""
-    task = msgspec.json.decode(sys.stdin.readline(), type=Task)
+    task = msgspec.json.decode(sys.stdin.readline(), type=RankTask)
     world = this_world()
     with _group(world, task.device) as group:
         torch.set_num_threads(task.threads)
@@ -45,7 +66,7 @@ def _group(world: World, device: str) -> Iterator[Group | None]:
         group.leave()
 
 
-def _shard(task: Task, world: World, device: torch.device) -> Shard:
+def _shard(task: RankTask, world: World, device: torch.device) -> Shard:
     problem = Problem(objective=task.objective, arithmetic=task.arithmetic, steps=task.steps)  # type: ignore[arg-type] # Problem checks them
     return Shard(plan(problem, task.policies, variant=task.variant, device=device), world.rank, world.size)
 

@@ -1,0 +1,1 @@
+"""Ranks that train one population together, and a row that times them."""
