@@ -298,14 +298,6 @@ def test_missing_as_json(tmp_path: Path, capsys: Captured) -> None:
     assert json.loads(capsys.readouterr().out) == {"expected": ["a-cpu", "b-cpu"], "missing": ["a-cpu", "b-cpu"]}
 
 
-def test_hostile_as_json(capsys: Captured) -> None:
-    """What becomes of each reader's files is counted, failures by number."""
-    assert bench.main(["hostile", "--files", "20", "--json", "--quiet"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert sum(one["files"] for one in said.values()) == 20
-    assert all(one["files"] == one["refused"] + one["shown"] for one in said.values())
-
-
 def test_rates_as_json() -> None:
     """The self-test's counts are those of its table."""
     trials = read_trials(next(EVIDENCE.glob("*-cpu-verdicts.json"))).trials

@@ -21,9 +21,6 @@ from bench.commands import ab, peers
 from bench.cost import here
 from bench.evidence.fingerprint import fingerprint
 from bench.evidence.schema import Environment, Fingerprint
-from bench.hostile import feed
-from bench.hostile.readers import real_evidence
-from bench.hostile.values import TEXTS
 from bench.report import page
 from bench.timing.environment import THREAD_VARIABLES, Watch
 from bench.trajectories import record
@@ -41,6 +38,7 @@ from targetrl_core.sharding import everywhere
 from targetrl_core.sweeps import lines
 from targetrl_core.sweeps import run as train_grid
 from targetrl_core.variants import BUILT_IN
+from tests.hostile import TEXTS, real_evidence
 
 NUMBERS = (
     "0", "1", "-1", "2", "1e3", "1e6", "1e15", "1e16", "1e400", "nan", "inf", "-inf", "0.5", "1_000", "٣", "0x10", "9" * 5000, "-0",
@@ -103,7 +101,6 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(gpu, "run_all", lambda *_: [])
         patch.setattr(soak, "main", lambda *_: (["a line"], True))
         patch.setattr(power, "measure", lambda *_: [])
-        patch.setattr(feed, "feed", lambda *_, **__: {})
         patch.setattr(commands, "RESULTS", folder)
         patch.setattr(here, "processor", lambda: ("a processor", 1))
         patch.setattr(page, "why_not", lambda: "no page")

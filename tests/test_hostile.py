@@ -1,122 +1,193 @@
 """Evidence files of strangers: refused in one line or shown safely, whatever stands in them."""
 
-import copy
 import json
 import os
+import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr, redirect_stdout
+from hashlib import sha256
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.__main__ import main
 from bench.comparison import columns
 from bench.evidence import records, untrusted
 from bench.evidence.machine import Machine
-from bench.hostile.feed import feed, feed_one
-from bench.hostile.readers import GOOD_FILE, READERS, Reader, real_evidence
-from bench.hostile.spoil import places
-from bench.hostile.values import ALL, TEXTS
-from bench.report import folder
-from targetrl_core import UsageError
-from tests.some_evidence import evidence, row
+from bench.report import folder, front, listing_csv
+from bench.report.reach import reach_section
+from bench.report.verdicts import verdicts_section
+from targetrl_core import Problem, UsageError
+from targetrl_core.checkpoint import content as checkpoint
+from targetrl_core.report import summary_lines
+from targetrl_core.streaming import plan
+from tests.hostile import TEXTS, Form, Place, known, places, real_evidence, replaced, spoiled, why_no_message, why_unsafe
+from tests.some_evidence import EVIDENCE, evidence, row
 
 ROOT = Path(__file__).parent.parent
 
 REAL = real_evidence()
-EVIDENCE = READERS[0]
 SHARP = [place for place in places(REAL) if place[0] in ("benchmarks", "targetrl")]
-HOSTILE = st.one_of(st.sampled_from(ALL), st.text(max_size=30), st.integers(), st.floats())
+START, END = "<!-- made by python -m bench report: ", "<!-- end -->\n"
+FRONT = "".join(f"{START}{name} -->\n{END}" for name in front.BLOCKS)
+RUN = plan(Problem(steps=5), 1000, variant="batched", chunk=400)
+
+Shown = Iterable[tuple[Form, str]]
 
 
-def mutated(path: tuple[Any, ...], change: Callable[[Any, Any], None]) -> bytes:
-    """The real file with something done at one place."""
-    content = copy.deepcopy(REAL)
-    parent: Any = content
-    for key in path[:-1]:
-        parent = parent[key]
-    change(parent, path[-1])
-    return json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")
+class Reader(NamedTuple):
+    """What reads files of strangers: a good file, the places in it that are changed, and all that is made of a file in a folder.
+
+    ``pack`` makes the file of a spoiled content, where it is more than that.
+    """
+
+    file: str
+    content: Any
+    roots: tuple[str, ...]
+    show: Callable[[Path], Shown]
+    pack: Callable[[bytes], bytes] = bytes
 
 
-def replaced(path: tuple[Any, ...], value: Any) -> bytes:  # noqa: ANN401 — any JSON value
-    """The real file with another value at one place."""
-    return mutated(path, lambda parent, key: parent.__setitem__(key, value))
+def few_trials() -> dict[str, Any]:
+    """Evidence of the self-test, shortened."""
+    content: dict[str, Any] = known("-verdicts")
+    return content | {"trials": content["trials"][:4]}
 
 
-def check_safe(content: bytes, tmp_path: Path) -> bool:
-    """Whether a file is shown, safely; else it has to be refused in one line."""
-    (tmp_path / EVIDENCE.file).write_bytes(content)
-    (tmp_path / GOOD_FILE).write_text(json.dumps(REAL))
-    found = feed_one(EVIDENCE, tmp_path / EVIDENCE.file)
-    assert found.failure is None, found.failure
-    return not found.refused
+def some_checkpoint() -> Any:  # noqa: ANN401 — any JSON value
+    """The body of one, of the first chunk of a run."""
+    return json.loads(checkpoint.encode(RUN, range(RUN.n), next(iter(RUN.train(range(RUN.n))))).splitlines()[1])
 
 
-FAST = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def with_digest(body: bytes) -> bytes:
+    """A checkpoint whose body has the digest that its head says: what an enemy can write, and damage cannot."""
+    head = {"targetrl": "checkpoint", "version": 1, "sha256": sha256(body).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + body + b"\n"
 
 
-@FAST
-@given(path=st.sampled_from(SHARP), value=HOSTILE)
-def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path: Path) -> None:  # noqa: ANN401 — any JSON value
-    """A file with any one field replaced by anything is refused in one line, or shown without markup, control characters or formulas."""
-    check_safe(replaced(path, value), tmp_path)
+def show_evidence(place: Path) -> Shown:
+    """The report, the front page, the CSV, advice, and each output of a comparison with a real file."""
+    path, good = place / "bad-cpu.json", place / "good/good-cpu.json"
+    machine = Machine(records.read(path))
+    yield "markdown", folder.text([machine])
+    yield "markdown", re.sub(f"(?m)^{START}\\w+ -->$", "", front.with_blocks(FRONT, machine).replace(END, ""))
+    yield "csv", listing_csv.text([machine])
+    yield from advice("--policies", "1000", "--results", str(place))
+    for paths in ([path, good], [good, path]):
+        compare = ("compare", "--mixed-commits", *map(str, paths))
+        yield "markdown", printed(*compare, "--markdown")
+        yield "terminal", printed(*compare)
+        yield "csv", printed(*compare, "--csv")
+        yield "json", printed(*compare, "--json")
 
 
-@FAST
-@given(path=st.sampled_from(SHARP), again=st.booleans())
-def test_any_field_may_be_missing_or_doubled(path: tuple[Any, ...], again: bool, tmp_path: Path) -> None:  # noqa: FBT001 — drawn
-    """A file with any one field dropped, or any element of a list there twice, is refused or shown."""
-
-    def change(parent: Any, key: Any) -> None:  # noqa: ANN401 — any JSON value
-        if again and isinstance(parent, list):
-            parent.append(parent[key])
-        else:
-            del parent[key]
-
-    check_safe(mutated(path, change), tmp_path)
+def advice(*arguments: str) -> Shown:
+    """What `recommend` prints; evidence that tells nothing of the problem is no evidence to refuse, and said to tell nothing."""
+    try:
+        yield "terminal", printed("recommend", *arguments)
+        yield "json", printed("recommend", *arguments, "--json")
+    except UsageError as error:
+        yield "terminal", str(error)
 
 
-@FAST
-@given(data=st.data())
-def test_any_byte_may_be_wrong(data: st.DataObject, tmp_path: Path) -> None:
-    """A file that is cut anywhere, or has some bytes changed, is refused or shown."""
-    content = bytearray(json.dumps(REAL).encode())
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
-        content[place] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.one_of(st.none(), st.integers(0, len(content))))
-    check_safe(bytes(content[:cut]), tmp_path)
+def printed(*arguments: str) -> str:
+    """What a command prints; raises UsageError with what it says where it ends with exit code 2."""
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        code = main(arguments)
+    if code == 2:
+        raise UsageError(err.getvalue().removesuffix("\n"))
+    return out.getvalue()
+
+
+def show_checkpoint(place: Path) -> Shown:
+    """What a run that goes on from it says in the end."""
+    summary = checkpoint.read(place / "shard-0-of-1-a.json", RUN, range(RUN.n))
+    return [("terminal", line) for line in summary_lines(summary)] if summary is not None else []
+
+
+READERS = {
+    "evidence": Reader("bad-cpu.json", real_evidence(40), ("benchmarks", "targetrl"), show_evidence),
+    "verdicts": Reader("bad-cpu-verdicts.json", few_trials(), (), lambda place: [("markdown", "\n".join(verdicts_section(place)))]),
+    "bounds": Reader(
+        "bounds.json",
+        json.loads((EVIDENCE / "bounds.json").read_text(encoding="utf-8")),
+        (),
+        lambda place: [("markdown", "\n".join(reach_section(place)))],
+    ),
+    "checkpoint": Reader("shard-0-of-1-a.json", some_checkpoint(), (), show_checkpoint, with_digest),
+}
+"""Another reader is another entry."""
+
+
+def is_shown(reader: Reader, content: bytes, place: Path) -> bool:
+    """Whether a file is shown, safely; else it has to be refused in one line that names it."""
+    (place / reader.file).write_bytes(reader.pack(content))
+    (place / "good").mkdir(exist_ok=True)
+    (place / "good/good-cpu.json").write_text(json.dumps(REAL))
+    try:
+        for form, text in reader.show(place):
+            assert why_unsafe(form, text) is None
+    except UsageError as error:
+        refusal = str(error)
+    else:
+        return True
+    assert why_no_message(refusal, reader.file) is None
+    return False
+
+
+FAST = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=list(READERS))
+def test_spoiled_files_are_refused_or_shown(reader: Reader, tmp_path: Path) -> None:
+    """Any field may hold anything, be missing or stand twice, and any byte may be wrong: refused by name or shown safely, some of each."""
+    at = [place for place in places(reader.content) if not reader.roots or place[0] in reader.roots]
+    became: list[bool] = []
+
+    @FAST
+    @given(dice=st.randoms(use_true_random=False))
+    def feed(dice: random.Random) -> None:
+        became.append(is_shown(reader, spoiled(reader.content, at, dice), tmp_path))
+
+    feed()
+    assert is_shown(reader, json.dumps(reader.content).encode(), tmp_path)
+    assert became.count(False) > len(became) / 10
+    assert True in became
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
 def test_every_hostile_text_is_harmless_everywhere(text: str, tmp_path: Path) -> None:
     """The same hostile text in every field of text that takes it: names of variants, reasons, processors, packages."""
-    content = copy.deepcopy(REAL)
+    reader = READERS["evidence"]
+    content = json.loads(json.dumps(reader.content))
     for key in ("processor", "gpu", "driver", "compiler", "torch_compiler", "kernel_compiler", "compile_flags", "commit", "system"):
         content["targetrl"]["fingerprint"][key] = text[:2000]
     content["targetrl"]["clock"]["failures"] = [text[:2000]]
     content["targetrl"]["absent"][0]["reason"] = text[:2000]
     content["targetrl"]["no_limits"] = text[:2000]
-    assert check_safe(json.dumps(content).encode(), tmp_path)
+    assert is_shown(reader, json.dumps(content).encode(), tmp_path)
     content["targetrl"]["absent"][0]["name"] = content["benchmarks"][0]["extra_info"]["variant"] = text
     content["targetrl"]["fingerprint"]["packages"] = {text: text}
-    shown = check_safe(json.dumps(content).encode(), tmp_path)
+    shown = is_shown(reader, json.dumps(content).encode(), tmp_path)
     assert shown or not text or len(text) > 200 or not text.isprintable()
 
 
 @pytest.mark.parametrize("place", [("limits", "divisions"), ("limits", "copied_bytes"), ("work", 0, "moved_bytes")], ids=str)
-def test_no_limit_is_without_end(place: tuple[Any, ...], tmp_path: Path) -> None:
+def test_no_limit_is_without_end(place: Place, tmp_path: Path) -> None:
     """Rates that are as good as nothing, or work that is nothing, would make a limit of zero or infinity: they are refused."""
-    (tmp_path / "bad-cpu.json").write_bytes(replaced(("targetrl", *place), 1e-320 if place[0] == "limits" else 0))
+    (tmp_path / "bad-cpu.json").write_bytes(replaced(REAL, ("targetrl", *place), 1e-320 if place[0] == "limits" else 0))
     with pytest.raises(UsageError, match=rf">= 1(e-09)? - at `\$.targetrl.{place[0]}"):
         records.read(tmp_path / "bad-cpu.json")
 
 
-def spoiled(**changes: bytes) -> bytes:
+def altered(**changes: bytes) -> bytes:
     """Evidence with parts of its text replaced."""
     content = json.dumps(evidence()).encode()
     for old, new in changes.items():
@@ -128,22 +199,22 @@ def spoiled(**changes: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xef\xbb\xbf" + spoiled(), "JSON is malformed: invalid character (byte 0)"),
-        (spoiled().decode().encode("utf-16"), "byte 0 is not UTF-8"),
-        (spoiled(Some=b"\xe9"), "is not UTF-8"),
-        (spoiled()[:-5], "Input data was truncated"),
-        (spoiled() + b"{}", "trailing characters"),
-        (spoiled(label=b'label": "x", "label'), "the key 'label' stands twice in one object"),
-        (b'{"x": {"a": 1, "a": 2}, ' + spoiled()[1:], "the key 'a' stands twice in one object"),
-        (b'{"x": ' + b"[" * 10_000 + b"]" * 10_000 + b", " + spoiled()[1:], "recursion"),
-        (b'{"x": ' + b"9" * 10_000 + b", " + spoiled()[1:].replace(b'"schema": 2', b'"schema": 3'), "targetrl.schema is 3"),
-        (spoiled(**{"0.005": b"1e999"}), "Number out of range - at `$.benchmarks[0].stats.data[0]`"),
-        (spoiled(**{"0.005": b"NaN"}), "malformed"),
-        (spoiled(**{"0.005": b"-Infinity"}), "malformed"),
-        (spoiled(bounded=b"\\u001b[31m" + b"x" * 10_000), "at `$.benchmarks[0].extra_info.identity`"),
-        (spoiled(Linux=b"x" * 3000), "length <= 2000 - at `$.targetrl.fingerprint.system`"),
-        (spoiled(**{'variant": "eager': b'variant": "x\\n'}), "$.benchmarks[0].extra_info.variant"),
-        (spoiled(**{'variant": "eager': b'variant": "\\u202ex'}), "$.benchmarks[0].extra_info.variant"),
+        (b"\xef\xbb\xbf" + altered(), "JSON is malformed: invalid character (byte 0)"),
+        (altered().decode().encode("utf-16"), "byte 0 is not UTF-8"),
+        (altered(Some=b"\xe9"), "is not UTF-8"),
+        (altered()[:-5], "Input data was truncated"),
+        (altered() + b"{}", "trailing characters"),
+        (altered(label=b'label": "x", "label'), "the key 'label' stands twice in one object"),
+        (b'{"x": {"a": 1, "a": 2}, ' + altered()[1:], "the key 'a' stands twice in one object"),
+        (b'{"x": ' + b"[" * 10_000 + b"]" * 10_000 + b", " + altered()[1:], "recursion"),
+        (b'{"x": ' + b"9" * 10_000 + b", " + altered()[1:].replace(b'"schema": 2', b'"schema": 3'), "targetrl.schema is 3"),
+        (altered(**{"0.005": b"1e999"}), "Number out of range - at `$.benchmarks[0].stats.data[0]`"),
+        (altered(**{"0.005": b"NaN"}), "malformed"),
+        (altered(**{"0.005": b"-Infinity"}), "malformed"),
+        (altered(bounded=b"\\u001b[31m" + b"x" * 10_000), "at `$.benchmarks[0].extra_info.identity`"),
+        (altered(Linux=b"x" * 3000), "length <= 2000 - at `$.targetrl.fingerprint.system`"),
+        (altered(**{'variant": "eager': b'variant": "x\\n'}), "$.benchmarks[0].extra_info.variant"),
+        (altered(**{'variant": "eager': b'variant": "\\u202ex'}), "$.benchmarks[0].extra_info.variant"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(content: bytes, message: str, tmp_path: Path) -> None:
@@ -238,44 +309,22 @@ def test_no_escape_sequence_reaches_the_terminal(output: str, tmp_path: Path) ->
         assert ran.stderr.count(b"\n") == ran.returncode // 2
 
 
-def test_spoiled_files_are_refused_or_shown() -> None:
-    """Some hundred files of every kind, spoiled at random: each is refused by name or shown safely, and there are some of both."""
-    counts = feed(600, seed=1)
-    assert [one.failures for one in counts.values()] == [[]] * len(READERS)
-    assert sum(one.files for one in counts.values()) == 600
-    for one in counts.values():
-        assert one.refused + one.shown == one.files
-        assert one.refused > one.files / 10
-        assert one.shown > 0
-
-
-def crashing(_: Path) -> list[Any]:
-    """A reader that takes every file for a good one."""
-    raise KeyError("benchmarks")
-
-
 @pytest.mark.parametrize(
-    ("show", "failure"),
+    ("form", "text", "failure"),
     [
-        (crashing, "KeyError: 'benchmarks'"),
-        (lambda _: [("markdown", "<b>")], "shown with markup"),
-        (lambda _: [("terminal", "\x1b[2J")], "shown with a line that is not printable"),
-        (lambda _: [("csv", "a,b\n=1,2\n")], "shown with a formula"),
-        (lambda _: [("csv", "a,b\n1\n")], "shown with CSV whose lines differ"),
-        (lambda _: [("json", "[NaN]")], "shown with JSON that others cannot read"),
-        (lambda _: [("markdown", "| a | b |\n| c |\n")], "shown with a table whose lines differ"),
-        (lambda _: [("markdown", "| a | b |\n| `c|d` | e |\n")], "shown with a table whose lines differ"),
-        (lambda _: [("markdown", "[x](javascript:x)")], "shown with a foreign link"),
-        (lambda _: [("markdown", "`a\\``b`")], "shown with a code span without an end"),
-        (lambda _: [("markdown", "\\`<b>`")], "shown with markup"),
-        (lambda place: records.read(place / "another-cpu.json"), "a message that does not name the file"),
+        ("markdown", "<b>", "markup"),
+        ("terminal", "\x1b[2J", "a line that is not printable"),
+        ("csv", "a,b\n=1,2\n", "a formula"),
+        ("csv", "a,b\n1\n", "CSV whose lines differ"),
+        ("json", "[NaN]", "JSON that others cannot read"),
+        ("markdown", "| a | b |\n| c |\n", "a table whose lines differ"),
+        ("markdown", "| a | b |\n| `c|d` | e |\n", "a table whose lines differ"),
+        ("markdown", "[x](javascript:x)", "a foreign link"),
+        ("markdown", "`a\\``b`", "a code span without an end"),
+        ("markdown", "\\`<b>`", "markup"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_goes_wrong_with_a_file_is_told(show: Any, failure: str, tmp_path: Path) -> None:  # noqa: ANN401 — a lambda
-    """A reader that crashes, shows what takes effect, or does not name the file is caught, and the file is kept."""
-    bad = Reader("bad", "bad-cpu.json", real_evidence, (), show)
-    count = feed(2, readers=[bad], keep=tmp_path)["bad"]
-    assert (count.files, count.failed) == (2, 2)
-    assert count.failures[1].startswith(f"file 1: {failure}")
-    assert {path.name for path in tmp_path.iterdir()} == {"0-bad-cpu.json", "1-bad-cpu.json"}
+def test_what_takes_effect_is_noticed(form: Form, text: str, failure: str) -> None:
+    """What the tests above look for is found where it is, and a message that does not name the file, too."""
+    assert (why_unsafe(form, text) or "").startswith(failure)
+    assert why_no_message("other.json: it is empty", "bad.json") == "a message that does not name the file: other.json: it is empty"

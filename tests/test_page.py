@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine
 from bench.evidence.untrusted import plain
-from bench.hostile.values import NUMBERS, OTHERS, TEXTS
 from bench.report import folder
 from bench.report.page import PACKAGES, palette, pictures, scripts, sentences, tables, writer
 from bench.report.page.data.courses import furthest
 from bench.trajectories import evidence as trajectories
 from targetrl_core import UsageError
+from tests.hostile import NUMBERS, OTHERS, TEXTS, replaced
 from tests.some_evidence import EVIDENCE, evidence, results_changed, row
 from tests.synthetic import everywhere, large_set
-from tests.test_hostile import REAL, SHARP, replaced
+from tests.test_hostile import REAL, SHARP
 
 ROOT = Path(__file__).parent.parent
 
@@ -267,7 +267,7 @@ def test_no_text_of_a_file_is_markup_or_script(text: str, tmp_path: Path) -> Non
 @given(path=st.sampled_from(SHARP), value=st.sampled_from((*NUMBERS, *OTHERS)))
 def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path: Path) -> None:  # noqa: ANN401 — any JSON value
     """A file with any one field replaced is refused as it is by the tables, or has a page of strict JSON and pictures."""
-    (tmp_path / "bad-cpu.json").write_bytes(replaced(path, value))
+    (tmp_path / "bad-cpu.json").write_bytes(replaced(REAL, path, value))
     try:
         machines = folder.read(tmp_path)
         folder.text(machines)

@@ -13,11 +13,11 @@ import pytest
 from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine, disturbances
 from bench.evidence.records import read
-from bench.hostile.safe import why_unsafe
 from bench.report import cells, diagram, folder, front, listing_csv, reach
 from bench.report.payoff import payoffs
 from targetrl_core import UsageError
 from targetrl_core.oracle import FACTOR
+from tests.hostile import why_unsafe
 from tests.some_evidence import EVIDENCE, evidence, results_changed, row
 
 ROOT = Path(__file__).parent.parent
