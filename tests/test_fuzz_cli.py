@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import bench.__main__ as of_bench
 from bench import commands, upkeep
-from bench.commands import ab, peers
+from bench.commands import ab
 from bench.cost import here
 from bench.evidence.fingerprint import fingerprint
 from bench.evidence.schema import Environment, Fingerprint
@@ -95,7 +95,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(report, "verify_line", lambda _: "a line")
         patch.setattr(verification, "certify", lambda *_: None)
         patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), identical=True))
-        for module, name in ((ab, "_compare"), (bounds, "run"), (docs, "run"), (peers, "run"), (record, "main")):
+        for module, name in ((ab, "_compare"), (bounds, "run"), (docs, "run"), (record, "main")):
             patch.setattr(module, name, lambda *_, **__: 0)
         patch.setattr(self_test, "main", lambda *_, **__: ([], folder))
         patch.setattr(gpu, "run_all", lambda *_: [])

@@ -14,15 +14,12 @@ import torch
 from bench.peers import PEERS, jax_pallas, numpy_chunks, requirements
 from bench.peers.numpy_chunks import NUMPY
 from bench.peers.requirements import missing, missing_jax, versions
-from bench.report import folder
-from bench.report.unrolling import name_of
 from targetrl_core import Population, Problem, Variant, train, verify
 from targetrl_core.certification import same_bits
 from targetrl_core.history import History
 from targetrl_core.names import OPTIMIZERS
 from targetrl_core.step import begin, rule_for
 from targetrl_core.training import prepared
-from tests.some_evidence import evidence, row
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
@@ -217,28 +214,6 @@ def test_without_the_option_no_peer_is_there() -> None:
     assert "-batched]" in without
     assert not any(peer in without for peer in peers)
     assert all(peer in beside for peer in peers)
-
-
-def test_a_sweep_has_its_own_tables(tmp_path: Path) -> None:
-    """What `python -m bench peers` leaves is a table for each peer, and no other machine."""
-    rows = [row(name_of(peer, unroll), n, [0.01 * unroll]) for peer in ("jax-scan", "jax-grad") for unroll in (1, 2) for n in (10, 20)]
-    (tmp_path / "some-cpu.json").write_text(json.dumps(evidence()))
-    (tmp_path / "some-cpu-sweep.json").write_text(json.dumps(evidence(absent=[]) | {"benchmarks": rows}))
-    folder.write(tmp_path)
-    machines, _, text = (tmp_path / "README.md").read_text().partition("best unrolled")
-    assert machines.count("## some, cpu") == 1
-    assert text.count("| variant ") == 2
-    assert "| `jax-grad, unroll 1` | **50.0 k** " in text
-    assert "| `jax-scan, unroll 2` | 25.0 k " in text
-    assert "## some, cpu" not in text
-
-
-@pytest.mark.skipif(missing("jax") is not None, reason="jax is not installed")
-def test_a_row_of_the_sweep_passes_the_gate() -> None:
-    """A row of the sweep is held to the identity as any other is."""
-    ran = run_suite("bench/peers/sweep_suite.py", "--benchmark-disable", "--peers", "-k", "10000-jax-scan-10")
-    assert ran.returncode == 0, ran.stdout
-    assert "1 passed" in ran.stdout
 
 
 @pytest.mark.skipif(missing("jax") is not None, reason="jax is not installed")

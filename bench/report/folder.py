@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.evidence import records
 from bench.evidence.files import write_atomically
 from bench.evidence.machine import Machine
-from bench.report import cost, front, listing_csv, page, unrolling
+from bench.report import cost, front, listing_csv, page
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.summary import fastest_everywhere
@@ -59,7 +59,7 @@ def check(results: Path) -> None:
 def text(machines: list[Machine], results: Path | None = None) -> str:
     """What README.md has to say: of the devices and, given the folder, of what the commands of ``bench`` measured there."""
     sections = [device_section(machine) for machine in machines]
-    studied = [] if results is None else [*verdicts_section(results), *reach_section(results), *unrolling.unrolling_section(results)]
+    studied = [] if results is None else [*verdicts_section(results), *reach_section(results)]
     return "\n".join([HEAD, *fastest_everywhere(machines), *sections, *studied])
 
 
@@ -70,7 +70,7 @@ def write(results: Path, *, quiet: bool = True) -> list[str]:
         UsageError: there is none, or some cannot be read.
     """
     machines = read(results)
-    if not machines and not unrolling.files(results):
+    if not machines:
         raise UsageError(f"{results}: no evidence is there; it must be a folder with files <label>-<device>.json")
     contents: dict[Path, str] = {}
     why_no_page = page.why_not()
