@@ -158,9 +158,6 @@ def test_a_dearer_objective_never_takes_rows_of_the_first(tmp_path: Path) -> Non
     assert found[100]["batched"].remarks == [said]
     assert found[10_000]["batched"].remarks == []
     assert found[10**6]["batched"].remarks == ["extrapolated from N = 10,000", said]
-    # Were all of a call as much dearer, the call itself would be too: 0.052 s for 3 ms of `detached`, of which 2 ms are the call.
-    assert found[1]["batched"].high >= 0.052 * 2e-3 / 3e-3 - 1e-5
-    assert found[1]["batched"].low <= found[1]["batched"].seconds
 
 
 def test_several_rows_of_a_dearer_objective_are_its_curve(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from bench.cost.starting import payoffs
 from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine, disturbances
 from bench.evidence.records import read
 from bench.report import cells, diagram, folder, front, listing_csv, reach
-from bench.report.payoff import payoffs
 from targetrl_core import UsageError
 from targetrl_core.oracle import FACTOR
 from tests.hostile import why_unsafe

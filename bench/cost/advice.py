@@ -1,16 +1,17 @@
 """What to use for N policies and S steps, by the evidence: what each candidate takes, the fastest, and from where on another is."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from bench.cost.candidates import Candidate, Wanted, candidates
-from bench.cost.crossing import NEAR
+from bench.cost.predict import crossings, parts, within
 from bench.evidence.machine import Machine
 from targetrl_core.errors import UsageError
 
-PER_DECADE = 20
-"""Sizes that are looked at for the next crossing, before it is narrowed down to the very N."""
+NEAR = 10
+"""How many times beyond the largest row another is still looked for that becomes the fastest."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -74,90 +75,61 @@ def advise(machines: Sequence[Machine], wanted: Wanted) -> Advice:
     Raises:
         UsageError: the evidence has nothing to predict it from.
     """
-    found = candidates(machines, wanted)
-    if not found:
+    known = candidates(machines, wanted)
+    if not known:
         names = "; ".join(machine.name for machine in machines)
         raise UsageError(
             f"{names}: no {'cold starts' if wanted.cold else 'rows'} of {wanted.objective}, {wanted.arithmetic} arithmetic, "
             f"to tell N = {wanted.policies:,} from"
         )
-    known = sorted({one.start.cache for one in found if one.start is not None and one.start.cache is not None})
-    caches: Sequence[str | None] = known or [None]
-    picks = [_pick([one for one in found if _holds(one, cache)], wanted, cache) for cache in caches]
+    caches: list[str | None] = [*sorted({cache for cache in map(_cache, known) if cache is not None})]
     return Advice(
         **wanted._asdict(),
-        choices=sorted((_choice(one, wanted) for one in found), key=lambda choice: choice.seconds),
-        picks=picks,
+        choices=sorted((_choice(candidate, wanted.policies) for candidate in known), key=lambda choice: choice.seconds),
+        picks=[_pick(known, wanted.policies, cache) for cache in caches or [None]],
         weak=[f"{machine.name}: {text}" for machine in machines for text in machine.disturbances],
     )
 
 
-def _holds(one: Candidate, cache: str | None) -> bool:
-    """Whether a candidate starts as it says with the compiler's cache in that state."""
-    return one.start is None or one.start.cache in (None, cache)
+def _cache(candidate: Candidate) -> str | None:
+    """The state of the compiler's cache that a candidate starts with."""
+    return None if candidate.start is None else candidate.start.cache
 
 
-def _choice(one: Candidate, wanted: Wanted) -> Choice:
-    low, value, high = one.seconds(wanted.policies, wanted.steps)
-    part = one.machine.evidence.targetrl
-    rows = one.predictor.nearest(wanted.policies)
+def _choice(candidate: Candidate, policies: int) -> Choice:
+    part, rows = candidate.machine.evidence.targetrl, [point for point, _ in parts(candidate.curve, policies)]
+    low, seconds, high = candidate.seconds(policies)
+    beyond = [] if within(candidate.curve, policies) else [f"extrapolated from N = {rows[0].policies:,}"]
     return Choice(
-        label=part.label, device=part.device, variant=one.variant, cache=one.start.cache if one.start else None,
-        seconds=value, low=low, high=high,
+        label=part.label, device=part.device, variant=candidate.variant, cache=_cache(candidate),
+        seconds=seconds, low=low, high=high,
         identity="bitwise" if all(row.identity == "bitwise" for row in rows) else "bounded",
         marks="".join(dict.fromkeys("".join(row.marks for row in rows))),
-        remarks=list(_remarks(one, wanted)),
-        absence=one.absence(wanted, wanted.policies),
+        remarks=[*beyond, *candidate.remarks],
+        absence=candidate.absence(policies),
     )  # fmt: skip
 
 
-def _remarks(one: Candidate, wanted: Wanted) -> list[str]:
-    """What a prediction takes for granted."""
-    said: Sequence[tuple[bool, str]] = (
-        (not one.predictor.within(wanted.policies), f"extrapolated from N = {one.predictor.nearest(wanted.policies)[0].policies:,}"),
-        (bool(one.by), one.by),
-        (wanted.steps != one.predictor.steps, one.predictor.of_steps),
-        (one.start is not None and one.start.processes == 1, "start of one process"),
-    )
-    return [text for holds, text in said if holds]
+def _pick(everything: Sequence[Candidate], policies: int, cache: str | None) -> Pick:
+    """Of what can be used with the compiler's cache in that state; of all, where nothing can."""
+    known = [candidate for candidate in everything if _cache(candidate) in (None, cache)]
+    choices = [_choice(candidate, policies) for candidate in known]
+    usable = [choice for choice in choices if choice.absence is None] or choices
+    best, *others = sorted(usable, key=lambda choice: choice.seconds)
+    up_to = max(policies, NEAR * max(candidate.curve[-1].policies for candidate in known))
+    next_ = _next(known, policies, up_to)
+    return Pick(cache=cache, best=best, runner_up=others[0] if others else None, next=next_, up_to=up_to)
 
 
-def _pick(found: Sequence[Candidate], wanted: Wanted, cache: str | None) -> Pick:
-    """Of what can be used; of all, where nothing can."""
-    usable = [one for one in found if one.absence(wanted, wanted.policies) is None] or list(found)
-    ordered = sorted(usable, key=lambda one: one.seconds(wanted.policies, wanted.steps).value)
-    up_to = max(wanted.policies, NEAR * max(one.predictor.largest for one in found))
-    return Pick(
-        cache=cache,
-        best=_choice(ordered[0], wanted),
-        runner_up=_choice(ordered[1], wanted) if len(ordered) > 1 else None,
-        next=_next(found, ordered[0], wanted, up_to),
-        up_to=up_to,
-    )
-
-
-def _next(found: Sequence[Candidate], best: Candidate, wanted: Wanted, up_to: int) -> Next | None:
+def _next(known: Sequence[Candidate], policies: int, up_to: int) -> Next | None:
     """The first N past the one asked for at which another candidate is the fastest."""
-
-    def fastest(policies: int) -> Candidate:
-        usable = [one for one in found if one.predictor.line and one.absence(wanted, policies) is None]
-        return min(usable, key=lambda one: one.seconds(policies, wanted.steps).value, default=best)
-
-    before = wanted.policies
-    while before < up_to:
-        after = min(max(before + 1, round(before * 10 ** (1 / PER_DECADE))), up_to)
-        if fastest(after) is not best:
-            n = _first(lambda policies: fastest(policies) is not best, before, after)
-            other = fastest(n)
-            part, beyond = other.machine.evidence.targetrl, not (other.predictor.within(n) and best.predictor.within(n))
-            return Next(policies=n, label=part.label, device=part.device, variant=other.variant, extrapolated=beyond)
-        before = after
-    return None
-
-
-def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The smallest number above ``low`` that a property holds for, which it does for ``high``, if it holds from some number on."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    sizes = {point.policies for candidate in known for point in candidate.curve}
+    absent = {n for candidate in known for n in candidate.absences}
+    ends = {n for n in (policies, up_to, *sizes, *absent, *(n - 1 for n in absent)) if policies <= n <= up_to}
+    crossing = next(crossings([candidate.usable_seconds for candidate in known], ends), None)
+    if crossing is None:
+        return None
+    n = crossing.high if crossing.at is None else math.floor(crossing.at) + 1
+    before, after = known[crossing.before], known[crossing.after]
+    part, beyond = after.machine.evidence.targetrl, not (within(before.curve, n) and within(after.curve, n))
+    return Next(policies=n, label=part.label, device=part.device, variant=after.variant, extrapolated=beyond)

@@ -1,14 +1,12 @@
 """What could be used for a problem: each variant of each device that has rows for it, with what its time is predicted from."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.cost.curves import Curve, curves
-from bench.cost.intervals import total
-from bench.cost.model import line_through
-from bench.cost.predict import Predictor
-from bench.cost.starting import Start, starts
+from bench.cost.curves import Curve, curves, timed
+from bench.cost.predict import NO_GROWTH, Growth, fit, of_steps, seconds, tells
+from bench.cost.starting import ColdStart, cold_starts, total
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
@@ -32,140 +30,143 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant on a device; ``start`` is its cold start, None where it is warm.
+    """A variant on a device.
 
-    ``by`` says which rows its time is told from, where there are others than the objective's own around N.
+    Attributes:
+        curve: its rows, as they would be of the steps that are wanted.
+        start: its cold start, None where it is warm.
+        remarks: what its time is told from, where that is not rows of the problem itself.
+        absences: why the evidence has no row, by N, past the last one measured.
     """
 
     machine: Machine
     variant: str
-    predictor: Predictor
-    by: str
-    start: Start | None
+    curve: Curve
+    start: ColdStart | None
+    remarks: list[str]
+    absences: Mapping[int, str]
 
-    def seconds(self, policies: int, steps: int) -> Interval:
-        """Seconds until so many policies are trained."""
-        call = self.predictor.seconds(policies, steps)
+    def seconds(self, policies: int) -> Interval:
+        """Seconds until so many policies are trained, where its rows tell of them."""
+        call = seconds(self.curve, policies)
         return call if self.start is None else total(self.start.seconds, call)
 
-    def absence(self, wanted: Wanted, policies: int) -> str | None:
-        """Why the evidence has no row at a size past the last one measured and up to N; None where it has nothing to say."""
-        for cell, absence in self.machine.absent.items():
-            mine = (cell.question, cell.variant, cell.arithmetic) == ("steady state", self.variant, wanted.arithmetic)
-            if mine and cell.objective in (FIRST, wanted.objective) and self.predictor.largest < cell.policies <= policies:
-                return absence.reason
-        return None
+    def absence(self, policies: int) -> str | None:
+        """Why the evidence has no row of so many; None where it has nothing to say."""
+        return next((reason for n, reason in self.absences.items() if n <= policies), None)
+
+    def usable_seconds(self, policies: int) -> float | None:
+        """The time to rank by; None where the evidence advises against it, or cannot tell."""
+        return self.seconds(policies).value if tells(self.curve, policies) and self.absence(policies) is None else None
 
 
 def candidates(machines: Sequence[Machine], wanted: Wanted) -> list[Candidate]:
     """Every variant with rows for it; of cold starts, one for each state of the compiler's cache that was measured."""
-    return [candidate for machine in machines for candidate in _of(machine, wanted)]
+    return [candidate for machine in machines for candidate in _candidates(machine, wanted)]
 
 
-def _of(machine: Machine, wanted: Wanted) -> Iterator[Candidate]:
-    found = curves(machine)
-    for variant in dict.fromkeys(kind.variant for kind in found):
-        mine = {kind: curve for kind, curve in found.items() if kind.variant == variant}
-        kind = _nearest(mine, wanted)
-        if variant is None or kind is None or _withheld(machine, variant, wanted) or _cannot(machine, variant, wanted):
+def _candidates(machine: Machine, wanted: Wanted) -> Iterator[Candidate]:
+    by_kind = curves(machine)
+    for variant in dict.fromkeys(kind.variant for kind in by_kind):
+        own = {kind: curve for kind, curve in by_kind.items() if kind.variant == variant}
+        kind = _nearest(own, wanted)
+        if variant is None or kind is None or _withheld(machine, kind) or _cannot(machine, own, kind):
             continue
-        curve, by = _filled(mine, kind)
-        if len(curve) <= 1 and not _stands(curve, wanted.policies):  # one row tells nothing of other sizes
+        curve, borrowed = _filled(own, kind)
+        if not tells(curve, wanted.policies):
             continue
-        predictor = _predictor(machine, kind, curve)
-        known: Iterable[Start | None] = [one for one in starts(machine) if one.variant == variant] if wanted.cold else [None]
-        for start in known:
-            yield Candidate(machine, variant, predictor, "" if _stands(mine.get(kind, ()), wanted.policies) else by, start)
+        growth = _growth(machine, kind)
+        remarks = _remarks(wanted, kind, growth, "" if wanted.policies in _sizes(own.get(kind, ())) else borrowed)
+        scaled = of_steps(curve, wanted.steps / kind.steps, growth)
+        absences = {n: reason for n, reason in _reasons(machine, kind, (FIRST, kind.objective)) if n > curve[-1].policies}
+        for start in [start for start in cold_starts(machine) if start.variant == variant] if wanted.cold else [None]:
+            single = ["start of one process"] * (start is not None and start.processes == 1)
+            yield Candidate(machine, variant, scaled, start, remarks + single, absences)
 
 
-def _nearest(mine: dict[Kind, Curve], wanted: Wanted) -> Kind | None:
+def _nearest(own: Mapping[Kind, Curve], wanted: Wanted) -> Kind | None:
     """What the curve is called whose steps are nearest, of those in this arithmetic; it may have no rows of the objective itself."""
     objectives = (wanted.objective, FIRST) if wanted.objective in ALIKE else (wanted.objective,)
-    fits = [
-        kind for kind in mine if (kind.optimizer, kind.arithmetic) == (OPTIMIZERS[0], wanted.arithmetic) and kind.objective in objectives
+    kinds = [
+        kind for kind in own if (kind.optimizer, kind.arithmetic) == (OPTIMIZERS[0], wanted.arithmetic) and kind.objective in objectives
     ]
-    best = min(fits, key=lambda kind: max(kind.steps / wanted.steps, wanted.steps / kind.steps), default=None)
-    return None if best is None else best._replace(objective=wanted.objective)
+    nearest = min(kinds, key=lambda kind: max(kind.steps / wanted.steps, wanted.steps / kind.steps), default=None)
+    return None if nearest is None else nearest._replace(objective=wanted.objective)
 
 
-def _filled(mine: dict[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
-    """The curve, with what is taken for rows at sizes that it has none of, and from where that is.
+def _filled(own: Mapping[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
+    """The curve, with what is taken for rows at N that it has none of, and from where that is.
 
-    The suite measures other objectives than the first at few sizes only. What costs the same has the first one's rows.
+    The suite measures other objectives than the first at few N only. What costs the same has the first one's rows. Of what costs more, one
+    row tells of other N too: in proportion to N, but for the a of the first objective's a + b·N.
     """
-    first, own = mine.get(kind._replace(objective=FIRST), ()), mine.get(kind, ())
-    if kind.objective not in ALIKE:
-        return _in_proportion(first, own, kind)
-    whole = {point.policies: point for point in (*first, *own)}
-    borrowed = kind.objective != FIRST and len(whole) > len(own)
-    return tuple(whole[n] for n in sorted(whole)), f"by rows of {FIRST}" * borrowed
+    first, curve = own.get(kind._replace(objective=FIRST), ()), own.get(kind, ())
+    if kind.objective in ALIKE:
+        by_size = {point.policies: point for point in (*first, *curve)}
+        return tuple(by_size[n] for n in sorted(by_size)), f"by rows of {FIRST}" if len(by_size) > len(curve) else ""
+    if len(curve) != 1 or curve[0].policies == 1 or len(first) <= 1:
+        return curve, ""
+    (row,) = curve
+    share = min(fit(timed(first))[0] / row.seconds.value, 1.0)
+    single = row.times(share + (1 - share) / row.policies)._replace(policies=1)
+    return (single, row), f"by its one row of {kind.objective}, N = {row.policies:,}, and what a call costs for {FIRST}"
 
 
-def _in_proportion(first: Curve, own: Curve, kind: Kind) -> tuple[Curve, str]:
-    """Rows of an objective that costs more. One row alone tells of other sizes in proportion to N, but for what a call costs.
-
-    That is at least what a call costs for the first objective, by which the value goes. At most it is as much more as the row takes more:
-    where an objective has more operations, each has to be called. The interval reaches up to that.
-    """
-    line = line_through(first)
-    if len(own) != 1 or line is None or own[0].policies == 1:
-        return own, ""
-    (row,), (_, smallest, *_) = own, first[0]
-    low, value, high = (
-        _of_one(row.policies, seconds, line.dispatch * known / smallest.value) for seconds, known in zip(row.seconds, smallest, strict=True)
-    )
-    most = row.seconds.high * line.seconds(1) / line.seconds(row.policies)
-    said = f"by its one row of {kind.objective}, N = {row.policies:,}, and what a call costs for {FIRST}"
-    return (row._replace(policies=1, seconds=Interval(low, value, max(high, most))), row), said
+def _sizes(curve: Curve) -> list[int]:
+    return [point.policies for point in curve]
 
 
-def _of_one(policies: int, seconds: float, dispatch: float) -> float:
-    """Seconds of a call for one policy, if so many take ``seconds`` and all but ``dispatch`` is in proportion."""
-    fixed = min(dispatch, seconds)
-    return fixed + (seconds - fixed) / policies
+def _remarks(wanted: Wanted, kind: Kind, growth: Growth, borrowed: str) -> list[str]:
+    """What a prediction takes for granted."""
+    steps = f"from {kind.steps} steps {'in proportion' if growth == NO_GROWTH else 'by their growth'}"
+    return [borrowed] * bool(borrowed) + [steps] * (wanted.steps != kind.steps)
 
 
-def _stands(curve: Curve, policies: int) -> bool:
-    return any(point.policies == policies for point in curve)
+def _growth(machine: Machine, kind: Kind) -> Growth:
+    """The growth that was measured of the variant, whatever the objective and arithmetic: it tells what a call takes."""
+    rows = [row for row in machine.evidence.benchmarks if row.extra_info.variant == kind.variant]
+    grown = next((row.extra_info for row in rows if row.extra_info.question == "growth with steps"), None)
+    if grown is None:
+        return NO_GROWTH
+    by_steps = {
+        row.extra_info.steps: machine.seconds(row).value
+        for question in ("steady state", "growth with steps")
+        for row in rows
+        if row.extra_info.question == question and _but_steps(row.extra_info) == _but_steps(grown)
+    }
+    if len(by_steps) <= 1:
+        return NO_GROWTH
+    fixed, step = fit(list(by_steps.items()))
+    return Growth(fixed, fixed + step * kind.steps)
 
 
-def _predictor(machine: Machine, kind: Kind, curve: Curve) -> Predictor:
-    """The curve with the growth that was measured of the variant, whatever the objective and arithmetic: it tells what a call takes."""
-    rows = [row for row in machine.measured("growth with steps") if row.extra_info.variant == kind.variant]
-    if not rows:
-        return Predictor(curve, kind.steps)
-    cell = rows[0].extra_info
-    by_steps = {row.extra_info.steps: machine.seconds(row).value for row in rows if row.extra_info.policies == cell.policies}
-    for row in machine.measured("steady state"):
-        facts = row.extra_info
-        if kind_of(facts)._replace(steps=cell.steps) == kind_of(cell) and facts.policies == cell.policies:
-            by_steps.setdefault(facts.steps, machine.seconds(row).value)
-    return Predictor(curve, kind.steps, tuple(sorted(by_steps.items())) if len(by_steps) > 1 else ())
+def _but_steps(cell: Cell) -> tuple[Kind, int]:
+    return kind_of(cell)._replace(steps=0), cell.policies
 
 
-def _cannot(machine: Machine, variant: str, wanted: Wanted) -> bool:
+def _reasons(machine: Machine, kind: Kind, objectives: Sequence[str | None]) -> Iterator[tuple[int, str]]:
+    """The N at which the variant has no row of some objectives, whatever their steps, and why."""
+    for cell, absence in machine.absent.items():
+        place = (cell.question, cell.variant, cell.arithmetic)
+        if place == ("steady state", kind.variant, kind.arithmetic) and cell.objective in objectives:
+            yield cell.policies, absence.reason
+
+
+def _cannot(machine: Machine, own: Mapping[Kind, Curve], kind: Kind) -> bool:
     """Whether it has no row of the objective, and for one a reason that the first objective has not: then it cannot train it.
 
     Where it is the size, such as too many policies for one after another, both have the reason.
     """
-    if any(_is(cell, variant, wanted.objective, wanted) for cell in machine.rows):
+    if kind.objective in {other.objective for other in own if other.arithmetic == kind.arithmetic}:
         return False
-    reasons, others = (
-        {absence.reason for cell, absence in machine.absent.items() if _is(cell, variant, objective, wanted)}
-        for objective in (wanted.objective, FIRST)
-    )
-    return bool(reasons - others) and wanted.objective != FIRST
+    reasons, others = ({reason for _, reason in _reasons(machine, kind, [objective])} for objective in (kind.objective, FIRST))
+    return bool(reasons - others)
 
 
-def _is(cell: Cell, variant: str, objective: str, wanted: Wanted) -> bool:
-    place = (cell.question, cell.variant, cell.objective, cell.arithmetic)
-    return place == ("steady state", variant, objective, wanted.arithmetic)
-
-
-def _withheld(machine: Machine, variant: str, wanted: Wanted) -> bool:
-    """Whether it did not converge identically on this problem at any size: then it is no candidate at all."""
+def _withheld(machine: Machine, kind: Kind) -> bool:
+    """Whether it did not converge identically on this problem at any N: then it is no candidate at all."""
     return any(
-        (cell.variant, cell.objective, cell.arithmetic) == (variant, wanted.objective, wanted.arithmetic)
+        (cell.variant, cell.objective, cell.arithmetic) == (kind.variant, kind.objective, kind.arithmetic)
         for cell, absence in machine.absent.items()
         if absence.kind == "withheld"
     )

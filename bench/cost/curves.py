@@ -6,7 +6,6 @@ from typing import NamedTuple
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval
-from bench.evidence.schema import Benchmark
 
 
 class Point(NamedTuple):
@@ -17,19 +16,24 @@ class Point(NamedTuple):
     identity: str = ""
     marks: str = ""
 
+    def times(self, factor: float) -> "Point":
+        """The same row, were it to take ``factor`` times as long."""
+        return self._replace(seconds=Interval(*(factor * seconds for seconds in self.seconds)))
+
 
 Curve = tuple[Point, ...]
 """The points of a kind, by N."""
 
 
-def point_of(machine: Machine, row: Benchmark) -> Point:
-    """A row as a point."""
-    return Point(row.extra_info.policies, machine.seconds(row), row.extra_info.identity, machine.marks(row))
+def timed(curve: Curve) -> list[tuple[int, float]]:
+    """N and seconds of each row."""
+    return [(point.policies, point.seconds.value) for point in curve]
 
 
 def curves(machine: Machine) -> dict[Kind, Curve]:
     """The curves of a device, in the order of the run."""
-    found: dict[Kind, dict[int, Point]] = defaultdict(dict)
+    points: dict[Kind, dict[int, Point]] = defaultdict(dict)
     for row in machine.measured("steady state"):
-        found[kind_of(row.extra_info)][row.extra_info.policies] = point_of(machine, row)
-    return {kind: tuple(by_size[n] for n in sorted(by_size)) for kind, by_size in found.items()}
+        facts = row.extra_info
+        points[kind_of(facts)][facts.policies] = Point(facts.policies, machine.seconds(row), facts.identity, machine.marks(row))
+    return {kind: tuple(by_size[n] for n in sorted(by_size)) for kind, by_size in points.items()}

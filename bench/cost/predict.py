@@ -1,102 +1,148 @@
-"""What a call takes for N policies and S steps, by the rows around it.
+"""What a call takes for N policies and S steps, by rows of evidence: the rule of the tables, of `compare`, `recommend` and the page.
 
-Between two sizes a straight line from row to row, which is a + b·N by the rows on both sides, and meets every row. Leaving one size of
-this project's own variants out of the committed evidence, it predicts that to within 15 % (root mean square), no worse than the line
-fitted to all the others, and much better than interpolated logarithms do: the knee between dispatch and work lies between any two rows
-that are decades apart. Past the rows the fitted line goes on from the last one, its misfit widening the interval. ``tests/test_cost.py``
-holds it to that.
+1. A row of S₀ steps takes f + (t − f)·S/S₀ for S steps; f does not grow with them: so many seconds, but no larger a share of the row, as
+   where the growth with steps was measured, or nothing where it was not.
+2. Between two rows a straight line leads from one to the other.
+3. Past the rows the line through the nearest two goes on, neither a nor b of its a + b·N negative. One row tells of its own N alone.
+4. From a cold start, starting comes on top.
+5. The fastest is what takes least. Between neighbouring N of all rows every time is a straight line: another is the fastest where two meet.
+
+Leaving one size of this project's own variants out of the committed evidence, it predicts that to within 15 % (root mean square), no worse
+than the line fitted to all the others, and much better than interpolated logarithms do: the knee between dispatch and work lies between any
+two rows that are decades apart. ``tests/test_cost.py`` holds it to that. How wrong the lines may be is in no interval.
 """
 
-import math
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple, cast
 
 from bench.cost.curves import Curve, Point
-from bench.cost.line import Line, fit
-from bench.cost.model import line_through, misfit_of
 from bench.evidence.records import Interval
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """The seconds of a call of one variant, by the rows of one curve and those of other numbers of steps.
+class Growth(NamedTuple):
+    """Of a call that took ``whole`` seconds for as many steps as the rows have, ``fixed`` do not grow with steps."""
 
-    Attributes:
-        curve: rows of ``steps`` steps, one or more sizes.
-        steps: how many.
-        growth: seconds by steps, at one N: two or more, or none.
+    fixed: float
+    whole: float
+
+
+NO_GROWTH = Growth(0.0, 1.0)
+"""All of a call is in proportion to its steps."""
+
+
+ROUNDING = 1e-12
+"""Share of a difference's terms below which it is rounding, and taken for nothing."""
+
+
+class Crossing(NamedTuple):
+    """Between ``low`` and ``high`` policies the time ``after`` falls below the time ``before``, which was the least: indices.
+
+    ``at`` is the N at which their lines meet, None where one of both is not known at both ends.
     """
 
-    curve: Curve
-    steps: int
-    growth: tuple[tuple[int, float], ...] = ()
-
-    def seconds(self, policies: int, steps: int) -> Interval:
-        """Seconds with the interval of the rows around; how wrong the lines between them may be is not in it.
-
-        What of a call does not grow with steps is known at one N. Larger calls have the same seconds of it, and the rest is in
-        proportion. Smaller calls have at least the same share, at most the same seconds: the interval covers both, the value is their
-        geometric mean.
-        """
-        low, value, high = _along(self.curve, self.line, policies)
-        most = min(self._call.dispatch / value, 1.0)
-        least = min(self._share, most)
-        factors = sorted(fixed + (1 - fixed) * steps / self.steps for fixed in (least, most))
-        return Interval(low * factors[0], value * math.sqrt(factors[0] * factors[1]), high * factors[1])
-
-    @cached_property
-    def line(self) -> Line | None:
-        """The line that goes on past the rows."""
-        return line_through(self.curve)
-
-    @property
-    def largest(self) -> int:
-        """The largest N that was measured."""
-        return self.curve[-1].policies
-
-    @property
-    def of_steps(self) -> str:
-        """How the rows' seconds are taken to other numbers of steps, in words."""
-        return f"from {self.steps} steps {'by their growth' if self.growth else 'in proportion'}"
-
-    def within(self, policies: int) -> bool:
-        """Whether rows stand at N, or on both sides of it."""
-        return self.curve[0].policies <= policies <= self.largest
-
-    def nearest(self, policies: int) -> tuple[Point, ...]:
-        """The rows that a prediction comes from: one or two."""
-        below = [point for point in self.curve if point.policies <= policies]
-        above = [point for point in self.curve if point.policies >= policies]
-        return tuple(dict.fromkeys([*below[-1:], *above[:1]]))
-
-    @cached_property
-    def _call(self) -> Line:
-        """Seconds of a call by steps, at one N."""
-        if not self.growth:
-            return Line(0.0, 1.0)
-        return fit(tuple(steps for steps, _ in self.growth), [math.log(seconds) for _, seconds in self.growth])
-
-    @cached_property
-    def _share(self) -> float:
-        return self._call.dispatch / self._call.seconds(self.steps)
+    low: int
+    high: int
+    at: float | None
+    before: int
+    after: int
 
 
-def _along(curve: Curve, line: Line | None, policies: int) -> Interval:
-    """Seconds at N by the rows of a curve; those of its one row, whatever N, where it has no line."""
-    below = [point for point in curve if point.policies <= policies]
-    above = [point for point in curve if point.policies >= policies]
+def fit(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """The a and b, neither negative, of the line a + b·x with the least squares of (a + b·x) / t − 1 through two or more (x, t).
+
+    So every row counts by its relative error, the shortest as the longest. Rows are not weighted by their intervals: where a line is not
+    quite what happens, the narrowest interval would draw it to its row.
+    """
+    ones, slopes = [1 / t for _, t in points], [x / t for x, t in points]
+    u, v, uu, uv, vv = sum(ones), sum(slopes), _product(ones, ones), _product(ones, slopes), _product(slopes, slopes)
+    a, b, determinant = u * vv - v * uv, v * uu - u * uv, uu * vv - uv * uv
+    if a <= ROUNDING * u * vv or determinant <= ROUNDING * uu * vv:
+        return 0.0, v / vv
+    return (u / uu, 0.0) if b <= ROUNDING * v * uu else (a / determinant, b / determinant)
+
+
+def _product(left: Sequence[float], right: Sequence[float]) -> float:
+    return sum(x * y for x, y in zip(left, right, strict=True))
+
+
+def of_steps(curve: Curve, ratio: float, growth: Growth = NO_GROWTH) -> Curve:
+    """The rows as they would be of ``ratio`` times as many steps."""
+    shares = [growth.fixed / max(growth.whole, point.seconds.value) for point in curve]
+    return tuple(point.times(share + (1 - share) * ratio) for point, share in zip(curve, shares, strict=True))
+
+
+def tells(curve: Curve, policies: int) -> bool:
+    """Whether the rows tell of N: one alone tells of its own, none of none."""
+    return len(curve) > 1 or any(point.policies == policies for point in curve)
+
+
+def parts(curve: Curve, policies: int) -> list[tuple[Point, float]]:
+    """The rows that N is told from, where they tell of it: one or two, each with the factor that its seconds have in the sum."""
+    below, above = [point for point in curve if point.policies <= policies], [point for point in curve if point.policies >= policies]
     if below and above:
-        return _between(below[-1], above[0], policies)
-    nearest = below[-1] if below else above[0]
-    if line is None:
-        return nearest.seconds
-    factor, doubt = line.seconds(policies) / line.seconds(nearest.policies), 1 + misfit_of(line, curve)
-    low, value, high = nearest.seconds
-    return Interval(low * factor / doubt, value * factor, high * factor * doubt)
+        first, last = below[-1], above[0]
+        share = (policies - first.policies) / max(last.policies - first.policies, 1)
+        return [(first, 1 - share), (last, share)] if share else [(first, 1.0)]
+    near, next_ = (curve[0], curve[1]) if above else (curve[-1], curve[-2])
+    time, n = near.seconds.value, near.policies
+    b = min(max((time - next_.seconds.value) / (n - next_.policies), 0.0), time / n)
+    a = max(time - b * n, 0.0)
+    return [(near, (a + b * policies) / time)]
 
 
-def _between(first: Point, last: Point, policies: int) -> Interval:
-    if first.policies == last.policies:
-        return first.seconds
-    share = (policies - first.policies) / (last.policies - first.policies)
-    return Interval(*((1 - share) * one + share * other for one, other in zip(first.seconds, last.seconds, strict=True)))
+def seconds(curve: Curve, policies: int) -> Interval:
+    """Seconds of a call of N policies that the rows tell of, with the interval of those that it is told from."""
+    scaled = [point.times(factor).seconds for point, factor in parts(curve, policies)]
+    return Interval(*(sum(ends) for ends in zip(*scaled, strict=True)))
+
+
+def within(curve: Curve, policies: int) -> bool:
+    """Whether rows stand at N, or on both sides of it."""
+    return curve[0].policies <= policies <= curve[-1].policies
+
+
+def crossings(times: Sequence[Callable[[int], float | None]], sizes: Iterable[int]) -> Iterator[Crossing]:
+    """Where another of some times becomes the least.
+
+    Args:
+        times: seconds by N, None where that is not known; straight lines between neighbouring sizes.
+        sizes: N, in any order.
+    """
+    for low, high in pairwise(sorted(set(sizes))):
+        first, last = ([time(n) for time in times] for n in (low, high))
+        before, after = _least(first), _least(last)
+        if before is None or after is None:
+            continue
+        if last[before] is None or first[after] is None:
+            yield Crossing(low, high, None, before, after)
+        else:
+            ends = {index: pair for index, pair in enumerate(zip(first, last, strict=True)) if None not in pair}
+            yield from _meetings(low, high, before, cast("dict[int, tuple[float, float]]", ends))
+
+
+def crossings_between_rows(curves: Sequence[Curve]) -> Iterator[Crossing]:
+    """Where another curve becomes the fastest, of those that have rows at N or on both sides of it."""
+
+    def time_of(curve: Curve) -> Callable[[int], float | None]:
+        return lambda policies: seconds(curve, policies).value if within(curve, policies) else None
+
+    return crossings([time_of(curve) for curve in curves], (point.policies for curve in curves for point in curve))
+
+
+def _least(times: Sequence[float | None]) -> int | None:
+    known = {index: time for index, time in enumerate(times) if time is not None}
+    return min(known, key=known.__getitem__, default=None)
+
+
+def _meetings(low: int, high: int, before: int, ends: dict[int, tuple[float, float]]) -> Iterator[Crossing]:
+    """Along the least of some straight lines, given by their times at both ends, from ``before``: each meets the next that ends lower."""
+
+    def share(other: int) -> float:
+        later, sooner = ends[other][0] - ends[before][0], ends[before][1] - ends[other][1]
+        return later / (later + sooner)
+
+    while lower := [other for other in ends if ends[other][1] < ends[before][1]]:
+        after = min(lower, key=share)
+        yield Crossing(low, high, low + share(after) * (high - low), before, after)
+        before = after

@@ -4,10 +4,10 @@ import re
 import statistics
 from collections.abc import Callable
 
+from bench.cost.starting import payoffs
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.schema import Benchmark
 from bench.report.cells import coded, duration, escaped, rough, scaled
-from bench.report.payoff import payoffs
 from bench.report.summary import fastest_rows
 from bench.report.tables import Reasons, speeds
 

@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Iterable
 
-from bench.cost.model import models
 from bench.evidence import records
 from bench.evidence.kinds import kind_of
 from bench.evidence.machine import MARKS, Machine
@@ -18,16 +17,16 @@ from bench.report.tables import Reasons, identity, markdown_table, marked, probl
 
 def device_section(machine: Machine) -> str:
     """Everything about one device."""
-    reasons, lines = Reasons(), models(machine)
+    reasons = Reasons()
     parts = [
         f"## {escaped(machine.name)}\n",
         _facts(machine),
         *_steady_state(machine, reasons),
         *_over_eager(machine),
         *_limit(machine),
-        *cost_section(machine, lines),
+        *cost_section(machine),
         *_cold_start(machine, reasons),
-        *payoff_section(machine, lines),
+        *payoff_section(machine),
         *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
         *_memory(machine),
         *_growth(machine, reasons),
