@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from bench.comparison import columns, listing, page
-from bench.comparison.crossings import crossings, orders
-from bench.comparison.fingerprints import differences
+from bench.comparison.columns import differences
+from bench.comparison.crossings import orders, takeovers
+from bench.comparison.page import MARKDOWN, TERMINAL
 from bench.comparison.rows import rows
-from bench.comparison.style import MARKDOWN, TERMINAL
 from bench.evidence.schema import SCHEMA
 from bench.trajectories import evidence as trajectories
 from bench.verdicts import trials
@@ -39,9 +39,9 @@ def saved(path: Path, content: dict[str, Any] | None = None, **fingerprint: Any)
 def other(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of the schema
     """Evidence of another machine, on which all variants are twice as fast but ``batched``, which takes five times as long."""
     content = evidence(**({"label": "other"} | changes))
-    for one in content["benchmarks"]:
-        factor = 5.0 if one["extra_info"]["variant"] == "batched" else 0.5
-        one["stats"]["data"] = [factor * seconds for seconds in one["stats"]["data"]]
+    for benchmark in content["benchmarks"]:
+        factor = 5.0 if benchmark["extra_info"]["variant"] == "batched" else 0.5
+        benchmark["stats"]["data"] = [factor * seconds for seconds in benchmark["stats"]["data"]]
     return content
 
 
@@ -72,7 +72,7 @@ def test_a_row_has_a_column_a_file(two: list[columns.Column]) -> None:
 
 def test_the_interval_of_a_ratio_adds_both_in_squares(two: list[columns.Column]) -> None:
     """Ends are as far from the ratio, in logarithms, as the hypotenuse of what either file's interval leaves open."""
-    entries = next(one.entries for one in rows(two, "steady state") if one.cell.variant == "batched")
+    entries = next(joined.entries for joined in rows(two, "steady state") if joined.cell.variant == "batched")
     first, second, ratio = entries[0].seconds, entries[1].seconds, entries[1].ratio
     assert first is not None
     assert second is not None
@@ -110,7 +110,7 @@ def test_reasons_are_kept_where_one_file_has_a_number(tmp_path: Path) -> None:
     assert "(2) not measured: not part of this run" in page.text(both, TERMINAL)
     assert "other, cpu: not measured: test_x[1]: it broke" in page.text(both, TERMINAL)
     assert json.loads(listing.as_json(both))["files"][1]["without_place"] == ["not measured: test_x[1]: it broke"]
-    results = {(one["file"], one["variant"], one["policies"]): one for one in csv.DictReader(io.StringIO(listing.as_csv(both)))}
+    results = {(line["file"], line["variant"], line["policies"]): line for line in csv.DictReader(io.StringIO(listing.as_csv(both)))}
     assert results["some, cpu", "eager", "100"]["status"] == "withheld"
     assert results["other, cpu", "batched", "1"]["reason"] == "not part of this run"
 
@@ -125,20 +125,24 @@ def crossing_file(path: Path, ahead: float) -> Path:
     return saved(path, content)
 
 
-def test_crossings_are_interpolated_between_the_sizes_that_were_measured(tmp_path: Path) -> None:
-    """Straight lines in logarithms that are four times apart either way cross half way, at N = 10; without both variants no N is told."""
+def test_the_fastest_changes_where_straight_lines_meet_between_the_sizes_that_were_measured(tmp_path: Path) -> None:
+    """Lines from row to row that are as far apart either way meet half way; without both variants on both sides no N is told."""
     both = columns.read([crossing_file(tmp_path / "a-cpu.json", 4.0), crossing_file(tmp_path / "b-cpu.json", 0.5)])
-    found = crossings(rows(both, "steady state"))
-    assert [(one.file, one.before, one.after, one.low, one.high, one.at and round(one.at, 6), one.clear) for one in found] == [
-        (0, "steep", "flat", 1, 100, 10.0, True),
+    changes = [(change.file, change.before, change.after, change.low, change.high, change.at, change.clear) for change in takeovers(both)]
+    assert changes == [
+        (0, "steep", "flat", 1, 100, 50.5, True),
         (0, "flat", "late", 100, 10_000, None, False),
         (1, "flat", "late", 100, 10_000, None, False),
     ]
     text = page.text(both, TERMINAL)
     assert "interpolated on straight" in text
-    assert "not known: one of both was not measured at both N" in text
+    assert "not known: one of both was not measured on both sides" in text
     (order,) = orders(rows(both, "steady state"))
-    assert (order.cell.policies, order.orders) == (1, (("steep", "flat"), ("flat", "steep")))
+    assert (order.policies, order.orders) == (1, (("steep", "flat"), ("flat", "steep")))
+    crossing = json.loads(listing.as_json(both))["crossings"][0]
+    problem = {"objective": "detached", "optimizer": "adam", "arithmetic": "native", "steps": 50}
+    measured = {"file": 0, "from": "steep", "to": "flat", "measured_policies": [1, 100], "about_policies": 50.5, "clear": True}
+    assert crossing == measured | problem
 
 
 def test_what_differs_is_spelled_out(tmp_path: Path) -> None:
@@ -246,15 +250,15 @@ def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_all_outputs_tell_the_same(tmp_path: Path) -> None:
     """The terminal's tables are those of Markdown without its marks, and CSV and JSON have their numbers."""
     paths = [str(saved(tmp_path / "a-cpu.json")), str(saved(tmp_path / "b-cpu.json", other()))]
-    said = {output: compare(*paths, *([output] if output else [])).stdout for output in ("", "--markdown", "--csv", "--json")}
-    bare = " ".join(said["--markdown"].replace("`", "").replace("**", "").replace("|", " ").replace("\\", "").split())
+    texts = {output: compare(*paths, *([output] if output else [])).stdout for output in ("", "--markdown", "--csv", "--json")}
+    bare = " ".join(texts["--markdown"].replace("`", "").replace("**", "").replace("|", " ").replace("\\", "").split())
     assert "eager 1 5.00 k [1.33 k, 22.6 k] (r) 10.0 k [2.66 k, 45.3 k], × 2.00 [0.269, 14.9] (r) bounded, 2.5 ULP" in bare
     assert "eager 1 5.00 k [1.33 k, 22.6 k] (r) 10.0 k [2.66 k, 45.3 k], × 2.00 [0.269, 14.9] (r) bounded, 2.5 ULP" in " ".join(
-        said[""].split()
+        texts[""].split()
     )
-    lines = list(csv.DictReader(io.StringIO(said["--csv"])))
-    content = json.loads(said["--json"])
-    results = [result for one in content["rows"] for result in one["results"]]
+    lines = list(csv.DictReader(io.StringIO(texts["--csv"])))
+    content = json.loads(texts["--json"])
+    results = [result for joined in content["rows"] for result in joined["results"]]
     assert len(lines) == len(results) == 12
     assert [float(line["ratio"] or 0) for line in lines] == pytest.approx([result.get("ratio", 0) for result in results], rel=1e-5)
     assert [line["status"] for line in lines] == [result["status"] for result in results]
@@ -278,14 +282,14 @@ def test_stock_tools_read_every_file(path: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest_benchmark", "compare", "--between=median", str(path), shutil.copy(path, tmp_path)]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    for one in json.loads(path.read_text())["benchmarks"]:
-        assert one["name"] in run.stdout
+    for benchmark in json.loads(path.read_text())["benchmarks"]:
+        assert benchmark["name"] in run.stdout
         value = {
-            "name": one["fullname"],
-            "value": one["stats"]["ops"],
-            "range": f"stddev: {one['stats']['stddev']}",
-            "extra": one["extra_info"],
+            "name": benchmark["fullname"],
+            "value": benchmark["stats"]["ops"],
+            "range": f"stddev: {benchmark['stats']['stddev']}",
+            "extra": benchmark["extra_info"],
         }
         assert all(value.values())
-        assert one["stats"]["rounds"] == len(one["stats"]["data"])
-        assert value["value"] == pytest.approx(1 / one["stats"]["mean"])
+        assert benchmark["stats"]["rounds"] == len(benchmark["stats"]["data"])
+        assert value["value"] == pytest.approx(1 / benchmark["stats"]["mean"])

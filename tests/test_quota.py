@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.comparison import columns
-from bench.comparison.fingerprints import differences
+from bench.comparison.columns import differences
 from bench.evidence import fingerprint as fingerprints
 from bench.evidence.fingerprint import check_label, default_label, fingerprint
 from bench.evidence.quota import cpu_quota

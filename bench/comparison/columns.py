@@ -5,6 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from bench.evidence import records
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Cell
@@ -60,10 +62,10 @@ def _check_commits(named: list[tuple[str, Machine]]) -> None:
     """Two commits, changes that no commit holds, or none that is known: what was timed may be other code."""
     for (name, machine), (other, another) in pairwise(named):
         mine, theirs = machine.evidence.targetrl.fingerprint, another.evidence.targetrl.fingerprint
-        for key, one, two in (("commit", mine.commit, theirs.commit), ("dirty", mine.dirty, theirs.dirty)):
-            if one != two or one in UNKNOWN or (key == "dirty" and one):
-                mine_said, theirs_said = ("unknown" if value in UNKNOWN else plain(value, LONGEST) for value in (one, two))
-                difference = f"{mine_said} in {name} and {theirs_said} in {other}"
+        for key, first, second in (("commit", mine.commit, theirs.commit), ("dirty", mine.dirty, theirs.dirty)):
+            if first != second or first in UNKNOWN or (key == "dirty" and first):
+                texts = ["unknown" if value in UNKNOWN else plain(value, LONGEST) for value in (first, second)]
+                difference = f"{texts[0]} in {name} and {texts[1]} in {other}"
                 raise UsageError(f"targetrl.fingerprint.{key} is {difference}; --mixed-commits compares them all the same")
 
 
@@ -106,3 +108,25 @@ def _told_apart(*candidates: list[str]) -> list[str]:
     """The first of some lists of names in which no two are the same; else the last, with numbers."""
     unique: Iterator[list[str]] = (names for names in candidates if len(set(names)) == len(names))
     return next(unique, [f"{name} ({index})" for index, name in enumerate(candidates[-1], 1)])
+
+
+class Difference(NamedTuple):
+    """A key of the fingerprint, and its value in each file; None where a file does not tell."""
+
+    key: str
+    values: tuple[str | None, ...]
+
+
+def differences(columns: Sequence[Column]) -> list[Difference]:
+    """The keys whose values are not the same in all files, in the order of the schema, packages last."""
+    facts = [_flat(column) for column in columns]
+    keys = dict.fromkeys(key for fact in facts for key in fact)
+    values = [Difference(key, tuple(fact.get(key) for fact in facts)) for key in keys]
+    return [difference for difference in values if len(set(difference.values)) > 1]
+
+
+def _flat(column: Column) -> dict[str, str | None]:
+    facts = msgspec.structs.asdict(column.machine.evidence.targetrl.fingerprint)
+    packages: dict[str, str] = facts.pop("packages")
+    values = facts | {f"packages.{name}": version for name, version in packages.items()}
+    return {key: None if value is None else str(value) for key, value in values.items()}

@@ -1,28 +1,25 @@
 """Where another variant becomes the fastest, in each file; and where files put the variants in different orders."""
 
-from collections.abc import Sequence
-from itertools import groupby, pairwise
-from math import exp, log
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bench.comparison.rows import Entry, Row
+from bench.comparison.columns import Column
+from bench.comparison.rows import JoinedRow
+from bench.cost.curves import Curve, problems
+from bench.cost.predict import Crossing, crossings_between_rows, seconds
 from bench.evidence.kinds import Kind, kind_of
-from bench.evidence.records import Interval
-from bench.evidence.schema import Cell
-
-Times = dict[str, Interval]
-"""Variant → seconds, at one N."""
 
 
-class Crossing(NamedTuple):
-    """In one file and problem, ``before`` is the fastest of those measured at N = ``low`` and ``after`` at ``high``, the next N measured.
+class Takeover(NamedTuple):
+    """In one file and problem, ``before`` is the fastest at N = ``low`` and ``after`` at ``high``, the next N measured, or between them.
 
-    ``at`` is the N between them at which the lines of both, in logarithms of N and time, cross; None where one of both was not
-    measured at both. ``clear`` tells that the intervals of both lie apart at either end.
+    ``at`` is the N between them at which the straight lines from row to row of both meet; None where one of both was not measured on both
+    sides. ``clear`` tells that the intervals of both lie apart at either end.
     """
 
     file: int
-    cell: Cell
+    problem: Kind
     before: str
     after: str
     low: int
@@ -34,75 +31,45 @@ class Crossing(NamedTuple):
 class Order(NamedTuple):
     """Variants at one N of one problem, the fastest first, in each file: those measured in all files."""
 
-    cell: Cell
+    problem: Kind
+    policies: int
     orders: tuple[tuple[str, ...], ...]
 
 
-def crossings(rows: Sequence[Row]) -> list[Crossing]:
+def takeovers(columns: Sequence[Column]) -> Iterator[Takeover]:
     """Those of every file, by problem."""
-    found = []
-    for cell, group in _problems(rows):
-        for file in range(len(group[0].entries)):
-            sizes = _sizes(group, file)
-            for low, high in pairwise(sorted(sizes.items())):
-                if _fastest(low[1]) != _fastest(high[1]):
-                    found.append(_crossing(file, cell, low, high))
-    return found
+    files = [problems(column.machine) for column in columns]
+    for problem in dict.fromkeys(problem for groups in files for problem in groups):
+        for file, groups in enumerate(files):
+            names, curves = list(groups.get(problem, {})), list(groups.get(problem, {}).values())
+            for crossing in crossings_between_rows(curves):
+                before, after = names[crossing.before], names[crossing.after]
+                yield Takeover(file, problem, before, after, crossing.low, crossing.high, crossing.at, _clear(crossing, curves))
 
 
-def _fastest(times: Times) -> str:
-    return min(times, key=lambda variant: times[variant].value)
+def _clear(crossing: Crossing, curves: Sequence[Curve]) -> bool:
+    if crossing.at is None:
+        return False
+    before, after = curves[crossing.before], curves[crossing.after]
+    return (
+        seconds(before, crossing.low).high < seconds(after, crossing.low).low
+        and seconds(after, crossing.high).high < seconds(before, crossing.high).low
+    )
 
 
-def _crossing(file: int, cell: Cell, low: tuple[int, Times], high: tuple[int, Times]) -> Crossing:
-    (n, there), (m, beyond) = low, high
-    before, after = _fastest(there), _fastest(beyond)
-    if after not in there or before not in beyond:
-        return Crossing(file, cell, before, after, n, m, None, clear=False)
-    ahead, behind = log(there[after].value / there[before].value), log(beyond[before].value / beyond[after].value)
-    share = ahead / (ahead + behind) if ahead + behind > 0 else 0.0
-    clear = there[before].high < there[after].low and beyond[after].high < beyond[before].low
-    return Crossing(file, cell, before, after, n, m, exp(log(n) + share * log(m / n)), clear)
-
-
-def orders(rows: Sequence[Row]) -> list[Order]:
+def orders(rows: Sequence[JoinedRow]) -> Iterator[Order]:
     """The N at which files differ in the order of the variants that all of them have measured."""
-    found = []
-    for _, group in _problems(rows):
-        for _, same in groupby(sorted(group, key=_n), key=_n):
-            timed = [row for row in same if all(entry.seconds for entry in row.entries)]
-            if timed:
-                order = tuple(_order(timed, file) for file in range(len(group[0].entries)))
-                if len(set(order)) > 1:
-                    found.append(Order(timed[0].cell, order))
-    return found
-
-
-def _order(rows: Sequence[Row], file: int) -> tuple[str, ...]:
-    return tuple(row.cell.variant or "" for row in sorted(rows, key=lambda row: _seconds(row.entries[file])))
-
-
-def _seconds(entry: Entry) -> float:
-    return entry.seconds.value if entry.seconds else float("inf")
-
-
-def _n(row: Row) -> int:
-    return row.cell.policies
-
-
-def _problems(rows: Sequence[Row]) -> list[tuple[Cell, list[Row]]]:
-    """The rows of each problem, and a cell that names it."""
-    groups: dict[Kind, list[Row]] = {}
+    timed: dict[Kind, dict[int, list[tuple[str, list[float]]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        groups.setdefault(kind_of(row.cell).problem, []).append(row)
-    return [(group[0].cell, group) for group in groups.values()]
+        times = [entry.seconds.value for entry in row.entries if entry.seconds]
+        if len(times) == len(row.entries):
+            timed[kind_of(row.cell).problem][row.cell.policies].append((str(row.cell.variant), times))
+    for problem, sizes in timed.items():
+        for policies, variants in sorted(sizes.items()):
+            order = tuple(_order(variants, file) for file in range(len(rows[0].entries)))
+            if len(set(order)) > 1:
+                yield Order(problem, policies, order)
 
 
-def _sizes(rows: Sequence[Row], file: int) -> dict[int, Times]:
-    """The times at each N, as far as a file has measured them."""
-    sizes: dict[int, Times] = {}
-    for row in rows:
-        seconds = row.entries[file].seconds
-        if seconds is not None:
-            sizes.setdefault(row.cell.policies, {})[row.cell.variant or ""] = seconds
-    return sizes
+def _order(variants: Sequence[tuple[str, list[float]]], file: int) -> tuple[str, ...]:
+    return tuple(name for name, times in sorted(variants, key=lambda variant: variant[1][file]))

@@ -5,11 +5,11 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 
-from bench.comparison.columns import Column
-from bench.comparison.crossings import Crossing, crossings, orders
-from bench.comparison.fingerprints import differences
-from bench.comparison.rows import QUESTIONS, Entry, Row, rows, speed_of
+from bench.comparison.columns import Column, differences
+from bench.comparison.crossings import Order, Takeover, orders, takeovers
+from bench.comparison.rows import QUESTIONS, Entry, JoinedRow, rows, speed_of
 from bench.evidence import records
+from bench.evidence.kinds import Kind
 from bench.evidence.records import Interval
 from bench.evidence.schema import Cell
 from bench.report.listing_csv import safe
@@ -36,19 +36,19 @@ def as_csv(columns: Sequence[Column]) -> str:
 
 def as_json(columns: Sequence[Column]) -> str:
     """Files, what differs between them, rows with a result for each file, crossings and orders. Characters beyond ASCII are escaped."""
-    found = list(_all_rows(columns))
-    steady = [row for row in found if row.cell.question == "steady state"]
+    every_row = list(_all_rows(columns))
+    steady = [row for row in every_row if row.cell.question == "steady state"]
     content = {
         "files": [_file(column) for column in columns],
         "fingerprints": {key: list(values) for key, values in differences(columns)},
-        "rows": [_place(row.cell) | {"results": [_result(row.cell, entry) for entry in row.entries]} for row in found],
-        "crossings": [_crossing(one) for one in crossings(steady)],
-        "orders": [_place(one.cell) | {"variant": None, "fastest_first": one.orders} for one in orders(steady)],
+        "rows": [_place(row.cell) | {"results": [_result(row.cell, entry) for entry in row.entries]} for row in every_row],
+        "crossings": [_takeover(takeover) for takeover in takeovers(columns)],
+        "orders": [_order(order) for order in orders(steady)],
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _all_rows(columns: Sequence[Column]) -> Iterator[Row]:
+def _all_rows(columns: Sequence[Column]) -> Iterator[JoinedRow]:
     for question in QUESTIONS:
         yield from rows(columns, question)
 
@@ -71,23 +71,31 @@ def _result(cell: Cell, entry: Entry) -> dict[str, object]:
         absence = entry.absence
         return {"status": absence.kind if absence else "not measured", "reason": absence.reason if absence else "not part of this run"}
     facts = entry.row.extra_info
-    found: dict[str, object] = {"status": "measured", **_ends("seconds", entry.seconds), **_ends("speed", speed_of(cell, entry.seconds))}
+    result: dict[str, object] = {"status": "measured", **_ends("seconds", entry.seconds), **_ends("speed", speed_of(cell, entry.seconds))}
     if entry.ratio is not None:
-        found |= _ends("ratio", entry.ratio)
-    return found | {"identity": facts.identity, "max_ulp": records.max_ulp(facts), "ambiguous": facts.ambiguous, "marks": entry.marks}
+        result |= _ends("ratio", entry.ratio)
+    return result | {"identity": facts.identity, "max_ulp": records.max_ulp(facts), "ambiguous": facts.ambiguous, "marks": entry.marks}
 
 
 def _ends(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def _crossing(one: Crossing) -> dict[str, object]:
+def _takeover(takeover: Takeover) -> dict[str, object]:
     """``about_policies`` is interpolated between the two N that were measured; None where it cannot be."""
-    return {
-        "file": one.file, "objective": one.cell.objective, "optimizer": one.cell.optimizer, "arithmetic": one.cell.arithmetic,
-        "steps": one.cell.steps, "from": one.before, "to": one.after, "measured_policies": [one.low, one.high],
-        "about_policies": one.at, "clear": one.clear,
+    return {"file": takeover.file} | _problem(takeover.problem) | {
+        "from": takeover.before, "to": takeover.after, "measured_policies": [takeover.low, takeover.high],
+        "about_policies": takeover.at, "clear": takeover.clear,
     }  # fmt: skip
+
+
+def _order(order: Order) -> dict[str, object]:
+    place = dict.fromkeys(PLACE) | {"question": "steady state", "policies": order.policies}
+    return place | _problem(order.problem) | {"fastest_first": order.orders}
+
+
+def _problem(problem: Kind) -> dict[str, object]:
+    return {"objective": problem.objective, "optimizer": problem.optimizer, "arithmetic": problem.arithmetic, "steps": problem.steps}
 
 
 def _short(value: object) -> object:

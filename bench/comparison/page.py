@@ -1,24 +1,45 @@
 """A comparison for people: sections and tables in a style."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from bench.comparison.columns import Column
-from bench.comparison.crossings import Crossing, crossings, orders
-from bench.comparison.fingerprints import differences
-from bench.comparison.rows import QUESTIONS, Entry, Row, rows, speed_of
-from bench.comparison.style import Style
+from tabulate import tabulate
+
+from bench.comparison.columns import Column, differences
+from bench.comparison.crossings import Takeover, orders, takeovers
+from bench.comparison.rows import QUESTIONS, Entry, JoinedRow, rows, speed_of
 from bench.evidence import records
+from bench.evidence.kinds import Kind
 from bench.evidence.machine import MARKS
 from bench.evidence.records import Interval
 from bench.evidence.schema import Cell, Question
-from bench.report.cells import scaled, with_interval
+from bench.evidence.untrusted import plain
+from bench.report.cells import coded, escaped, scaled, with_interval
 from bench.report.tables import Reasons
+
+
+class Style(NamedTuple):
+    """``quote`` makes a file's text safe to show, ``name`` a name such as a variant's; the others are for titles and what is to be seen."""
+
+    quote: Callable[[object], str]
+    name: Callable[[object], str]
+    strong: str
+    heading: str
+    table_format: str
+
+    def table(self, lines: Iterable[Sequence[str]], headers: Sequence[str]) -> str:
+        """A table of cells that are safe already."""
+        return tabulate([list(line) for line in lines], headers=headers, tablefmt=self.table_format, disable_numparse=True) + "\n"
+
+
+MARKDOWN = Style(escaped, coded, strong="**", heading="## ", table_format="github")
+TERMINAL = Style(plain, plain, strong="", heading="", table_format="simple")
 
 HEAD = """In each cell: the median with its 95 % interval; × how many times as fast as the first file, with the interval of that ratio,
 which takes the files for independent runs; marks. The last column is the identity of each file's row."""
 
 BETWEEN = """Between two neighbouring N that were measured, where another variant is the fastest at the second; interpolated on straight
-lines in log N and log time. Nothing was measured in between. Unclear: within the intervals at one of the two N."""
+lines from row to row. Nothing was measured in between. Unclear: within the intervals at one of the two N."""
 
 UNITS = {"steady state": "policy-steps per second", "latency": "time of one step", "cold start": "time of a fresh process"}
 
@@ -38,8 +59,8 @@ def text(columns: Sequence[Column], style: Style) -> str:
         *_weak(columns, style),
         *_fingerprints(columns, names, style),
         f"{HEAD}\n",
-        *(part for question, found in compared.items() if found for part in _question(question, found, names, style, reasons)),
-        *_crossings(compared["steady state"], names, style),
+        *(part for question, joined in compared.items() if joined for part in _question(question, joined, names, style, reasons)),
+        *_takeovers(columns, names, style),
         *_orders(compared["steady state"], names, style),
         *_legend(compared.values()),
         *reasons.lines(),
@@ -55,19 +76,20 @@ def _weak(columns: Sequence[Column], style: Style) -> list[str]:
 
 
 def _fingerprints(columns: Sequence[Column], names: list[str], style: Style) -> Iterator[str]:
-    found = differences(columns)
     yield f"{style.heading}What differs between the files\n"
-    lines = [(style.quote(key), *("–" if value is None else style.quote(value) for value in values)) for key, values in found]
+    lines = [
+        (style.quote(key), *("–" if value is None else style.quote(value) for value in values)) for key, values in differences(columns)
+    ]
     yield style.table(lines, ("", *names)) if lines else "Nothing in their fingerprints: the same machine and software.\n"
 
 
-def _question(question: Question, found: list[Row], names: list[str], style: Style, reasons: Reasons) -> Iterator[str]:
+def _question(question: Question, joined: list[JoinedRow], names: list[str], style: Style, reasons: Reasons) -> Iterator[str]:
     unit = UNITS.get(question, "time of a call")
-    cells = [row.cell for row in found]
+    cells = [row.cell for row in joined]
     yield f"{style.heading}{', '.join((f'{question.capitalize()}: {unit}', *_everywhere(cells, style)))}\n"
     places = _places(cells)
     lines = []
-    for row in found:
+    for row in joined:
         head = [style.name(row.cell.variant) if place == "variant" else _value(getattr(row.cell, place), style) for place in places]
         shown = [_cell(row.cell, entry, reasons) for entry in row.entries]
         lines.append((*head, f"{row.cell.policies:,}", *shown, _identity(row.entries)))
@@ -111,12 +133,12 @@ def _ratio(ratio: Interval) -> str:
 
 def _identity(entries: Sequence[Entry]) -> str:
     """Level and largest distance of each file's row; once where all say the same."""
-    said = [f"{entry.row.extra_info.identity}, {records.max_ulp(entry.row.extra_info):.1f} ULP" if entry.row else "–" for entry in entries]
-    return said[0] if len(set(said)) == 1 else " / ".join(said)
+    texts = [f"{entry.row.extra_info.identity}, {records.max_ulp(entry.row.extra_info):.1f} ULP" if entry.row else "–" for entry in entries]
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
 
 
-def _crossings(found: list[Row], names: list[str], style: Style) -> Iterator[str]:
-    lines = [(names[one.file], *_problem(one.cell, style), *_crossing(one, style)) for one in crossings(found)]
+def _takeovers(columns: Sequence[Column], names: list[str], style: Style) -> Iterator[str]:
+    lines = [(names[takeover.file], *_problem(takeover.problem, style), *_takeover(takeover, style)) for takeover in takeovers(columns)]
     yield f"{style.heading}Where another variant becomes the fastest\n"
     if not lines:
         yield "Nowhere: in each file one variant is the fastest at every N that was measured.\n"
@@ -125,28 +147,26 @@ def _crossings(found: list[Row], names: list[str], style: Style) -> Iterator[str
     yield style.table(lines, ("file", *PROBLEM, "from", "to", "between N", "about N ="))
 
 
-def _crossing(one: Crossing, style: Style) -> tuple[str, ...]:
-    at = "not known: one of both was not measured at both N" if one.at is None else f"{one.at:,.0f}{'' if one.clear else ' (unclear)'}"
-    return style.name(one.before), style.name(one.after), f"{one.low:,} and {one.high:,}", at
+def _takeover(takeover: Takeover, style: Style) -> tuple[str, ...]:
+    at = "not known: one of both was not measured on both sides"
+    if takeover.at is not None:
+        at = f"{takeover.at:,.0f}{'' if takeover.clear else ' (unclear)'}"
+    return style.name(takeover.before), style.name(takeover.after), f"{takeover.low:,} and {takeover.high:,}", at
 
 
-def _problem(cell: Cell, style: Style) -> tuple[str, ...]:
-    return *(_value(value, style) for value in (cell.objective, cell.optimizer, cell.arithmetic)), str(cell.steps)
+def _problem(problem: Kind, style: Style) -> tuple[str, ...]:
+    return *(_value(value, style) for value in (problem.objective, problem.optimizer, problem.arithmetic)), str(problem.steps)
 
 
-def _orders(found: list[Row], names: list[str], style: Style) -> Iterator[str]:
-    different = orders(found)
-    yield f"{style.heading}Where the order of the variants differs, of those that all files measured, by their medians, the fastest first\n"
-    if not different:
-        yield "Nowhere.\n"
-        return
+def _orders(joined: list[JoinedRow], names: list[str], style: Style) -> Iterator[str]:
     lines = [
-        (*_problem(one.cell, style), f"{one.cell.policies:,}", *(", ".join(map(style.name, order)) for order in one.orders))
-        for one in different
+        (*_problem(order.problem, style), f"{order.policies:,}", *(", ".join(map(style.name, variants)) for variants in order.orders))
+        for order in orders(joined)
     ]
-    yield style.table(lines, (*PROBLEM, "N", *names))
+    yield f"{style.heading}Where the order of the variants differs, of those that all files measured, by their medians, the fastest first\n"
+    yield style.table(lines, (*PROBLEM, "N", *names)) if lines else "Nowhere.\n"
 
 
-def _legend(compared: Iterable[list[Row]]) -> list[str]:
-    used = {letter for found in compared for row in found for entry in row.entries for letter in entry.marks}
+def _legend(compared: Iterable[list[JoinedRow]]) -> list[str]:
+    used = {letter for joined in compared for row in joined for entry in row.entries for letter in entry.marks}
     return [f"({letter}) {text}  " for letter, text in MARKS.items() if letter in used]

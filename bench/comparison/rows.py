@@ -31,14 +31,14 @@ class Entry(NamedTuple):
     absence: Absence | None
 
 
-class Row(NamedTuple):
+class JoinedRow(NamedTuple):
     """One cell, and an entry for each file."""
 
     cell: Cell
     entries: tuple[Entry, ...]
 
 
-def rows(columns: Sequence[Column], question: Question) -> list[Row]:
+def rows(columns: Sequence[Column], question: Question) -> list[JoinedRow]:
     """The rows of a question: problems, then variants in the order of the files, then N."""
     cells = list(dict.fromkeys(cell for column in columns for cell in column.machine.cells(question)))
     problems, variants = _places(kind_of(cell).problem for cell in cells), _places((cell.variant, cell.cache, cell.ranks) for cell in cells)
@@ -50,7 +50,7 @@ def _places(values: Iterable[Key]) -> dict[Key, int]:
     return {value: place for place, value in enumerate(dict.fromkeys(values))}
 
 
-def _row(cell: Cell, columns: Sequence[Column]) -> Row:
+def _row(cell: Cell, columns: Sequence[Column]) -> JoinedRow:
     timed = [(column.machine, column.machine.rows.get(cell)) for column in columns]
     seconds = [None if row is None else seconds_of(machine, row) for machine, row in timed]
     ratios = [None, *(faster(seconds[0], mine) for mine in seconds[1:])]
@@ -58,7 +58,7 @@ def _row(cell: Cell, columns: Sequence[Column]) -> Row:
         Entry(row, mine, ratio, machine.marks(row) if row else "", None if row else machine.absent.get(cell))
         for (machine, row), mine, ratio in zip(timed, seconds, ratios, strict=True)
     ]
-    return Row(cell, tuple(entries))
+    return JoinedRow(cell, tuple(entries))
 
 
 def seconds_of(machine: Machine, row: Benchmark) -> Interval:

@@ -37,3 +37,11 @@ def curves(machine: Machine) -> dict[Kind, Curve]:
         facts = row.extra_info
         points[kind_of(facts)][facts.policies] = Point(facts.policies, machine.seconds(row), facts.identity, machine.marks(row))
     return {kind: tuple(by_size[n] for n in sorted(by_size)) for kind, by_size in points.items()}
+
+
+def problems(machine: Machine) -> dict[Kind, dict[str, Curve]]:
+    """The same by problem, and in each by variant."""
+    groups: dict[Kind, dict[str, Curve]] = defaultdict(dict)
+    for kind, curve in curves(machine).items():
+        groups[kind.problem][str(kind.variant)] = curve
+    return groups

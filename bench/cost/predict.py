@@ -12,6 +12,7 @@ than the line fitted to all the others, and much better than interpolated logari
 two rows that are decades apart. ``tests/test_cost.py`` holds it to that. How wrong the lines may be is in no interval.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple, cast
@@ -79,12 +80,14 @@ def tells(curve: Curve, policies: int) -> bool:
 
 def parts(curve: Curve, policies: int) -> list[tuple[Point, float]]:
     """The rows that N is told from, where they tell of it: one or two, each with the factor that its seconds have in the sum."""
-    below, above = [point for point in curve if point.policies <= policies], [point for point in curve if point.policies >= policies]
-    if below and above:
-        first, last = below[-1], above[0]
-        share = (policies - first.policies) / max(last.policies - first.policies, 1)
-        return [(first, 1 - share), (last, share)] if share else [(first, 1.0)]
-    near, next_ = (curve[0], curve[1]) if above else (curve[-1], curve[-2])
+    index = bisect_left(curve, policies, key=lambda point: point.policies)
+    if index < len(curve) and curve[index].policies == policies:
+        return [(curve[index], 1.0)]
+    if 0 < index < len(curve):
+        first, last = curve[index - 1], curve[index]
+        share = (policies - first.policies) / (last.policies - first.policies)
+        return [(first, 1 - share), (last, share)]
+    near, next_ = (curve[0], curve[1]) if index == 0 else (curve[-1], curve[-2])
     time, n = near.seconds.value, near.policies
     b = min(max((time - next_.seconds.value) / (n - next_.policies), 0.0), time / n)
     a = max(time - b * n, 0.0)
@@ -109,8 +112,8 @@ def crossings(times: Sequence[Callable[[int], float | None]], sizes: Iterable[in
         times: seconds by N, None where that is not known; straight lines between neighbouring sizes.
         sizes: N, in any order.
     """
-    for low, high in pairwise(sorted(set(sizes))):
-        first, last = ([time(n) for time in times] for n in (low, high))
+    known = ((n, [time(n) for time in times]) for n in sorted(set(sizes)))
+    for (low, first), (high, last) in pairwise(known):
         before, after = _least(first), _least(last)
         if before is None or after is None:
             continue

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from bench.cost.curves import Curve, curves, timed
+from bench.cost.curves import Curve, problems, timed
 from bench.cost.predict import Crossing, crossings_between_rows, fit, seconds, within
 from bench.cost.starting import payoffs
-from bench.evidence.kinds import Kind
 from bench.evidence.machine import Machine
 from bench.report.cells import coded, duration, escaped, scaled
 from bench.report.tables import markdown_table
@@ -25,16 +24,16 @@ INTRODUCTION = f"""\
 
 def cost_section(machine: Machine) -> Iterable[str]:
     """The lines, a table for each problem, and what is the fastest."""
-    known = {kind: curve for kind, curve in curves(machine).items() if len(curve) > 1}
-    if not known:
+    known = {problem: {name: curve for name, curve in group.items() if len(curve) > 1} for problem, group in problems(machine).items()}
+    if not any(known.values()):
         return
     yield "### What a call costs: a for itself, b for each policy\n"
-    for problem in dict.fromkeys(kind.problem for kind in known):
-        group = {kind: curve for kind, curve in known.items() if kind.problem == problem}
-        yield f"{escaped(problem.words)}:\n"
-        headers = ("variant", "a, of a call", "b, of a policy", "policy-steps/s of very many", "sizes", "misfit")
-        yield markdown_table([_line(kind, curve) for kind, curve in group.items()], headers) + "\n"
-        yield _fastest(group)
+    headers = ("variant", "a, of a call", "b, of a policy", "policy-steps/s of very many", "sizes", "misfit")
+    for problem, group in known.items():
+        if group:
+            yield f"{escaped(problem.words)}:\n"
+            yield markdown_table([_line(name, problem.steps, curve) for name, curve in group.items()], headers) + "\n"
+            yield _fastest(group)
     if machine.disturbances:
         yield "All of this is weak, as the rows are: the machine was disturbed.\n"
 
@@ -51,12 +50,12 @@ def payoff_section(machine: Machine) -> Iterable[str]:
         yield markdown_table(lines, ("", "compiler's cache", "starting costs more", "at N", "paid back after")) + "\n"
 
 
-def _line(kind: Kind, curve: Curve) -> tuple[str, ...]:
+def _line(variant: str, steps: int, curve: Curve) -> tuple[str, ...]:
     points = timed(curve)
     a, b = fit(points)
     misfit = max(max(t / (a + b * n), (a + b * n) / t) for n, t in points) - 1
-    speed = scaled(kind.steps / b) if b else "–"
-    return coded(kind.variant), duration(a) if a else "0", duration(b) if b else "0", speed, str(len(curve)), _misfit(misfit, len(curve))
+    speed = scaled(steps / b) if b else "–"
+    return coded(variant), duration(a) if a else "0", duration(b) if b else "0", speed, str(len(curve)), _misfit(misfit, len(curve))
 
 
 def _misfit(misfit: float, sizes: int) -> str:
@@ -66,12 +65,12 @@ def _misfit(misfit: float, sizes: int) -> str:
     return f"**{misfit:.0%}**" if misfit > TOLERANCE else f"{misfit:.0%}"
 
 
-def _fastest(group: Mapping[Kind, Curve]) -> str:
+def _fastest(group: Mapping[str, Curve]) -> str:
     """The fastest at the smallest N, and from where on others are."""
-    names, smallest = [coded(kind.variant) for kind in group], min(curve[0].policies for curve in group.values())
-    there = {coded(kind.variant): seconds(curve, smallest).value for kind, curve in group.items() if within(curve, smallest)}
-    others = [f"from {_where(crossing)} on {names[crossing.after]}" for crossing in crossings_between_rows(list(group.values()))]
-    return f"The fastest: {', '.join([f'from N = {smallest:,} on {min(there, key=there.__getitem__)}', *others])}.\n"
+    names, smallest = list(group), min(curve[0].policies for curve in group.values())
+    there = {name: seconds(curve, smallest).value for name, curve in group.items() if within(curve, smallest)}
+    others = [f"from {_where(crossing)} on {coded(names[crossing.after])}" for crossing in crossings_between_rows(list(group.values()))]
+    return f"The fastest: {', '.join([f'from N = {smallest:,} on {coded(min(there, key=there.__getitem__))}', *others])}.\n"
 
 
 def _where(crossing: Crossing) -> str:
