@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 import bench.__main__ as of_bench
 from bench import commands, upkeep
-from bench.commands import ab
-from bench.cost import here
+from bench.commands import ab, recommend
 from bench.evidence.fingerprint import fingerprint
 from bench.evidence.schema import Environment, Fingerprint
 from bench.report import page
@@ -102,7 +101,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(soak, "main", lambda *_: (["a line"], True))
         patch.setattr(power, "measure", lambda *_: [])
         patch.setattr(commands, "RESULTS", folder)
-        patch.setattr(here, "processor", lambda: ("a processor", 1))
+        patch.setattr(recommend, "processor", lambda: ("a processor", 1))
         patch.setattr(page, "why_not", lambda: "no page")
         patch.setattr(signal, "signal", lambda *_: None)
         yield

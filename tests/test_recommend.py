@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from bench.commands import recommend
-from bench.cost import here
-from bench.cost.advice import Advice, Choice, advise
-from bench.cost.candidates import Wanted
+from bench.cost.advice import Advice, advise
+from bench.cost.candidates import Choice, Wanted
 from bench.evidence.machine import Machine
 from bench.evidence.records import read
 from bench.report import folder
@@ -50,6 +49,11 @@ def best(advice: Advice) -> str:
     return advice.picks[0].best.variant
 
 
+def choices(known: list[Machine], problem: Wanted) -> dict[str, Choice]:
+    """What there is to choose from, by variant."""
+    return {choice.variant: choice for choice in advise(known, problem).choices}
+
+
 def test_the_measured_fastest_is_recommended() -> None:
     """At each N of the committed evidence, what is recommended is what was measured to be fastest, at the time that was measured."""
     for each in folder.read(EVIDENCE):
@@ -63,13 +67,13 @@ def test_the_measured_fastest_is_recommended() -> None:
 def test_each_is_recommended_where_it_is_fastest(tmp_path: Path) -> None:
     """Between the rows as at them: eager for two policies, then batched, then what is compiled, each with the N of the next."""
     known = machines(tmp_path)
-    found = [advise(known, wanted(n)) for n in (1, 50, 1_000_000)]
-    assert [best(one) for one in found] == ["eager", "batched", "batched-compiled"]
-    crossings = [one.picks[0].next for one in found]
+    advised = [advise(known, wanted(n)) for n in (1, 50, 1_000_000)]
+    assert [best(advice) for advice in advised] == ["eager", "batched", "batched-compiled"]
+    crossings = [advice.picks[0].next for advice in advised]
     assert [None if next_ is None else (next_.policies, next_.variant) for next_ in crossings] == [
         (2, "batched"), (100_001, "batched-compiled"), None,
     ]  # fmt: skip
-    assert found[1].picks[0].runner_up is not None
+    assert advised[1].picks[0].runner_up is not None
 
 
 def test_a_cold_start_counts(tmp_path: Path) -> None:
@@ -96,12 +100,15 @@ def test_what_the_evidence_advises_against_is_not_recommended(tmp_path: Path) ->
         },
         {"name": "y", "kind": "withheld", "reason": "wrong", "cell": CELL | {"variant": "eager", "policies": 10_000}},
     ]
-    found = advise(machines(tmp_path, targetrl=known | {"absent": absent}), wanted(10**8))
-    assert [(one.variant, one.absence) for one in found.choices] == [("batched-compiled", "memory is short"), ("batched", None)]
-    assert best(found) == "batched"
-    said = text(found, "")
-    assert "extrapolated from N = 1,000,000 (1)\n" in said
-    assert "\n(1) not measured: memory is short\n" in said
+    advice = advise(machines(tmp_path, targetrl=known | {"absent": absent}), wanted(10**8))
+    assert [(choice.variant, choice.absence) for choice in advice.choices] == [("batched-compiled", "memory is short"), ("batched", None)]
+    assert best(advice) == "batched"
+    (pick,) = advise(machines(tmp_path, targetrl=known | {"absent": absent}), wanted(10**6)).picks
+    assert pick.next is not None
+    assert (pick.best.variant, pick.next.policies, pick.next.variant) == ("batched-compiled", 10**7, "batched")
+    printed = text(advice, "")
+    assert "extrapolated from N = 1,000,000 (1)\n" in printed
+    assert "\n(1) not measured: memory is short\n" in printed
 
 
 def test_another_objective_takes_rows_of_the_first(tmp_path: Path) -> None:
@@ -109,19 +116,12 @@ def test_another_objective_takes_rows_of_the_first(tmp_path: Path) -> None:
     some = content(absent=[])
     some["benchmarks"].append(row("batched", 1_000_000, [0.5] * 7, objective="pathwise"))
     known = machines(tmp_path, **some)
-    own, other = (
-        next(one for one in advise(known, wanted(n, objective="pathwise")).choices if one.variant == "batched") for n in (1_000_000, 100)
-    )
+    own, other = (choices(known, wanted(n, objective="pathwise"))["batched"] for n in (1_000_000, 100))
     assert (own.remarks, other.remarks) == ([], ["by rows of detached"])
     assert own.seconds == pytest.approx(0.5)
     assert other.seconds == pytest.approx(LINES["batched"][0] + 1e-5)
     with pytest.raises(UsageError, match=r"^some, cpu: no rows of detached, portable arithmetic, to tell N = 5 from$"):
         advise(known, wanted(5, arithmetic="portable"))
-
-
-def choices(known: list[Machine], asked: Wanted) -> dict[str, Choice]:
-    """What there is to choose from, by variant."""
-    return {one.variant: one for one in advise(known, asked).choices}
 
 
 def without(reason: str, objective: str, n: int) -> dict[str, Any]:
@@ -150,14 +150,15 @@ def test_a_dearer_objective_never_takes_rows_of_the_first(tmp_path: Path) -> Non
     some["benchmarks"].append(row("batched", 10_000, [0.052] * 7, objective="reinforce"))
     known = machines(tmp_path, **some)
     dispatch, each = LINES["batched"][0], (0.052 - LINES["batched"][0]) / 10_000
-    found = {n: choices(known, wanted(n, "reinforce")) for n in (1, 100, 10_000, 10**6)}
-    assert all(set(one) == {"batched"} for one in found.values())
-    for n, one in found.items():
-        assert one["batched"].seconds == pytest.approx(dispatch + each * n, rel=1e-3)
-    said = "by its one row of reinforce, N = 10,000, and what a call costs for detached"
-    assert found[100]["batched"].remarks == [said]
-    assert found[10_000]["batched"].remarks == []
-    assert found[10**6]["batched"].remarks == ["extrapolated from N = 10,000", said]
+    advised = {n: choices(known, wanted(n, "reinforce")) for n in (1, 100, 10_000, 10**6)}
+    assert all(set(variants) == {"batched"} for variants in advised.values())
+    batched = {n: variants["batched"] for n, variants in advised.items()}
+    assert {n: choice.seconds for n, choice in batched.items()} == pytest.approx({n: dispatch + each * n for n in batched}, rel=1e-3)
+    by_one_row = "by its one row of reinforce, N = 10,000, and what a call costs for detached"
+    assert batched[100].remarks == [by_one_row]
+    assert batched[10_000].remarks == []
+    assert batched[10**6].remarks == ["extrapolated from N = 10,000", by_one_row]
+    assert batched[1].low < batched[1].seconds < batched[1].high
 
 
 def test_several_rows_of_a_dearer_objective_are_its_curve(tmp_path: Path) -> None:
@@ -166,9 +167,9 @@ def test_several_rows_of_a_dearer_objective_are_its_curve(tmp_path: Path) -> Non
     some["benchmarks"] += [row("batched", n, [0.01 + 1e-5 * n] * 7, objective="reinforce") for n in (1000, 100_000)]
     known = machines(tmp_path, **some)
     for n, remarks in ((10, ["extrapolated from N = 1,000"]), (10_000, []), (10**6, ["extrapolated from N = 100,000"])):
-        one = choices(known, wanted(n, "reinforce"))["batched"]
-        assert one.seconds == pytest.approx(0.01 + 1e-5 * n, rel=1e-3)
-        assert one.remarks == remarks
+        choice = choices(known, wanted(n, "reinforce"))["batched"]
+        assert choice.seconds == pytest.approx(0.01 + 1e-5 * n, rel=1e-3)
+        assert choice.remarks == remarks
 
 
 def test_an_objective_without_a_way_to_tell_is_refused(tmp_path: Path) -> None:
@@ -180,17 +181,19 @@ def test_an_objective_without_a_way_to_tell_is_refused(tmp_path: Path) -> None:
     known = machines(tmp_path, benchmarks=alone)
     with pytest.raises(UsageError, match=message):
         advise(known, wanted(100, "reinforce"))
-    assert choices(known, wanted(10_000, "reinforce"))["batched"].seconds == pytest.approx(0.05)
+    (pick,) = advise(known, wanted(10_000, "reinforce")).picks
+    assert pick.best.seconds == pytest.approx(0.05)
+    assert pick.next is None
 
 
 def test_the_committed_evidence_recommends_what_can_train_reinforce() -> None:
     """Of numpy, numba and jax, which cannot draw its noise, none is named at any N; a million go by the row of 10,000."""
     for each in folder.read(EVIDENCE):
-        found = {n: choices([each], wanted(n, "reinforce")) for n in (1, 10_000, 10**6)}
-        for names in found.values():
+        advised = {n: choices([each], wanted(n, "reinforce")) for n in (1, 10_000, 10**6)}
+        for names in advised.values():
             assert not {"numpy", "numba", "jax-scan", "jax-grad"} & set(names)
         # A hundred times the row, less the dispatch that does not grow; by rows of detached it would be a fifth of that.
-        assert 50 < found[10**6]["fused"].seconds / found[10_000]["fused"].seconds <= 100
+        assert 50 < advised[10**6]["fused"].seconds / advised[10_000]["fused"].seconds <= 100
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -201,23 +204,23 @@ def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_it_says_what_to_use(tmp_path: Path) -> None:
     """A table and a sentence, or all of it as JSON; evidence of another processor is said to be that."""
     (tmp_path / "some-cpu.json").write_text(json.dumps(content(absent=[])))
-    said = ran("--policies", "1e4", "--results", str(tmp_path))
-    assert (said.returncode, said.stderr) == (0, "")
-    assert "No evidence is of this processor" in said.stdout
-    assert "Use batched on cpu (some): 3.00 ms, bounded, 3.40 × as fast as the runner-up, batched-compiled" in said.stdout
-    assert "From N = 100,001 on batched-compiled on cpu (some) is faster." in said.stdout
+    printed = ran("--policies", "1e4", "--results", str(tmp_path))
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert "No evidence is of this processor" in printed.stdout
+    assert "Use batched on cpu (some): 3.00 ms, bounded, 3.40 × as fast as the runner-up, batched-compiled" in printed.stdout
+    assert "From N = 100,001 on batched-compiled on cpu (some) is faster." in printed.stdout
     whole = json.loads(ran("--policies", "10_000", "--results", str(tmp_path), "--json").stdout)
     assert (whole["policies"], whole["picks"][0]["best"]["variant"]) == (10_000, "batched")
 
 
 def test_evidence_of_this_machine_goes_first(tmp_path: Path) -> None:
     """Of several files those are taken whose processor and cores are this machine's."""
-    name, cores = here.processor()
+    name, cores = recommend.processor()
     mine = content()["targetrl"]["fingerprint"] | {"processor": name, "logical_cores": cores}
     (other,) = machines(tmp_path)
     (this,) = machines(tmp_path, targetrl=content(absent=[], fingerprint=mine, label="mine")["targetrl"])
-    assert here.measured_here([other, this], name, cores) == [this]
-    assert here.measured_here([other], name, cores) == []
+    assert recommend.measured_on([other, this], name, cores) == [this]
+    assert recommend.measured_on([other], name, cores) == []
 
 
 @pytest.mark.parametrize(
@@ -247,15 +250,15 @@ def test_wrong_usage_is_one_line(arguments: list[str], message: str) -> None:
 
 def test_wrong_usage_ends_with_two() -> None:
     """The command's exit code is 2, and what it says is one line."""
-    said = ran("--policies", "none")
-    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (2, "", 1)
+    printed = ran("--policies", "none")
+    assert (printed.returncode, printed.stdout, printed.stderr.count("\n")) == (2, "", 1)
 
 
 def test_policies_are_required() -> None:
     """The usage shows --policies as required, and its absence is one line that names it."""
-    said = ran()
-    assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr == (
+    printed = ran()
+    assert (printed.returncode, printed.stdout) == (2, "")
+    assert printed.stderr == (
         "python -m bench recommend: the following arguments are required: --policies; see python -m bench recommend --help\n"
     )
     usage = ran("--help").stdout

@@ -37,13 +37,13 @@ def run(options: argparse.Namespace) -> int:
     wanted = Wanted(
         _whole("policies", options.policies),
         _whole("steps", options.steps),
-        _one("objective", options.objective, OBJECTIVES),
-        _one("arithmetic", options.arithmetic, ARITHMETICS),
+        _allowed("objective", options.objective, OBJECTIVES),
+        _allowed("arithmetic", options.arithmetic, ARITHMETICS),
         options.cold,
     )
     machines, note = _machines(options)
-    found = advise(machines, wanted)
-    print(_json(found, note) if options.json else advice.text(found, note))
+    advised = advise(machines, wanted)
+    print(_json(advised, note) if options.json else advice.text(advised, note))
     return 0
 
 
@@ -58,7 +58,7 @@ def _whole(name: str, text: str) -> int:
     raise UsageError(f"{name} is {text!r}; it must be a whole number from 1 to 1e15, as 10000 or 1e6")
 
 
-def _one(name: str, value: str, allowed: Sequence[str]) -> str:
+def _allowed(name: str, value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise UsageError(f"{name} is {value!r}; it must be one of {one_of(allowed)}")
     return value
@@ -66,26 +66,39 @@ def _one(name: str, value: str, allowed: Sequence[str]) -> str:
 
 def _machines(options: argparse.Namespace) -> "tuple[list[Machine], str]":
     """The evidence to go by, and whether it is this machine's, in words."""
-    from bench.cost.here import measured_here, processor
     from bench.report import folder
 
-    device = options.device and _one("device", options.device, DEVICES)
+    device = options.device and _allowed("device", options.device, DEVICES)
     known = folder.read(options.results)
     if not known:
         raise UsageError(f"{options.results}: no evidence is there; it must be a folder with files <label>-<device>.json")
-    asked = [machine for machine in known if device in (None, machine.evidence.targetrl.device)]
-    if not asked:
+    machines = [machine for machine in known if device in (None, machine.evidence.targetrl.device)]
+    if not machines:
         there = dict.fromkeys(machine.evidence.targetrl.device for machine in known)
         raise UsageError(f"device is {device!r}; it must be one that {options.results} has evidence of: {one_of(there)}")
     name, cores = processor()
-    here = measured_here(asked, name, cores)
-    names = "; ".join(machine.name for machine in here or asked)
+    here = measured_on(machines, name, cores)
+    names = "; ".join(machine.name for machine in here or machines)
     if here:
         return here, f"By evidence of this processor: {names}."
-    return asked, f"No evidence is of this processor ({name}, {cores} logical cores): by that of {names}."
+    return machines, f"No evidence is of this processor ({name}, {cores} logical cores): by that of {names}."
 
 
-def _json(found: "Advice", note: str) -> str:
+def processor() -> tuple[str, int | None]:
+    """This machine's processor, as py-cpuinfo names it, which named it in the fingerprint of evidence too; and its logical cores."""
+    import cpuinfo
+    import psutil
+
+    return str(cpuinfo.get_cpu_info().get("brand_raw", "an unknown processor")), psutil.cpu_count()
+
+
+def measured_on(machines: "Sequence[Machine]", name: str, cores: int | None) -> "list[Machine]":
+    """Those whose processor and logical cores are these."""
+    prints = [(machine, machine.evidence.targetrl.fingerprint) for machine in machines]
+    return [machine for machine, print_ in prints if (print_.processor, print_.logical_cores) == (name, cores)]
+
+
+def _json(advised: "Advice", note: str) -> str:
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode({"evidence": note} | msgspec.structs.asdict(found)), indent=1).decode()
+    return msgspec.json.format(msgspec.json.encode({"evidence": note} | msgspec.structs.asdict(advised)), indent=1).decode()

@@ -5,32 +5,13 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from bench.cost.candidates import Candidate, Wanted, candidates
-from bench.cost.predict import crossings, parts, within
+from bench.cost.candidates import Candidate, Choice, Wanted, candidates
+from bench.cost.predict import crossings, within
 from bench.evidence.machine import Machine
 from targetrl_core.errors import UsageError
 
 NEAR = 10
 """How many times beyond the largest row another is still looked for that becomes the fastest."""
-
-
-class Choice(Struct, frozen=True, kw_only=True):
-    """What one candidate is predicted to take, with its 95 % interval, and what has to be said of that.
-
-    ``absence`` is why the evidence has no row of that many policies, where it says so: then it is not recommended.
-    """
-
-    label: str
-    device: str
-    variant: str
-    cache: str | None
-    seconds: float
-    low: float
-    high: float
-    identity: str
-    marks: str
-    remarks: list[str]
-    absence: str | None
 
 
 class Next(Struct, frozen=True, kw_only=True):
@@ -82,38 +63,19 @@ def advise(machines: Sequence[Machine], wanted: Wanted) -> Advice:
             f"{names}: no {'cold starts' if wanted.cold else 'rows'} of {wanted.objective}, {wanted.arithmetic} arithmetic, "
             f"to tell N = {wanted.policies:,} from"
         )
-    caches: list[str | None] = [*sorted({cache for cache in map(_cache, known) if cache is not None})]
+    caches: list[str | None] = [*sorted({cache for candidate in known if (cache := candidate.start.cache) is not None})]
     return Advice(
         **wanted._asdict(),
-        choices=sorted((_choice(candidate, wanted.policies) for candidate in known), key=lambda choice: choice.seconds),
+        choices=sorted((candidate.choice(wanted.policies) for candidate in known), key=lambda choice: choice.seconds),
         picks=[_pick(known, wanted.policies, cache) for cache in caches or [None]],
         weak=[f"{machine.name}: {text}" for machine in machines for text in machine.disturbances],
     )
 
 
-def _cache(candidate: Candidate) -> str | None:
-    """The state of the compiler's cache that a candidate starts with."""
-    return None if candidate.start is None else candidate.start.cache
-
-
-def _choice(candidate: Candidate, policies: int) -> Choice:
-    part, rows = candidate.machine.evidence.targetrl, [point for point, _ in parts(candidate.curve, policies)]
-    low, seconds, high = candidate.seconds(policies)
-    beyond = [] if within(candidate.curve, policies) else [f"extrapolated from N = {rows[0].policies:,}"]
-    return Choice(
-        label=part.label, device=part.device, variant=candidate.variant, cache=_cache(candidate),
-        seconds=seconds, low=low, high=high,
-        identity="bitwise" if all(row.identity == "bitwise" for row in rows) else "bounded",
-        marks="".join(dict.fromkeys("".join(row.marks for row in rows))),
-        remarks=[*beyond, *candidate.remarks],
-        absence=candidate.absence(policies),
-    )  # fmt: skip
-
-
 def _pick(everything: Sequence[Candidate], policies: int, cache: str | None) -> Pick:
     """Of what can be used with the compiler's cache in that state; of all, where nothing can."""
-    known = [candidate for candidate in everything if _cache(candidate) in (None, cache)]
-    choices = [_choice(candidate, policies) for candidate in known]
+    known = [candidate for candidate in everything if candidate.start.cache in (None, cache)]
+    choices = [candidate.choice(policies) for candidate in known]
     usable = [choice for choice in choices if choice.absence is None] or choices
     best, *others = sorted(usable, key=lambda choice: choice.seconds)
     up_to = max(policies, NEAR * max(candidate.curve[-1].policies for candidate in known))
@@ -131,5 +93,5 @@ def _next(known: Sequence[Candidate], policies: int, up_to: int) -> Next | None:
         return None
     n = crossing.high if crossing.at is None else math.floor(crossing.at) + 1
     before, after = known[crossing.before], known[crossing.after]
-    part, beyond = after.machine.evidence.targetrl, not (within(before.curve, n) and within(after.curve, n))
-    return Next(policies=n, label=part.label, device=part.device, variant=after.variant, extrapolated=beyond)
+    beyond = not (within(before.curve, n) and within(after.curve, n))
+    return Next(policies=n, label=after.part.label, device=after.part.device, variant=after.variant, extrapolated=beyond)

@@ -1,16 +1,16 @@
 """What could be used for a problem: each variant of each device that has rows for it, with what its time is predicted from."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from bench.cost.curves import Curve, curves, timed
-from bench.cost.predict import NO_GROWTH, Growth, fit, of_steps, seconds, tells
-from bench.cost.starting import ColdStart, cold_starts, total
+from bench.cost.predict import NO_GROWTH, Growth, fit, of_steps, parts, seconds, tells, within
+from bench.cost.starting import WARM, ColdStart, cold_starts, total
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
-from bench.evidence.records import Interval
-from bench.evidence.schema import Cell
+from bench.evidence.schema import Cell, Part
 from targetrl_core.names import OBJECTIVES, OPTIMIZERS
 
 FIRST = OBJECTIVES[0]
@@ -28,36 +28,63 @@ class Wanted(NamedTuple):
     cold: bool
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Choice(Struct, frozen=True, kw_only=True):
+    """What a candidate is predicted to take, with the 95 % interval of the rows around, and what has to be said of that.
+
+    ``absence`` is why the evidence has no row of that many policies, where it says so: then it is not recommended.
+    """
+
+    label: str
+    device: str
+    variant: str
+    cache: str | None
+    seconds: float
+    low: float
+    high: float
+    identity: str
+    marks: str
+    remarks: list[str]
+    absence: str | None
+
+
+class Candidate(NamedTuple):
     """A variant on a device.
 
     Attributes:
         curve: its rows, as they would be of the steps that are wanted.
-        start: its cold start, None where it is warm.
+        start: its cold start, ``WARM`` where that does not count.
         remarks: what its time is told from, where that is not rows of the problem itself.
         absences: why the evidence has no row, by N, past the last one measured.
     """
 
-    machine: Machine
+    part: Part
     variant: str
     curve: Curve
-    start: ColdStart | None
+    start: ColdStart
     remarks: list[str]
-    absences: Mapping[int, str]
-
-    def seconds(self, policies: int) -> Interval:
-        """Seconds until so many policies are trained, where its rows tell of them."""
-        call = seconds(self.curve, policies)
-        return call if self.start is None else total(self.start.seconds, call)
+    absences: dict[int, str]
 
     def absence(self, policies: int) -> str | None:
         """Why the evidence has no row of so many; None where it has nothing to say."""
         return next((reason for n, reason in self.absences.items() if n <= policies), None)
 
     def usable_seconds(self, policies: int) -> float | None:
-        """The time to rank by; None where the evidence advises against it, or cannot tell."""
-        return self.seconds(policies).value if tells(self.curve, policies) and self.absence(policies) is None else None
+        """Seconds until so many policies are trained; None where the evidence advises against it, or cannot tell."""
+        usable = tells(self.curve, policies) and self.absence(policies) is None
+        return total(self.start.seconds, seconds(self.curve, policies)).value if usable else None
+
+    def choice(self, policies: int) -> Choice:
+        """All that is known of so many policies, of which its rows tell."""
+        rows = [point for point, _ in parts(self.curve, policies)]
+        low, value, high = total(self.start.seconds, seconds(self.curve, policies))
+        beyond = [] if within(self.curve, policies) else [f"extrapolated from N = {rows[0].policies:,}"]
+        return Choice(
+            label=self.part.label, device=self.part.device, variant=self.variant, cache=self.start.cache,
+            seconds=value, low=low, high=high,
+            identity="bitwise" if all(row.identity == "bitwise" for row in rows) else "bounded",
+            marks="".join(dict.fromkeys("".join(row.marks for row in rows))),
+            remarks=[*beyond, *self.remarks], absence=self.absence(policies),
+        )  # fmt: skip
 
 
 def candidates(machines: Sequence[Machine], wanted: Wanted) -> list[Candidate]:
@@ -67,21 +94,25 @@ def candidates(machines: Sequence[Machine], wanted: Wanted) -> list[Candidate]:
 
 def _candidates(machine: Machine, wanted: Wanted) -> Iterator[Candidate]:
     by_kind = curves(machine)
-    for variant in dict.fromkeys(kind.variant for kind in by_kind):
+    for variant in dict.fromkeys(str(kind.variant) for kind in by_kind):
         own = {kind: curve for kind, curve in by_kind.items() if kind.variant == variant}
         kind = _nearest(own, wanted)
-        if variant is None or kind is None or _withheld(machine, kind) or _cannot(machine, own, kind):
+        if kind is None or _withheld(machine, kind) or _cannot(machine, own, kind):
             continue
         curve, borrowed = _filled(own, kind)
         if not tells(curve, wanted.policies):
             continue
-        growth = _growth(machine, kind)
-        remarks = _remarks(wanted, kind, growth, "" if wanted.policies in _sizes(own.get(kind, ())) else borrowed)
+        growth = growth_of(machine, kind)
         scaled = of_steps(curve, wanted.steps / kind.steps, growth)
         absences = {n: reason for n, reason in _reasons(machine, kind, (FIRST, kind.objective)) if n > curve[-1].policies}
-        for start in [start for start in cold_starts(machine) if start.variant == variant] if wanted.cold else [None]:
-            single = ["start of one process"] * (start is not None and start.processes == 1)
-            yield Candidate(machine, variant, scaled, start, remarks + single, absences)
+        for start in [start for start in cold_starts(machine) if start.variant == variant] if wanted.cold else [WARM]:
+            granted = (
+                (bool(borrowed) and all(point.policies != wanted.policies for point in own.get(kind, ())), borrowed),
+                (wanted.steps != kind.steps, f"from {kind.steps} steps {'in proportion' if growth == NO_GROWTH else 'by their growth'}"),
+                (start.processes == 1, "start of one process"),
+            )
+            remarks = [text for holds, text in granted if holds]
+            yield Candidate(machine.evidence.targetrl, variant, scaled, start, remarks, absences)
 
 
 def _nearest(own: Mapping[Kind, Curve], wanted: Wanted) -> Kind | None:
@@ -112,17 +143,7 @@ def _filled(own: Mapping[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
     return (single, row), f"by its one row of {kind.objective}, N = {row.policies:,}, and what a call costs for {FIRST}"
 
 
-def _sizes(curve: Curve) -> list[int]:
-    return [point.policies for point in curve]
-
-
-def _remarks(wanted: Wanted, kind: Kind, growth: Growth, borrowed: str) -> list[str]:
-    """What a prediction takes for granted."""
-    steps = f"from {kind.steps} steps {'in proportion' if growth == NO_GROWTH else 'by their growth'}"
-    return [borrowed] * bool(borrowed) + [steps] * (wanted.steps != kind.steps)
-
-
-def _growth(machine: Machine, kind: Kind) -> Growth:
+def growth_of(machine: Machine, kind: Kind) -> Growth:
     """The growth that was measured of the variant, whatever the objective and arithmetic: it tells what a call takes."""
     rows = [row for row in machine.evidence.benchmarks if row.extra_info.variant == kind.variant]
     grown = next((row.extra_info for row in rows if row.extra_info.question == "growth with steps"), None)

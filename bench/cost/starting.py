@@ -21,6 +21,10 @@ class ColdStart(NamedTuple):
     processes: int
 
 
+WARM = ColdStart(None, None, Interval(0.0, 0.0, 0.0), 0)
+"""Nothing on top: the process has started, and all is compiled."""
+
+
 class Payoff(NamedTuple):
     """Seconds that ``variant`` takes longer to start than ``plain``, and the policy-steps after which that is made up; None: never."""
 

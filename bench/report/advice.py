@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from bench.cost.advice import Advice, Choice, Pick
+from bench.cost.advice import Advice, Pick
+from bench.cost.candidates import Choice
 from bench.evidence.machine import MARKS
 from bench.evidence.records import Interval
 from bench.report.cells import duration, ratio, with_interval
@@ -15,11 +16,11 @@ CACHES = {"empty": "With the compiler's cache empty: ", "warm": "With it warm: "
 
 def text(advice: Advice, note: str) -> str:
     """All of it, in lines."""
-    asked = f"{advice.policies:,} policies, {advice.steps:,} steps, {advice.objective}, {advice.arithmetic} arithmetic"
+    problem = f"{advice.policies:,} policies, {advice.steps:,} steps, {advice.objective}, {advice.arithmetic} arithmetic"
     legend = [f"{letter}: {MARKS[letter]}" for letter in MARKS if any(letter in choice.marks for choice in advice.choices)]
     reasons = list(dict.fromkeys(choice.absence for choice in advice.choices if choice.absence))
     return "\n".join([
-        f"{asked}, {COLD if advice.cold else 'compiled and warm'}. {note}",
+        f"{problem}, {COLD if advice.cold else 'compiled and warm'}. {note}",
         "",
         _table(advice, reasons),
         *(f"({number}) not measured: {reason}" for number, reason in enumerate(reasons, start=1)),
@@ -43,8 +44,8 @@ def _table(advice: Advice, reasons: Sequence[str]) -> str:
 
 
 def _remarks(choice: Choice, reasons: Sequence[str]) -> str:
-    said = "; ".join(choice.remarks)
-    return said if choice.absence is None else f"{said} ({reasons.index(choice.absence) + 1})"
+    remarks = "; ".join(choice.remarks)
+    return remarks if choice.absence is None else f"{remarks} ({reasons.index(choice.absence) + 1})"
 
 
 def _sentences(pick: Pick) -> Iterable[str]:
