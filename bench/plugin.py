@@ -18,8 +18,8 @@ from bench.evidence.commit import commit_info as package_commit
 from bench.evidence.files import RESULTS
 from bench.evidence.fingerprint import check_label
 from bench.report import folder
-from bench.report.cells import scaled
 from bench.session import Session, strip_device
+from bench.tables.cells import scaled
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, withdraw
 from bench.timing.once import Once

@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 
-from bench.timing import nvml
+from bench.evidence import nvml
 from bench.timing.environment import Watch
 
 OURS = SimpleNamespace(uuid="11111111-2222-3333-4444-555555555555")

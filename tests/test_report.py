@@ -14,7 +14,8 @@ from bench.cost.starting import payoffs
 from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine, disturbances
 from bench.evidence.records import read
-from bench.report import cells, diagram, folder, front, listing_csv, reach
+from bench.report import diagram, folder, front, listing_csv, reach
+from bench.tables import cells
 from targetrl_core import UsageError
 from targetrl_core.oracle import FACTOR
 from tests.hostile import why_unsafe

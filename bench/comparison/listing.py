@@ -12,7 +12,7 @@ from bench.evidence import records
 from bench.evidence.kinds import Kind
 from bench.evidence.records import Interval
 from bench.evidence.schema import Cell
-from bench.report.listing_csv import safe
+from bench.tables.cells import spreadsheet_safe
 
 PLACE = ("question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "ranks")
 RESULT = (
@@ -30,7 +30,7 @@ def as_csv(columns: Sequence[Column]) -> str:
     for row in _all_rows(columns):
         for column, entry in zip(columns, row.entries, strict=True):
             line = {"file": column.name} | _place(row.cell) | _result(row.cell, entry)
-            writer.writerow({name: safe(_short(value)) for name, value in line.items()})
+            writer.writerow({name: spreadsheet_safe(_short(value)) for name, value in line.items()})
     return out.getvalue()
 
 

@@ -14,8 +14,8 @@ from bench.evidence.machine import MARKS
 from bench.evidence.records import Interval
 from bench.evidence.schema import Cell, Question
 from bench.evidence.untrusted import plain
-from bench.report.cells import coded, escaped, scaled, with_interval
-from bench.report.tables import Reasons
+from bench.tables.cells import coded, escaped, scaled, with_interval
+from bench.tables.table import Reasons
 
 
 class Style(NamedTuple):

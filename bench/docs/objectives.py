@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bench.docs import basins, courses
 from bench.docs.courses import SETTINGS, Stage
-from bench.report.tables import markdown_table
+from bench.tables.table import markdown_table
 
 PICTURES = ("courses.svg", "shares.svg")
 

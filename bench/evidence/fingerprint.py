@@ -9,10 +9,10 @@ from typing import Any
 import psutil
 import torch
 
+from bench.evidence.nvml import driver_version
 from bench.evidence.quota import cpu_quota
 from bench.evidence.schema import LABEL_PATTERN, Fingerprint
 from bench.evidence.untrusted import LONGEST, plain
-from bench.timing.nvml import driver_version
 from targetrl_core import UsageError, inductor
 from targetrl_core.devices import cores, device_name
 from targetrl_core.fused.compiler import compiler

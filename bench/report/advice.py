@@ -8,7 +8,7 @@ from bench.cost.advice import Advice, Pick
 from bench.cost.candidates import Choice
 from bench.evidence.machine import MARKS
 from bench.evidence.records import Interval
-from bench.report.cells import duration, ratio, with_interval
+from bench.tables.cells import duration, ratio, with_interval
 
 COLD = "from the start of a process"
 CACHES = {"empty": "With the compiler's cache empty: ", "warm": "With it warm: ", None: ""}

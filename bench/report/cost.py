@@ -7,8 +7,8 @@ from bench.cost.curves import Curve, problems, timed
 from bench.cost.predict import Crossing, crossings_between_rows, fit, seconds, within
 from bench.cost.starting import payoffs
 from bench.evidence.machine import Machine
-from bench.report.cells import coded, duration, escaped, scaled
-from bench.report.tables import markdown_table
+from bench.tables.cells import coded, duration, escaped, scaled
+from bench.tables.table import markdown_table
 
 TOLERANCE = 0.25
 """Misfit above which a line does not describe what was measured: caches, or threads that start only from some N."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
-from bench.report.cells import coded, escaped
 from bench.report.tables import problems
+from bench.tables.cells import coded, escaped
 
 COLOURS = {
     "🟦": "#3b82f6", "🟧": "#f97316", "🟩": "#22a559", "🟥": "#dc2626", "🟪": "#8b5cf6", "🟫": "#92603c", "🟨": "#eab308",

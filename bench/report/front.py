@@ -7,9 +7,10 @@ from collections.abc import Callable
 from bench.cost.starting import payoffs
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.schema import Benchmark
-from bench.report.cells import coded, duration, escaped, rough, scaled
 from bench.report.summary import fastest_rows
-from bench.report.tables import Reasons, speeds
+from bench.report.tables import speeds
+from bench.tables.cells import coded, duration, escaped, rough, scaled
+from bench.tables.table import Reasons
 
 AMBIGUOUS = "policies whose course hangs on a rounding error, held to no bound"
 

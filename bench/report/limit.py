@@ -5,7 +5,7 @@ from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark, Cell, Limits, Part
 from bench.limit import limit
 from bench.limit.limit import Limit
-from bench.report.cells import scaled
+from bench.tables.cells import scaled
 
 
 def limit_of(part: Part, cell: Cell) -> Limit | None:

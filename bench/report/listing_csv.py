@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from bench.evidence import records
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
-from bench.evidence.untrusted import plain
 from bench.report.limit import limit_of
+from bench.tables.cells import spreadsheet_safe
 
 COLUMNS = (
     "label", "device", "question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "ranks", "status",
@@ -18,9 +18,6 @@ COLUMNS = (
     "steps_to_target", "limit_share", "limit_binds", "threads", "torch", "commit",
 )  # fmt: skip
 """``policy_steps_per_second`` are policies per second where no policy is trained."""
-
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""What a formula begins with; some spreadsheets take the wide forms too."""
 
 
 def text(machines: Iterable[Machine]) -> str:
@@ -66,12 +63,4 @@ def _absent(absence: Absence) -> dict[str, object]:
 
 def _safe(row: dict[str, object]) -> dict[str, object]:
     """Only known columns, safe in a spreadsheet."""
-    return {name: safe(value) for name, value in row.items() if name in COLUMNS}
-
-
-def safe(value: object) -> object:
-    """A value that a spreadsheet takes for no formula and a terminal for no command; what is no text stays as it is."""
-    if not isinstance(value, str):
-        return value
-    shown = plain(value)
-    return f"'{shown}" if shown.lstrip()[:1] in FORMULA else shown
+    return {name: spreadsheet_safe(value) for name, value in row.items() if name in COLUMNS}

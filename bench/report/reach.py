@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from bench.evidence import untrusted
-from bench.report.cells import escaped
-from bench.report.tables import markdown_table
+from bench.tables.cells import escaped
+from bench.tables.table import markdown_table
 
 INTRODUCTION = """The largest distance of any policy, in units of what the oracle says that rounding can reach, over every variant and
 arithmetic that runs on the CPU, usual starts and probes, and several settings of the constants; a variant passes below 3. Measured by

@@ -8,11 +8,12 @@ from bench.evidence.kinds import kind_of
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
-from bench.report.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.sharding import sharding_section
-from bench.report.tables import Reasons, identity, markdown_table, marked, problems, speeds, variants
+from bench.report.tables import identity, marked, problems, speeds, variants
+from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval
+from bench.tables.table import Reasons, markdown_table
 
 
 def device_section(machine: Machine) -> str:

@@ -6,8 +6,9 @@ from math import exp, hypot, log
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, median_interval
 from bench.evidence.schema import Benchmark, Cell
-from bench.report.cells import coded, scaled
-from bench.report.tables import Reasons, markdown_table, marked
+from bench.report.tables import marked
+from bench.tables.cells import coded, scaled
+from bench.tables.table import Reasons, markdown_table
 
 
 def sharding_section(machine: Machine, reasons: Reasons) -> Iterable[str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
-from bench.report.cells import coded, escaped, scaled
-from bench.report.tables import markdown_table
+from bench.tables.cells import coded, escaped, scaled
+from bench.tables.table import markdown_table
 
 OBJECTIVE, ARITHMETICS = "detached", ("native", "portable")
 

@@ -1,35 +1,13 @@
-"""What the tables have in common: cells with numbers, marks or reasons, and the order of their lines."""
+"""What the tables of one device have in common: its speeds and marks, and the order of their lines."""
 
-from collections.abc import Callable, Iterable, Sequence
-
-from tabulate import tabulate
+from collections.abc import Iterable, Sequence
 
 from bench.evidence import records
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
-from bench.evidence.schema import Absence, Benchmark, Cell
-from bench.report.cells import coded, escaped, scaled, with_interval
-
-
-class Reasons:
-    """Why cells have no number: numbered as they come up, each once, and listed at the end.
-
-    ``quote`` makes text of a file safe for where it is shown, and ``strong`` stands on both sides of what is to be seen.
-    """
-
-    def __init__(self, quote: Callable[[object], str] = escaped, strong: str = "**") -> None:
-        self.numbers: dict[tuple[str, str], int] = {}
-        self.quote, self.strong = quote, strong
-
-    def cell(self, absence: Absence | None) -> str:
-        """What stands in a cell without a number."""
-        kind, reason = (absence.kind, absence.reason) if absence else ("not measured", "not part of this run")
-        number = self.numbers.setdefault((kind, reason), len(self.numbers) + 1)
-        return f"{f'{self.strong}withheld{self.strong}' if kind == 'withheld' else '–'} ({number})"
-
-    def lines(self) -> list[str]:
-        """The list."""
-        return [f"({number}) {kind}: {self.quote(reason)}  " for (kind, reason), number in self.numbers.items()]
+from bench.evidence.schema import Benchmark, Cell
+from bench.tables.cells import coded, scaled, with_interval
+from bench.tables.table import Reasons, markdown_table
 
 
 def problems(cells: Iterable[Cell]) -> list[Kind]:
@@ -87,8 +65,3 @@ def identity(rows: Sequence[Benchmark]) -> str:
     ambiguous = max(row.extra_info.ambiguous for row in rows)
     worst = f"{level}, {max(records.max_ulp(row.extra_info) for row in rows):.1f} ULP"
     return worst + (f", {ambiguous:,} ambiguous" if ambiguous else "")
-
-
-def markdown_table(lines: Iterable[Iterable[object]], headers: Sequence[str]) -> str:
-    """A Markdown table of cells that are text already."""
-    return tabulate([list(line) for line in lines], headers=headers, tablefmt="github", disable_numparse=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.evidence.proportion import proportion
-from bench.report.cells import coded, escaped
-from bench.report.tables import markdown_table
+from bench.tables.cells import coded, escaped
+from bench.tables.table import markdown_table
 from bench.verdicts.rates import STOCK_PER_CENT, Count, rates
 from bench.verdicts.trials import Trial, Trials, files, read
 

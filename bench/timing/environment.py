@@ -7,9 +7,9 @@ from pathlib import Path
 
 import psutil
 
+from bench.evidence import nvml
 from bench.evidence.schema import Environment
 from bench.evidence.untrusted import plain
-from bench.timing import nvml
 
 CPU = Path("/sys/devices/system/cpu")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_PROC_BIND", "KMP_AFFINITY", "GOMP_CPU_AFFINITY")

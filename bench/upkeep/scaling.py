@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from bench.evidence.records import Interval, median_interval
 from bench.ranks.job import RankFailedError, Round, started
 from bench.ranks.rank import RankTask
-from bench.report.tables import markdown_table
+from bench.tables.table import markdown_table
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
 from targetrl_core.sharding.slices import slice_of

@@ -4,8 +4,8 @@ import json
 
 from tabulate import tabulate
 
-from bench.report.cells import coded, escaped
-from bench.report.tables import markdown_table
+from bench.tables.cells import coded, escaped
+from bench.tables.table import markdown_table
 from bench.verdicts.rule import Ratio
 from bench.verdicts.run import Run
 from bench.verdicts.sides import Version

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.schema import Benchmark, Cell, Environment, Fingerprint
 from bench.evidence.untrusted import plain
-from bench.report.cells import duration, scaled
 from bench.report.limit import limit_lines
 from bench.report.page.data.courses import OUTCOME_NAMES
 from bench.report.page.data.rows import Record, problem_name
+from bench.tables.cells import duration, scaled
 
 LETTERS = MARKS | {"w": "weak: the machine was disturbed, as is said of it below"}
 

@@ -9,8 +9,8 @@ from bench.evidence.kinds import kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
 from bench.evidence.untrusted import plain
-from bench.report.cells import with_interval
 from bench.report.limit import limit_of
+from bench.tables.cells import with_interval
 
 Record = dict[str, Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
 from bench.evidence.untrusted import plain
-from bench.report.cells import duration
 from bench.report.page.data.rows import Record
+from bench.tables.cells import duration
 
 PHASES = ("import", "prepare", "first call, beyond a later one", "a later call (warm)")
 """In the order in which they pass."""

@@ -5,6 +5,9 @@ import re
 from bench.evidence.records import Interval
 from bench.evidence.untrusted import plain
 
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a formula begins with; some spreadsheets take the wide forms too."""
+
 
 def scaled(value: float) -> str:
     """Three significant digits and a unit: 1.23 G, 45.6 M, 7.89 k."""
@@ -63,3 +66,11 @@ def coded(text: object) -> str:
     """
     shown = re.sub(r"\\*\|", r"\|", plain(text).replace("`", "'"))
     return f"`{shown}`" if shown.strip() else "–"
+
+
+def spreadsheet_safe(value: object) -> object:
+    """A value that a spreadsheet takes for no formula and a terminal for no command; what is no text stays as it is."""
+    if not isinstance(value, str):
+        return value
+    shown = plain(value)
+    return f"'{shown}" if shown.lstrip()[:1] in FORMULA else shown

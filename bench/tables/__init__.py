@@ -1,0 +1,1 @@
+"""How values, text and reasons look in tables, whatever the tables are of. Imports no torch."""
