@@ -259,9 +259,9 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write one evidence file a device, and the tables; of an interrupted run say what is missing, and write nothing."""
     ours = session.config.stash[SESSION]
-    asked = {item.path.name for item in session.items}
+    suites = {item.path.name for item in session.items}
     ours.partial |= any(item.nodeid not in ours.finished for item in session.items if _is_benchmark(item))
-    ours.partial |= not asked.issuperset(path.name for path in Path(__file__).parent.glob("test_*.py"))
+    ours.partial |= not suites.issuperset(path.name for path in Path(__file__).parent.glob("test_*.py"))
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         ours.save(session.config)
         if ours.lost:

@@ -61,8 +61,8 @@ class Session:
 
     def worst_clock(self, device: str) -> ClockTest:
         """The self-test that a device's file tells: of the clock that timed it or, of several, one that failed."""
-        made = [found for (kind, _), found in self.clocks.items() if kind == device]
-        return max(made, key=lambda found: len(found.failures)) if made else self.clock(torch.device(device))
+        tests = [test for (kind, _), test in self.clocks.items() if kind == device]
+        return max(tests, key=lambda test: len(test.failures)) if tests else self.clock(torch.device(device))
 
     def note_absence(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep why a row is missing: withheld, as it is not identical, or not measured, whether it was skipped or failed."""
@@ -90,7 +90,9 @@ class Session:
     def lines(self) -> list[str]:
         """A line for each withheld row; those not measured are counted."""
         everything = [(device, absence) for device, absences in self.absences.items() for absence in absences]
-        withheld = [f"withheld on {device}: {one.name}: {one.reason}" for device, one in everything if one.kind == "withheld"]
+        withheld = [
+            f"withheld on {device}: {absence.name}: {absence.reason}" for device, absence in everything if absence.kind == "withheld"
+        ]
         not_measured = len(everything) - len(withheld)
         return [*withheld, f"{not_measured} rows not measured: the reasons stand in the tables"] if not_measured else withheld
 

@@ -75,10 +75,10 @@ def _version(command: str | None) -> str | None:
     if command is None:
         return None
     try:
-        said = subprocess.run([command, "--version"], capture_output=True, timeout=10, check=True)  # noqa: S603 — the user's
+        answer = subprocess.run([command, "--version"], capture_output=True, timeout=10, check=True)  # noqa: S603 — the user's
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return plain(said.stdout.decode(errors="replace").partition("\n")[0], LONGEST) or None
+    return plain(answer.stdout.decode(errors="replace").partition("\n")[0], LONGEST) or None
 
 
 def _compile_flags() -> str | None:

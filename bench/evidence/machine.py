@@ -81,10 +81,10 @@ class Machine:
     @cached_property
     def disturbances(self) -> list[str]:
         """Why all figures of the run are weak."""
-        found = disturbances(self.evidence.targetrl.environment)
+        reasons = disturbances(self.evidence.targetrl.environment)
         if self.again and abs(log(self.again.value)) > DRIFT and not self.again.low <= 1.0 <= self.again.high:
-            found.append(f"one row took {self.again.value:.2f} × as long the second time")
-        return found
+            reasons.append(f"one row took {self.again.value:.2f} × as long the second time")
+        return reasons
 
 
 def _changed(cell: Cell, **changes: object) -> Cell:

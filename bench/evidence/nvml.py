@@ -12,20 +12,20 @@ Answer = TypeVar("Answer")
 def driver_version() -> str | None:
     """Version of the NVIDIA driver."""
 
-    def asked(nvml: Any) -> str:  # noqa: ANN401 — a module without types
+    def answer(nvml: Any) -> str:  # noqa: ANN401 — a module without types
         version = nvml.nvmlSystemGetDriverVersion()
         return version.decode() if isinstance(version, bytes) else str(version)
 
-    return _answer(asked)
+    return _answer(answer)
 
 
 def other_processes() -> int | None:
     """How many other processes compute on the GPU."""
 
-    def asked(nvml: Any) -> int:  # noqa: ANN401 — a module without types
+    def answer(nvml: Any) -> int:  # noqa: ANN401 — a module without types
         return sum(process.pid != os.getpid() for process in nvml.nvmlDeviceGetComputeRunningProcesses(_gpu(nvml)))
 
-    return _answer(asked)
+    return _answer(answer)
 
 
 def throttle_reasons() -> int | None:

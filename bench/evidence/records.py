@@ -58,13 +58,13 @@ def read(path: Path) -> Evidence:
     with untrusted.refused(path):
         if msgspec.json.decode(text, type=_Suite).targetrl is msgspec.UNSET:
             raise ValueError("targetrl is missing: this is no evidence file of a suite, which is called <label>-<device>.json")
-        found = msgspec.json.decode(text, type=Version).targetrl.schema
-        evidence = msgspec.json.decode(text, type=Evidence) if found == SCHEMA else None
+        version = msgspec.json.decode(text, type=Version).targetrl.schema
+        evidence = msgspec.json.decode(text, type=Evidence) if version == SCHEMA else None
         untrusted.check_keys(text)
         if evidence is not None:
             _check_cells(evidence)
             return evidence
-    raise UsageError(f"{untrusted.plain(path.name)}: targetrl.schema is {found}; this version reads {SCHEMA}")
+    raise UsageError(f"{untrusted.plain(path.name)}: targetrl.schema is {version}; this version reads {SCHEMA}")
 
 
 def read_all(paths: list[Path]) -> list[Evidence]:
@@ -199,13 +199,13 @@ def marks(row: Benchmark) -> str:
     """Why a row is weak, a letter a reason: see ``MARKS``."""
     data = sorted(row.stats.data)
     median = statistics.median(data)
-    found = ""
+    letters = ""
     if len(data) < FEW_ROUNDS:
-        found += "r"
+        letters += "r"
     else:
         quarters = statistics.quantiles(data, n=4)
-        found += "n" if (quarters[2] - quarters[0]) / median > NOISY else ""
-    return found + ("s" if median < SHORT_SECONDS else "")
+        letters += "n" if (quarters[2] - quarters[0]) / median > NOISY else ""
+    return letters + ("s" if median < SHORT_SECONDS else "")
 
 
 FEW_ROUNDS = 5

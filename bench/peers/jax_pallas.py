@@ -16,10 +16,10 @@ def on(devices: Collection[str], *, interpret: bool) -> Variant:
         return unsuitable("jax-pallas", problem, device, devices) or missing_jax(device)
 
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-        from bench.peers.xla.kernel import Kernel
+        from bench.peers.xla.kernel import PallasKernel
         from bench.peers.xla.run import prepared
 
-        return prepared(Kernel(problem.steps, interpret=interpret).train, problem, device, n)
+        return prepared(PallasKernel(problem.steps, interpret=interpret).train, problem, device, n)
 
     return Variant("jax-pallas", unsupported, prepare)
 

@@ -44,10 +44,10 @@ def unsuitable(name: str, problem: Problem, device: torch.device, devices: Colle
 
 def versions() -> dict[str, str]:
     """The version of each package of ``PACKAGES`` that is installed."""
-    found = {}
+    installed = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -51,29 +51,29 @@ def _speeds(machine: Machine) -> str | None:
 def _legend(rows: list[Benchmark], machine: Machine) -> list[str]:
     """What the letters mean that stand in the table, and what ambiguous policies are, in one line."""
     used = "".join(machine.marks(row) for row in rows)
-    said = [f"*{letter}* {text.partition(', see')[0]}" for letter, text in MARKS.items() if letter in used]
-    said += [f"ambiguous: {AMBIGUOUS}"] * any(row.extra_info.ambiguous for row in rows)
-    return [f"{'; '.join(said)}.  "] if said else []
+    meanings = [f"*{letter}* {text.partition(', see')[0]}" for letter, text in MARKS.items() if letter in used]
+    meanings += [f"ambiguous: {AMBIGUOUS}"] * any(row.extra_info.ambiguous for row in rows)
+    return [f"{'; '.join(meanings)}.  "] if meanings else []
 
 
 def _findings(machine: Machine) -> str | None:
-    said = [line for finding in (_objectives, _fastest, _speed_up, _starting, _compiling) for line in finding(machine)]
-    return "".join(f"- {line}\n" for line in said) or None
+    lines = [line for finding in (_objectives, _fastest, _speed_up, _starting, _compiling) for line in finding(machine)]
+    return "".join(f"- {line}\n" for line in lines) or None
 
 
 def _objectives(machine: Machine) -> list[str]:
     """What the objectives reach, of the largest population."""
-    said = []
+    lines = []
     for objective in ("detached", "pathwise"):
         row = _largest(machine, objective)
         if row is not None:
             n, outcomes = row.extra_info.policies, row.extra_info.outcomes
             shares = {name: f"{outcomes.get(name, 0) / n:.1%}" for name in ("at_target", "collapsed", "saturated", "elsewhere")}
-            said.append(
+            lines.append(
                 f"`{objective}`: of {n:,} policies {shares['at_target']} are at target after {row.extra_info.steps} steps, "
                 f"{shares['collapsed']} have collapsed to 0, {shares['saturated']} saturated at 1, {shares['elsewhere']} are elsewhere."
             )
-    return said
+    return lines
 
 
 def _largest(machine: Machine, objective: str) -> Benchmark | None:
@@ -110,10 +110,10 @@ def _starting(machine: Machine) -> list[str]:
 
 def _compiling(machine: Machine) -> list[str]:
     return [
-        f"With {'an empty' if one.cache == 'empty' else 'a warm'} cache, starting {coded(one.variant)} costs {duration(one.cost)} "
-        f"more than {coded(one.plain)}, importing left out (N = {one.policies:,}): "
-        + (f"paid back after {scaled(one.policy_steps)} policy-steps." if one.policy_steps is not None else "never paid back.")
-        for one in payoffs(machine)
+        f"With {'an empty' if payoff.cache == 'empty' else 'a warm'} cache, starting {coded(payoff.variant)} costs {duration(payoff.cost)} "
+        f"more than {coded(payoff.plain)}, importing left out (N = {payoff.policies:,}): "
+        + (f"paid back after {scaled(payoff.policy_steps)} policy-steps." if payoff.policy_steps is not None else "never paid back.")
+        for payoff in payoffs(machine)
     ]
 
 

@@ -30,15 +30,16 @@ def _shown(machine: Machine, cells: Iterable[Cell], cell: Cell | None, reasons: 
     row = None if cell is None else machine.rows.get(cell)
     if cell is None or row is None:
         return reasons.cell(None if cell is None else machine.absent.get(cell))
-    alone = next((machine.rows[one] for one in cells if one.ranks == 1 and one.policies == cell.policies and one in machine.rows), None)
+    single = next((other for other in cells if other.ranks == 1 and other.policies == cell.policies), None)
+    alone = None if single is None else machine.rows.get(single)
     share = "" if alone is None or cell.ranks in (None, 1) else f", {efficiency(alone, row, cell.ranks or 1)}"
     return f"{scaled(machine.speed(row).value)}{share}{marked(machine, row)}"
 
 
 def efficiency(alone: Benchmark, together: Benchmark, ranks: int) -> str:
     """The speed of ranks over that of as many single ones, with its interval by the rounds: each row's are of processes that go on."""
-    found = speedup(median_interval(alone.stats.data), median_interval(together.stats.data))
-    low, value, high = (f"{one / ranks:.0%}" for one in found)
+    gain = speedup(median_interval(alone.stats.data), median_interval(together.stats.data))
+    low, value, high = (f"{end / ranks:.0%}" for end in gain)
     return f"{value} [{low}, {high}]"
 
 

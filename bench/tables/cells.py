@@ -48,7 +48,7 @@ def size(count: int) -> str:
 
 def with_interval(interval: Interval, *, seconds: bool = False) -> str:
     """A value and, in brackets, the ends of its interval; the value alone where it has none."""
-    low, value, high = (duration(one) if seconds else scaled(one) for one in interval)
+    low, value, high = (duration(end) if seconds else scaled(end) for end in interval)
     return f"{value} [{low}, {high}]" if interval.low < interval.high else value
 
 

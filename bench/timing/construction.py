@@ -57,10 +57,10 @@ def _compare_with_linear(population: Population, policy: int, seed: int) -> None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + policy)
         layer = nn.Linear(1, 1)
-    found = population.weight[policy].item(), population.bias[policy].item()
-    right = layer.weight.item(), layer.bias.item()
-    if found != right:
-        raise NotIdenticalError(f"policy {policy} of seed {seed} begins at {found} where nn.Linear begins at {right}")
+    parameters = population.weight[policy].item(), population.bias[policy].item()
+    expected = layer.weight.item(), layer.bias.item()
+    if parameters != expected:
+        raise NotIdenticalError(f"policy {policy} of seed {seed} begins at {parameters} where nn.Linear begins at {expected}")
 
 
 def time_transfer(gate: Gate, direction: Direction, n: int) -> None:

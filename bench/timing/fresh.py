@@ -113,23 +113,23 @@ class Process:
             process = subprocess.Popen(  # noqa: S603 — this project's own module
                 command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
             )
-        found = cls(process, scratch, problem, begun)
-        with _killed_on_error([found]), found.time_limit():
+        started = cls(process, scratch, problem, begun)
+        with _killed_on_error([started]), started.time_limit():
             stdin, stdout = _pipes(process)
             with stdin:
                 json.dump(task, stdin)
             if stdout.readline() != "trained\n":
-                raise ProcessFailedError(found.last_words())
-        return found
+                raise ProcessFailedError(started.last_words())
+        return started
 
     def finish(self) -> tuple[Phases, Identity]:
         """Wait for its end and check all that it trained; raises NotIdenticalError where something is not what it has to be."""
         with self.scratch, _killed_on_error([self]), self.time_limit():
             with _pipes(self.process)[1] as stdout:
-                said = stdout.read()
+                answered = stdout.read()
             if self.process.wait() != 0:
                 raise ProcessFailedError(self.last_words())
-            answer = msgspec.json.decode(said, type=_Answer)
+            answer = msgspec.json.decode(answered, type=_Answer)
             trained = [
                 Population(**state) for state in torch.load(Path(self.scratch.name) / RESULTS, map_location="cpu", weights_only=False)
             ]
@@ -164,8 +164,8 @@ class Process:
 
     def last_words(self) -> str:
         """How it ended, and the last line that it wrote to standard error."""
-        said = (Path(self.scratch.name) / "stderr").read_text().strip().splitlines()[-1:] or ["it said nothing"]
-        return f"a fresh process ended with exit code {self.process.wait()}: {said[0]}"
+        lines = (Path(self.scratch.name) / "stderr").read_text().strip().splitlines()[-1:] or ["it said nothing"]
+        return f"a fresh process ended with exit code {self.process.wait()}: {lines[0]}"
 
 
 @contextmanager
@@ -173,8 +173,8 @@ def _killed_on_error(started: list[Process]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for one in started:
-            one.end()
+        for process in started:
+            process.end()
         raise
 
 

@@ -85,13 +85,13 @@ class Gate:
         self.benchmark.group = _group(cell)
         if unsupported is not None:
             pytest.skip(f"not measured: {unsupported}")
-        found: dict[str, Any] = {}
+        measured: dict[str, Any] = {}
         try:
             self._require_clock()
             with new_modes(), self.limit(), self._even_course(), unchanged():
-                yield found
-            self._require_possible(cell, found.get("processes", ()))
-            facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | found))
+                yield measured
+            self._require_possible(cell, measured.get("processes", ()))
+            facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | measured))
         except BaseException as error:
             withdraw(self.benchmark)
             traceback.clear_frames(error.__traceback__)  # pytest keeps the error, and with it what its frames hold: later rows need it

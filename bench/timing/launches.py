@@ -14,7 +14,7 @@ def launches_per_step(train: Train, population: Population, steps: int) -> float
     """Launches of one run on CUDA, divided by its steps; None on devices whose launches are not counted."""
     if population.device.type != "cuda":
         return None
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as found:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
         train(population.clone(), None)
         synchronized_clock()
-    return sum(event.name in LAUNCHES for event in found.events()) / steps
+    return sum(event.name in LAUNCHES for event in profiler.events()) / steps

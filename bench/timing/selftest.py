@@ -33,12 +33,12 @@ def clock_test(device: torch.device, clock: Clock = synchronized_clock) -> Clock
     time, and work takes no less by it than by the clock that waits for every device, nor than work that is not waited for.
     """
     run = _portions(device, clock)
-    found = _measured(run, clock)
+    result = _measured(run, clock)
     for _ in range(ATTEMPTS - 1):
-        if not found.failures:
+        if not result.failures:
             break
-        found = _measured(run, clock)
-    return found
+        result = _measured(run, clock)
+    return result
 
 
 def _portions(device: torch.device, clock: Clock) -> Callable[[int], None]:

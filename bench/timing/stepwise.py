@@ -14,12 +14,12 @@ def stepwise(variant: Variant) -> Variant:
         return variant.unsupported(problem, device, n)
 
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-        one, last = variant.prepare(problem.replace(steps=1), device, n), History.empty(1, n, device)
+        train_step, last = variant.prepare(problem.replace(steps=1), device, n), History.empty(1, n, device)
 
         def train(population: Population, history: History | None) -> Population:
             for step in range(problem.steps):
                 row = last if history is None else history.rows(step, step + 1)
-                population = one(population, row)
+                population = train_step(population, row)
                 row.outputs[0, 0].item()  # what the loop would decide by: a GPU has to come to its end
             return population
 

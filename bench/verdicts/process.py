@@ -60,7 +60,7 @@ class Trainer:
         self.side, self.name, self.device, self.draws = side, side.name.upper(), device, row.objective == "reinforce"
         with side.active(), _named(f"{self.name} failed"):
             problem = side.public("Problem")(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)
-            variant = next((one for one in side.public("VARIANTS") if one.name == row.variant), None)
+            variant = next((known for known in side.public("VARIANTS") if known.name == row.variant), None)
             cannot = "it has no such variant" if variant is None else variant.unsupported(problem, device, row.policies)
             if variant is None or cannot is not None:
                 raise MissingError(Missing(kind="not measured", reason=f"{self.name}: {cannot}"))
@@ -124,8 +124,8 @@ def _named(what: str) -> Iterator[None]:
     except MissingError:
         raise
     except Exception as error:
-        said = str(error).strip().partition("\n")[0]
-        raise MissingError(Missing(kind="not measured", reason=f"{what}: {type(error).__name__}: {said}")) from error
+        line = str(error).strip().partition("\n")[0]
+        raise MissingError(Missing(kind="not measured", reason=f"{what}: {type(error).__name__}: {line}")) from error
 
 
 def _hold(until: float) -> None:
@@ -137,18 +137,18 @@ def _hold(until: float) -> None:
 class Bench:
     """A row in this process: what its calls train, and the trainers of the sides that are here."""
 
-    def __init__(self, asked: RowTask, device: torch.device, ceiling: Ceiling | None = None) -> None:
-        self.asked, self.device, self.ceiling = asked, device, ceiling
-        self.rounds: Rounds = torch.load(asked.rounds, weights_only=False, mmap=True, map_location="cpu")
+    def __init__(self, task: RowTask, device: torch.device, ceiling: Ceiling | None = None) -> None:
+        self.task, self.device, self.ceiling = task, device, ceiling
+        self.rounds: Rounds = torch.load(task.rounds, weights_only=False, mmap=True, map_location="cpu")
         self.trainers: dict[SideName, Trainer] = {}
         self.seconds = math.inf
 
     def add(self, side: Side, trainers: dict[tuple[SideName, Row], Trainer], *, examined: bool) -> None:
         """Prepare a side and warm it up. Rows that differ in nothing but what is planted share what was prepared."""
-        key = (side.name, self.asked.row)
+        key = (side.name, self.task.row)
         trainer = trainers.get(key)
         if trainer is None:
-            trainer = trainers[key] = Trainer(side, self.asked.row, self.device)
+            trainer = trainers[key] = Trainer(side, self.task.row, self.device)
             if examined:
                 trainer.examine(self.rounds.problem, self.rounds.n)
         self.trainers[side.name] = trainer
@@ -186,7 +186,7 @@ class Bench:
     def _once(self, trainer: Trainer) -> float:
         """Seconds of a call, of policies that could not be foreseen; checked, and dropped before the next one."""
         begun = self.rounds.draw()
-        planted = self.asked.planted if trainer.side.name == "head" else 0.0
+        planted = self.task.planted if trainer.side.name == "head" else 0.0
         seconds, trained = trainer.call(begun.population, planted)
         trainer.require(begun.expectation, trained)
         self._require_possible(trainer, seconds)
@@ -201,7 +201,7 @@ class Bench:
 
     @property
     def _cell(self) -> Cell:
-        row, problem = self.asked.row, self.rounds.problem
+        row, problem = self.task.row, self.rounds.problem
         return Cell(
             question="steady state",
             policies=row.policies,
@@ -224,30 +224,30 @@ def _faster_half(logs: list[float]) -> float:
 
 def measure(task: Task) -> ProcessTimes:
     """Do what is asked."""
-    said = ProcessTimes(first=task.first, rows={asked.name: RowTimes() for asked in task.rows})
+    times = ProcessTimes(first=task.first, rows={row.name: RowTimes() for row in task.rows})
     device = find_device(task.device)
     ceiling = None if task.limits is None else Ceiling({str(device): task.limits})
-    benches = {asked.name: Bench(asked, device, ceiling) for asked in task.rows}
+    benches = {row.name: Bench(row, device, ceiling) for row in task.rows}
     trainers: dict[tuple[SideName, Row], Trainer] = {}
-    first = _import(task, task.first, said.broken)
+    first = _import(task, task.first, times.broken)
     if first is None:
-        return said
+        return times
     _settle()
     for name, bench in benches.items():
-        with _missing(said.rows[name]):
+        with _missing(times.rows[name]):
             bench.add(first, trainers, examined=task.probed)
-            if bench.asked.alone:
-                said.rows[name].alone_seconds = _timed(partial(bench.alone, first.name, task.alone_seconds))
-    second = _import(task, OTHER[task.first], said.broken_beside) if task.paired else None
+            if bench.task.alone:
+                times.rows[name].alone_seconds = _timed(partial(bench.alone, first.name, task.alone_seconds))
+    second = _import(task, OTHER[task.first], times.broken_beside) if task.paired else None
     if second is None:
-        return said
+        return times
     _settle()
     for name, bench in benches.items():
-        if said.rows[name].missing is None:
-            with _missing(said.rows[name]):
+        if times.rows[name].missing is None:
+            with _missing(times.rows[name]):
                 bench.add(second, trainers, examined=task.probed)
-                said.rows[name].compared = _timed(partial(bench.compare, task.paired_seconds))
-    return said
+                times.rows[name].compared = _timed(partial(bench.compare, task.paired_seconds))
+    return times
 
 
 def _import(task: Task, name: SideName, broken: dict[SideName, str]) -> Side | None:
@@ -288,8 +288,8 @@ def _timed(timing: Callable[[], Timed]) -> Timed:
 def main() -> int:
     """Read a task from standard input, and write what was found where the task says."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
-    said: ProcessTimes = measure(task)
-    Path(task.result).write_bytes(msgspec.json.encode(said))
+    times: ProcessTimes = measure(task)
+    Path(task.result).write_bytes(msgspec.json.encode(times))
     return 0
 
 

@@ -119,32 +119,32 @@ def look(samples: Mapping[str, Sample], processes: int) -> dict[str, Decision]:
     """
     alpha = LOOKS[processes]
     estimates = {name: trimmed(sample.paired) for name, sample in samples.items()}
-    slower = holm({name: one.beyond(LEAST_CHANGE) for name, one in estimates.items()}, alpha)
-    faster = holm({name: _mirrored(one).beyond(LEAST_CHANGE) for name, one in estimates.items()}, alpha)
+    slower = holm({name: estimate.beyond(LEAST_CHANGE) for name, estimate in estimates.items()}, alpha)
+    faster = holm({name: _mirrored(estimate).beyond(LEAST_CHANGE) for name, estimate in estimates.items()}, alpha)
     decided: dict[str, Decision] = {}
-    for name, one in estimates.items():
-        ratio = one.interval(alpha)
+    for name, estimate in estimates.items():
+        ratio = estimate.interval(alpha)
         if name in slower or name in faster:
             decided[name] = Decision("SLOWER" if name in slower else "FASTER", ratio, processes)
         elif processes == LAST:
-            decided[name] = _not_changed(one, samples[name], ratio)
+            decided[name] = _not_changed(estimate, samples[name], ratio)
     return decided
 
 
 def look_apart(samples: Mapping[str, Sample]) -> dict[str, Decision]:
     """The verdicts where both versions cannot be in one process: by processes apart, which see changes of some 5 % at best."""
     estimates = {name: apart(sample.base, sample.head) for name, sample in samples.items()}
-    known = {name: one for name, one in estimates.items() if one is not None}
-    slower = holm({name: one.beyond(LEAST_CHANGE) for name, one in known.items()}, APART_ALPHA)
-    faster = holm({name: _mirrored(one).beyond(LEAST_CHANGE) for name, one in known.items()}, APART_ALPHA)
+    known = {name: estimate for name, estimate in estimates.items() if estimate is not None}
+    slower = holm({name: estimate.beyond(LEAST_CHANGE) for name, estimate in known.items()}, APART_ALPHA)
+    faster = holm({name: _mirrored(estimate).beyond(LEAST_CHANGE) for name, estimate in known.items()}, APART_ALPHA)
     note = "measured in processes apart, which see no change under some 5 %"
     decided: dict[str, Decision] = {}
     for name, sample in samples.items():
-        one = known.get(name)
+        estimate = known.get(name)
         verdict: Verdict = "SLOWER" if name in slower else "FASTER" if name in faster else "UNCLEAR"
-        if one is not None and verdict == "UNCLEAR" and abs(one.mean) + one.half_width(APART_ALPHA) < MOST_SAME:
+        if estimate is not None and verdict == "UNCLEAR" and abs(estimate.mean) + estimate.half_width(APART_ALPHA) < MOST_SAME:
             verdict = "SAME"
-        decided[name] = Decision(verdict, one and one.interval(APART_ALPHA), len(sample.base) + len(sample.head), note)
+        decided[name] = Decision(verdict, estimate and estimate.interval(APART_ALPHA), len(sample.base) + len(sample.head), note)
     return decided
 
 
@@ -165,9 +165,9 @@ def holm(chances: Mapping[str, float], alpha: float) -> set[str]:
     return rejected
 
 
-def _not_changed(one: Estimate, sample: Sample, ratio: Ratio) -> Decision:
+def _not_changed(estimate: Estimate, sample: Sample, ratio: Ratio) -> Decision:
     """Of a row that is neither slower nor faster side by side: the same, unless that is not sure, or processes apart contradict it."""
-    same = abs(one.mean) + one.half_width(LOOKS[LAST]) < MOST_SAME
+    same = abs(estimate.mean) + estimate.half_width(LOOKS[LAST]) < MOST_SAME
     check, note = apart(sample.base, sample.head), ""
     if check is not None:
         half = check.half_width(APART_ALPHA)
@@ -179,5 +179,5 @@ def _not_changed(one: Estimate, sample: Sample, ratio: Ratio) -> Decision:
     return Decision("SAME" if same else "UNCLEAR", ratio, LAST, note)
 
 
-def _mirrored(one: Estimate) -> Estimate:
-    return one._replace(mean=-one.mean)
+def _mirrored(estimate: Estimate) -> Estimate:
+    return estimate._replace(mean=-estimate.mean)

@@ -42,8 +42,8 @@ def by_gradient(rule: Rule, state: Arrays, c: Arrays, row: Arrays) -> tuple[Stat
 
     gradient = jax.grad(_loss_of(rule.objective), has_aux=True)
     per_policy = Constants._make(0 if jnp.ndim(value) else None for value in c)
-    found: tuple[State, tuple[Arrays, Arrays]] = jax.vmap(policy, in_axes=(0, per_policy))(state, c)
-    return found
+    after: tuple[State, tuple[Arrays, Arrays]] = jax.vmap(policy, in_axes=(0, per_policy))(state, c)
+    return after
 
 
 def _loss_of(objective: str) -> Callable[[Arrays, Arrays], tuple[Arrays, tuple[Arrays, Arrays]]]:

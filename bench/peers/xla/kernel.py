@@ -18,7 +18,7 @@ BLOCK, WARPS = 512, 4
 """Policies of a kernel's program, and warps that share them: four policies to a thread. Not measured yet."""
 
 
-class Kernel:
+class PallasKernel:
     """The compiled kernel; ``interpret`` computes on any device what it would on a GPU, for tests."""
 
     def __init__(self, steps: int, *, interpret: bool) -> None:
@@ -63,12 +63,12 @@ def _kernel(  # noqa: PLR0913 — what a kernel reads and writes
 
     c = Constants._make(ref[0] if ref.shape == (1,) and n != 1 else loaded(ref) for ref in constants)
 
-    def one(t: Arrays, state: Arrays) -> Arrays:
+    def step(t: Arrays, state: Arrays) -> Arrays:
         state, forward = closed_form(rule, state, c, (rows[t, 0], rows[t, 1]))
         for ref, value in zip(seen, forward, strict=bool(seen)):
             triton.store(ref.at[t, policies], value, mask=inside)
         return state
 
-    state = lax.fori_loop(0, steps, one, jax.tree.unflatten(shape, [loaded(ref) for ref in tensors]))
+    state = lax.fori_loop(0, steps, step, jax.tree.unflatten(shape, [loaded(ref) for ref in tensors]))
     for ref, value in zip(trained, jax.tree.leaves(state), strict=True):
         triton.store(ref.at[policies], value, mask=inside)

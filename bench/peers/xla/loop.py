@@ -21,7 +21,7 @@ Step = Callable[[Rule, Arrays, Arrays, Arrays], tuple[Arrays, tuple[Arrays, Arra
 """Rule, state, constants and row → the state after one update of a population, and logit and output before it."""
 
 
-class Part(NamedTuple):
+class Stretch(NamedTuple):
     """Steps ``first`` … ``first + unroll·bodies − 1`` of a run: so many bodies of a loop, of ``unroll`` steps each."""
 
     first: int
@@ -29,13 +29,13 @@ class Part(NamedTuple):
     bodies: int
 
 
-def parts(steps: int, unroll: int) -> list[Part]:
+def stretches(steps: int, unroll: int) -> list[Stretch]:
     """A run as a loop of bodies of ``unroll`` steps, and one shorter body where they do not come out even."""
     bodies, rest = divmod(steps, unroll)
-    return [part for part in (Part(0, unroll, bodies), Part(steps - rest, rest, 1)) if part.unroll and part.bodies]
+    return [stretch for stretch in (Stretch(0, unroll, bodies), Stretch(steps - rest, rest, 1)) if stretch.unroll and stretch.bodies]
 
 
-class Body(NamedTuple):
+class Unrolled(NamedTuple):
     """What is compiled: ``unroll`` steps of a rule, and a loop around them unless they are run once."""
 
     rule: Rule
@@ -48,14 +48,14 @@ class Loop:
 
     def __init__(self, step: Step, steps: int, unroll: int) -> None:
         """Nothing is compiled yet."""
-        self._parts = parts(steps, unroll)
+        self._stretches = stretches(steps, unroll)
         self._advanced = jax.jit(partial(_advanced, step), static_argnums=(0,), donate_argnums=(1,))
         self._seen = jax.jit(partial(_seen, step), static_argnums=(0,))
 
     def train(self, rule: Rule, state: Arrays, c: Arrays, rows: Arrays, record: Record | None) -> Arrays:
         """The state after all steps; ``record`` is told the first step of each body, and logits and outputs [unroll, N] in it."""
-        for first, unroll, bodies in self._parts:
-            body = Body(rule, unroll, loops=bodies > 1)
+        for first, unroll, bodies in self._stretches:
+            body = Unrolled(rule, unroll, loops=bodies > 1)
             if record is None:
                 state = self._advanced(body, state, c, rows, first, bodies)
                 continue
@@ -65,21 +65,21 @@ class Loop:
         return state
 
 
-def _advanced(step: Step, body: Body, state: Arrays, c: Arrays, rows: Arrays, first: Arrays, bodies: Arrays) -> Arrays:  # noqa: PLR0913
+def _advanced(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays, bodies: Arrays) -> Arrays:  # noqa: PLR0913
     """The state after ``bodies`` bodies, from row ``first`` on."""
 
-    def one(index: Arrays, state: Arrays) -> Arrays:
+    def taken(index: Arrays, state: Arrays) -> Arrays:
         return _stepped(step, body, state, c, rows, first + index * body.unroll)[0]
 
-    return lax.fori_loop(0, bodies, one, state) if body.loops else one(0, state)
+    return lax.fori_loop(0, bodies, taken, state) if body.loops else taken(0, state)
 
 
-def _seen(step: Step, body: Body, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> Arrays:  # noqa: PLR0913
+def _seen(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> Arrays:  # noqa: PLR0913
     """Logits and outputs before each step of one body, [unroll, N]."""
     return _stepped(step, body, state, c, rows, first)[1]
 
 
-def _stepped(step: Step, body: Body, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> tuple[Arrays, Arrays]:  # noqa: PLR0913
+def _stepped(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> tuple[Arrays, Arrays]:  # noqa: PLR0913
     """The state after one body, and what came before each of its steps: [unroll, N] each."""
     forwards = []
     for row in lax.dynamic_slice_in_dim(rows, first, body.unroll):
