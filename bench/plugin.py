@@ -22,9 +22,9 @@ from bench.session import Session, strip_device
 from bench.tables.cells import scaled
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, withdraw
+from bench.timing.guards import SECONDS as LIMIT_SECONDS
+from bench.timing.guards import time_limit
 from bench.timing.once import Once
-from bench.timing.time_limit import SECONDS as LIMIT_SECONDS
-from bench.timing.time_limit import time_limit
 from targetrl_core import UsageError, available_devices
 from targetrl_core.devices import find_device, why_absent
 from targetrl_core.errors import one_of

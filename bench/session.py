@@ -14,8 +14,8 @@ from bench.evidence.commit import commit_info
 from bench.evidence.files import RESULTS, write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.kinds import kind_of
-from bench.evidence.reasons import Kind, one_line, reason_of
-from bench.evidence.schema import Absence, Cell, ClockTest, Evidence, Facts, Part
+from bench.evidence.reasons import one_line, reason_of
+from bench.evidence.schema import Absence, AbsenceKind, Cell, ClockTest, Evidence, Facts, Part
 from bench.limit import measure
 from bench.limit.ceiling import Ceiling
 from bench.peers.requirements import versions
@@ -68,7 +68,7 @@ class Session:
         """Keep why a row is missing: withheld, as it is not identical, or not measured, whether it was skipped or failed."""
         self._note(item, *reason_of(error))
 
-    def _note(self, item: pytest.Item, kind: Kind, reason: str) -> None:
+    def _note(self, item: pytest.Item, kind: AbsenceKind, reason: str) -> None:
         device, name = without_device(item.name, self.devices)
         self.absences.setdefault(device, []).append(Absence(name=name, kind=kind, reason=reason, cell=_cell(item)))
 

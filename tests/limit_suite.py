@@ -7,7 +7,7 @@ import pytest
 from bench import session
 from bench.evidence.schema import Limits
 from bench.limit import measure
-from bench.timing import course
+from bench.timing import guards
 from bench.timing.fresh import Caches, time_cold_start
 from bench.timing.gate import Gate
 from targetrl_core import Problem
@@ -17,7 +17,7 @@ from tests.scripted import CLOCK
 SLOW = Limits(additions=1e-3, multiplications=1e-3, divisions=1e-3, roots=1e-3, copied_bytes=1e9)
 
 vars(session)["clock_test"] = lambda *_: CLOCK  # so that what else the machine does is no fault of its own
-vars(course)["TOLERANCE"] = 1.0
+vars(guards)["TOLERANCE"] = 1.0
 if "SLOW_DEVICE" in os.environ:
     vars(measure)["measure"] = lambda _device: SLOW
 

@@ -6,7 +6,7 @@ The clock's test finds nothing, two clocks may part, and no limit that was measu
 from bench import session
 from bench.evidence.schema import Limits
 from bench.limit import measure
-from bench.timing import course
+from bench.timing import guards
 from tests.scripted import CLOCK
 
 HIGH = Limits(additions=1e15, multiplications=1e15, divisions=1e15, roots=1e15, copied_bytes=1e15)
@@ -15,5 +15,5 @@ HIGH = Limits(additions=1e15, multiplications=1e15, divisions=1e15, roots=1e15, 
 def pytest_configure() -> None:
     """What is looked at at any time of the session."""
     vars(session)["clock_test"] = lambda *_: CLOCK
-    vars(course)["TOLERANCE"] = 1.0
+    vars(guards)["TOLERANCE"] = 1.0
     vars(measure)["measure"] = lambda _device: HIGH

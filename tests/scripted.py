@@ -10,7 +10,7 @@ import torch
 
 from bench import session
 from bench.evidence.schema import ClockTest, Environment, Fingerprint, Limits, Work
-from bench.timing import gate, rounds, timed_rounds
+from bench.timing import gate, rounds
 from bench.timing.environment import Watch
 
 _seconds = itertools.accumulate(itertools.cycle([0.002, 0.0021, 0.002, 0.0023, 0.002, 0.0022]))
@@ -43,7 +43,7 @@ def _script(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "MOST_ROUNDS", 12)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(random, "SystemRandom", lambda: random.Random(1))  # noqa: S311 — foreseen on purpose
-    monkeypatch.setattr(timed_rounds, "_CHANCE", random.Random(1))  # noqa: S311 — likewise
+    monkeypatch.setattr(rounds, "_CHANCE", random.Random(1))  # noqa: S311 — likewise
     monkeypatch.setattr(rounds, "unforeseen", lambda: torch.Generator(device="cpu").manual_seed(1))
 
 

@@ -48,10 +48,10 @@ def test_the_commit_is_the_packages(package: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(other)
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
-    found = commit_info(package)
+    info = commit_info(package)
     monkeypatch.undo()
-    assert found["id"] == git(package, "rev-parse", "HEAD") != git(other, "rev-parse", "HEAD")
-    assert found["dirty"] is False
+    assert info["id"] == git(package, "rev-parse", "HEAD") != git(other, "rev-parse", "HEAD")
+    assert info["dirty"] is False
 
 
 def test_changes_are_told(package: Path) -> None:

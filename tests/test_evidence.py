@@ -22,10 +22,10 @@ def test_a_file_is_read_back(tmp_path: Path) -> None:
     """What stands in a file of this schema is found in it again."""
     path = tmp_path / "some-cpu.json"
     path.write_text(json.dumps(evidence()))
-    found = records.read(path)
-    assert found.targetrl.label == "some"
-    assert [row.extra_info.variant for row in found.benchmarks][:3] == ["eager", "batched", "batched"]
-    assert found.targetrl.absent[0].cell is not None
+    evidence_read = records.read(path)
+    assert evidence_read.targetrl.label == "some"
+    assert [row.extra_info.variant for row in evidence_read.benchmarks][:3] == ["eager", "batched", "batched"]
+    assert evidence_read.targetrl.absent[0].cell is not None
     assert records.files(tmp_path) == [path]
 
 
@@ -118,8 +118,8 @@ def test_an_interval_holds_the_median_as_often_as_it_says(n: int) -> None:
     draw = random.Random(n)  # noqa: S311 — repeatable on purpose
     samples = ([draw.lognormvariate(0.0, 0.1) for _ in range(n)] for _ in range(4000))
     intervals = [records.median_interval(sample) for sample in samples]
-    assert sum(one.low <= 1.0 <= one.high for one in intervals) / len(intervals) > 0.94
-    assert all(one.low <= one.value <= one.high for one in intervals)
+    assert sum(low <= 1.0 <= high for low, _, high in intervals) / len(intervals) > 0.94
+    assert all(low <= value <= high for low, value, high in intervals)
 
 
 # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, and its value for 100 degrees of freedom.
@@ -138,8 +138,8 @@ def test_students_t_is_the_published_one(freedom: int, confidence: float) -> Non
 def test_memory_is_the_median_over_processes(tmp_path: Path) -> None:
     """Of two processes the growth of memory is the one between them, and rows without processes have none."""
     content = evidence()
-    for one, bytes_each in zip(content["benchmarks"][4]["extra_info"]["processes"], (100, 201), strict=True):
-        one["peak_memory_bytes"] = bytes_each
+    for phases, bytes_each in zip(content["benchmarks"][4]["extra_info"]["processes"], (100, 201), strict=True):
+        phases["peak_memory_bytes"] = bytes_each
     path = tmp_path / "some-cpu.json"
     path.write_text(json.dumps(content))
     assert [records.peak_memory(row.extra_info) for row in records.read(path).benchmarks][3:] == [3 * 2**20, 150]

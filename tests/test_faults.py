@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bench.evidence import lock
-from bench.timing import course
-from bench.timing.time_limit import RowTimeoutError, time_limit
+from bench.timing import guards
+from bench.timing.guards import RowTimeoutError, time_limit
 from targetrl_core import UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +26,7 @@ def run_suite(results: Path, *arguments: str) -> subprocess.CompletedProcess[str
     """Time the suite of faulty rows."""
     environment = os.environ | {"COLUMNS": "200", "TMPDIR": str(results.parent)}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/faulty_suite.py", "--benchmark-only", "--device=cpu", "--label=some", "--row-timeout=30",
+        [sys.executable, "-m", "pytest", "tests/faulty_suite.py", "--benchmark-only", "--device=cpu", "--label=some", "--row-timeout=2",
          f"--results={results}", "-p", "no:cacheprovider", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=HANGS_SECONDS, env=environment,
     )  # fmt: skip
@@ -54,7 +54,7 @@ def test_a_fault_costs_its_own_row(tmp_path: Path) -> None:
     jump = reasons.pop("test_clock_jumps")
     assert jump.startswith("ClockJumpedError: the clock jumped: ")
     assert reasons == {
-        "hangs": "RowTimeoutError: it took longer than 30 s",
+        "hangs": "RowTimeoutError: it took longer than 2 s",
         "device-memory": "OutOfMemoryError: Tried to allocate 74 GiB; see settings.toml",
         "compiler": "RuntimeError: no such header: 'Python.h'",
         "device-gone": "RuntimeError: CUDA error: unspecified launch failure",
@@ -67,11 +67,11 @@ def test_a_row_that_cannot_be_interrupted_ends_the_run(tmp_path: Path) -> None:
     """A hang outside Python ends the run in time; the rows before it are kept, and the message says which row and how many are left."""
     run = run_suite(tmp_path / "results", "-k", "before or hangs-outside or goes")
     assert run.returncode == 1, run.stdout + run.stderr
-    said = "test_faulty[cpu-hangs-outside] ended the run: it took longer than 30 s, and could not be interrupted; 2 rows were not measured"
-    assert said in run.stderr
+    ended = "test_faulty[cpu-hangs-outside] ended the run: it took longer than 2 s, and could not be interrupted"
+    assert f"{ended}; 2 rows were not measured" in run.stderr
     names, reasons, _ = evidence_of(tmp_path / "results")
     assert names == ["test_before"]
-    assert reasons == {"hangs-outside": "it took longer than 30 s, and could not be interrupted"}
+    assert reasons == {"hangs-outside": "it took longer than 2 s, and could not be interrupted"}
 
 
 def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
@@ -108,12 +108,12 @@ def test_a_limit_tells_itself_from_ctrl_c() -> None:
 @pytest.mark.parametrize(("own", "other", "even"), [(10.0, 10.1, True), (0.0, 0.009, True), (10.0, 10.3, False), (-1.0, 1.0, False)])
 def test_clocks_that_part_are_found_out(own: float, other: float, even: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 — a parameter of pytest's
     """A clock may part from the machine's other one by a hundredth of a second or 2 %, forwards and backwards."""
-    monkeypatch.setattr(course, "reference", iter([5.0, 5.0 + other]).__next__)
+    monkeypatch.setattr(guards, "reference", iter([5.0, 5.0 + other]).__next__)
     clock = iter([100.0, 100.0 + own]).__next__
     if even:
-        with course.even(clock):
+        with guards.even(clock):
             pass
     else:
-        said = f"the clock jumped: {own:.3f} s went by on it, {other:.3f} s on the machine's other one"
-        with pytest.raises(course.ClockJumpedError, match=said), course.even(clock):
+        message = f"the clock jumped: {own:.3f} s went by on it, {other:.3f} s on the machine's other one"
+        with pytest.raises(guards.ClockJumpedError, match=message), guards.even(clock):
             pass

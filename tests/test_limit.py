@@ -78,13 +78,13 @@ def test_the_work_is_counted(optimizer: str, counts: tuple[int, ...]) -> None:
 
 def test_the_slowest_unit_binds(tmp_path: Path) -> None:
     """The limit is that of the term that takes longest: here 2 divisions and a root, 0.4 ns."""
-    found = machine(tmp_path)
-    limit = limit_of(found.evidence.targetrl, found.evidence.benchmarks[0].extra_info)
+    plain = machine(tmp_path)
+    limit = limit_of(plain.evidence.targetrl, plain.evidence.benchmarks[0].extra_info)
     assert limit is not None
     assert limit.speed == pytest.approx(2.5e9)
     assert limit.binds == "division and root"
     slow_memory = machine(tmp_path, limits=LIMITS | {"copied_bytes": 1e9})
-    limit = limit_of(slow_memory.evidence.targetrl, found.evidence.benchmarks[0].extra_info)
+    limit = limit_of(slow_memory.evidence.targetrl, plain.evidence.benchmarks[0].extra_info)
     assert limit is not None
     assert limit.binds == "memory"
     assert limit.speed == pytest.approx(50 * 1e9 / 32)
@@ -92,10 +92,10 @@ def test_the_slowest_unit_binds(tmp_path: Path) -> None:
 
 def test_every_trained_row_shows_its_share(tmp_path: Path) -> None:
     """Tables and CSV show the share of the limit beside each number, and what binds."""
-    found = machine(tmp_path)
-    text = folder.text([found])
+    limited = machine(tmp_path)
+    text = folder.text([limited])
     assert "at most 2.50 G policy-steps/s; division and root binds" in text
-    rows = list(csv.DictReader(io.StringIO(listing_csv.text([found]))))
+    rows = list(csv.DictReader(io.StringIO(listing_csv.text([limited]))))
     eager = next(row for row in rows if row["variant"] == "eager" and row["status"] == "measured")
     assert float(eager["limit_share"]) == pytest.approx(50 / 0.01 / 2.5e9)
     assert eager["limit_binds"] == "division and root"
@@ -144,11 +144,11 @@ def test_a_replaced_division_is_counted_beside_the_dividers() -> None:
 def test_a_replacement_is_as_accurate_as_float32(x: float) -> None:
     """What replaces a division or a root gives the same number but for a few units in the last place: it could pass the gate."""
     built = library(str(measure.HERE / "cpu.cpp"), {})
-    built.one.argtypes, built.one.restype = (ctypes.c_int, ctypes.c_float), ctypes.c_float
+    built.applied.argtypes, built.applied.restype = (ctypes.c_int, ctypes.c_float), ctypes.c_float
     names = list(measure.MEASURED)
     exact = ctypes.c_float(x).value
-    assert built.one(names.index("newton_divisions"), x) == pytest.approx(1 / exact, rel=3e-7)
-    assert built.one(names.index("newton_roots"), x) == pytest.approx(math.sqrt(exact), rel=3e-7)
+    assert built.applied(names.index("newton_divisions"), x) == pytest.approx(1 / exact, rel=3e-7)
+    assert built.applied(names.index("newton_roots"), x) == pytest.approx(math.sqrt(exact), rel=3e-7)
 
 
 def test_a_measurement_knows_the_replacements(measured: Limits) -> None:

@@ -75,8 +75,8 @@ def test_what_nvml_does_not_tell_is_none(fake: FakeNvml) -> None:
     fake.broken = True
     assert (nvml.driver_version(), nvml.other_processes(), nvml.throttle_reasons()) == (None, None, None)
     assert fake.open == 0
-    found = Watch.start().finish("cuda")
-    assert (found.gpu_processes, found.gpu_throttled) == (None, None)
+    environment = Watch.start().finish("cuda")
+    assert (environment.gpu_processes, environment.gpu_throttled) == (None, None)
 
 
 def test_a_machine_without_nvml_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,8 +208,8 @@ def test_peers_stand_in_the_same_tables(tmp_path: Path) -> None:
 
 def test_without_the_option_no_peer_is_there() -> None:
     """Without --peers no row of a peer is collected, so that none is missed in the tables."""
-    asked = ("bench/test_steady_state.py", "--collect-only", "-q", "--benchmark-only")
-    without, beside = run_suite(*asked).stdout, run_suite(*asked, "--peers").stdout
+    arguments = ("bench/test_steady_state.py", "--collect-only", "-q", "--benchmark-only")
+    without, beside = run_suite(*arguments).stdout, run_suite(*arguments, "--peers").stdout
     peers = [f"-{peer.name}]" for peer in PEERS]
     assert "-batched]" in without
     assert not any(peer in without for peer in peers)

@@ -66,7 +66,7 @@ def test_its_numbers_are_those_of_the_code() -> None:
     assert FACTOR == 3.0
     assert "The bound is three times that reach" in PAGE.replace("\n  ", " ")
     assert f"{len(CHEATS)} cheats" in PAGE
-    furthest = max(max(found.by_tensor()) for by_steps in reach.read(EVIDENCE).values() for found in by_steps.values())
+    furthest = max(max(distances.by_tensor()) for by_steps in reach.read(EVIDENCE).values() for distances in by_steps.values())
     assert f"honest variants need at most {furthest:.2f} times" in PAGE
 
 

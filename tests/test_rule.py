@@ -27,10 +27,10 @@ def sample(shift: float, spread: float = 0.003, n: int = 16, seed: int = 0, apar
 
 def test_a_trimmed_mean_and_its_error() -> None:
     """Of the numbers 1 to 8 one is cut at each end, and its place is taken by its neighbour where the error is made."""
-    found = rule.trimmed([8, 1, 2, 3, 4, 5, 6, 7])
-    assert found.mean == 4.5
-    assert found.freedom == 5
-    assert found.error == pytest.approx(statistics.stdev([2, 2, 3, 4, 5, 6, 7, 7]) * math.sqrt(7 / 30))
+    estimate = rule.trimmed([8, 1, 2, 3, 4, 5, 6, 7])
+    assert estimate.mean == 4.5
+    assert estimate.freedom == 5
+    assert estimate.error == pytest.approx(statistics.stdev([2, 2, 3, 4, 5, 6, 7, 7]) * math.sqrt(7 / 30))
 
 
 def test_one_wild_process_does_not_decide() -> None:
@@ -53,7 +53,7 @@ def test_what_is_not_decided_waits_for_the_last_look() -> None:
     """No change is no verdict at the first look, and SAME at the last; where ratios spread too far it is UNCLEAR."""
     assert rule.look({"row": sample(0.0, n=8)}, 8) == {}
     last = rule.look({"still": sample(0.0), "wild": sample(0.0, spread=0.1)}, 16)
-    assert {name: one.verdict for name, one in last.items()} == {"still": "SAME", "wild": "UNCLEAR"}
+    assert {name: decision.verdict for name, decision in last.items()} == {"still": "SAME", "wild": "UNCLEAR"}
 
 
 def test_what_slows_the_whole_process_is_not_the_same() -> None:
@@ -66,7 +66,7 @@ def test_what_slows_the_whole_process_is_not_the_same() -> None:
 def test_processes_apart_decide_where_both_cannot_be_in_one() -> None:
     """Ten per cent are seen by processes apart, and two are not called the same."""
     decided = rule.look_apart({"slow": sample(0.0, apart=0.1), "near": sample(0.0, apart=0.02)})
-    assert {name: one.verdict for name, one in decided.items()} == {"slow": "SLOWER", "near": "UNCLEAR"}
+    assert {name: decision.verdict for name, decision in decided.items()} == {"slow": "SLOWER", "near": "UNCLEAR"}
 
 
 def test_holm_gives_the_smallest_chance_the_strictest_bound() -> None:
@@ -82,7 +82,7 @@ def test_false_alarms_stay_below_what_is_promised() -> None:
         rows = {str(k): sample(rule.LEAST_CHANGE, spread=0.004, seed=3 * run + k) for k in range(3)}
         early = rule.look({name: Sample(row.paired[:8], row.base, row.head) for name, row in rows.items()}, 8)
         late = rule.look({name: row for name, row in rows.items() if name not in early}, 16) if len(early) < 3 else {}
-        alarms += any(one.verdict in ("SLOWER", "FASTER") for one in (early | late).values())
+        alarms += any(decision.verdict in ("SLOWER", "FASTER") for decision in (early | late).values())
     assert alarms / 3000 <= 0.01
 
 
@@ -106,9 +106,9 @@ def test_the_chance_of_a_mean_is_counted_from_the_change_that_it_is_held_against
 
 def test_processes_apart_are_compared_as_welch_does() -> None:
     """Mean difference, error and degrees of freedom, rounded down, of two sets of unequal spread and size."""
-    found = rule.apart([1.0, 2.0, 3.0], [4.0, 8.0, 4.0, 8.0])
+    estimate = rule.apart([1.0, 2.0, 3.0], [4.0, 8.0, 4.0, 8.0])
     first, second = 1.0 / 3, (16 / 3) / 4
-    assert found == Estimate(4.0, math.sqrt(first + second), math.floor((first + second) ** 2 / (first**2 / 2 + second**2 / 3)))
+    assert estimate == Estimate(4.0, math.sqrt(first + second), math.floor((first + second) ** 2 / (first**2 / 2 + second**2 / 3)))
     assert rule.apart([1.0, 1.0], [2.0, 2.0]) == Estimate(1.0, 0.0, 1)
     assert rule.apart([1.0], [2.0, 3.0]) is None
     assert rule.apart([1.0, 2.0], [3.0]) is None
@@ -129,10 +129,10 @@ def test_two_chances_are_kept_over_all_looks() -> None:
 def test_the_interval_of_a_row_is_that_of_its_look() -> None:
     """At 99.6 % after 8 processes and at 99.4 % after 16, whatever the verdict, and it says so."""
     rows = {"slow": sample(0.05), "still": sample(0.0), "wild": sample(0.0, spread=0.1)}
-    for name, one in rule.look(rows, 16).items():
-        assert one.ratio == rule.trimmed(rows[name].paired).interval(0.003)
-        assert one.ratio is not None
-        assert one.ratio.level == pytest.approx(0.994)
+    for name, decision in rule.look(rows, 16).items():
+        assert decision.ratio == rule.trimmed(rows[name].paired).interval(0.003)
+        assert decision.ratio is not None
+        assert decision.ratio.level == pytest.approx(0.994)
     early = sample(0.05, n=8)
     assert rule.look({"row": early}, 8)["row"].ratio == rule.trimmed(early.paired).interval(0.002)
 
@@ -176,10 +176,10 @@ def test_a_check_that_says_nothing_is_noted() -> None:
 @pytest.mark.parametrize("change", [0.1, -0.1])
 def test_a_change_of_the_whole_process_is_told_with_its_size(change: float) -> None:
     """The note gives the change in processes apart, with its sign."""
-    found = rule.look({"row": Sample(even(0.0, 0.001, 16), even(0, 0.001, 8), even(change, 0.001, 8))}, 16)["row"]
-    assert (found.verdict, found.processes) == ("UNCLEAR", 16)
-    assert found.ratio == rule.trimmed(even(0.0, 0.001, 16)).interval(0.003)
-    assert found.note == f"in processes apart HEAD takes {math.exp(change) - 1:+.1%}: something changes the whole process"
+    decision = rule.look({"row": Sample(even(0.0, 0.001, 16), even(0, 0.001, 8), even(change, 0.001, 8))}, 16)["row"]
+    assert (decision.verdict, decision.processes) == ("UNCLEAR", 16)
+    assert decision.ratio == rule.trimmed(even(0.0, 0.001, 16)).interval(0.003)
+    assert decision.note == f"in processes apart HEAD takes {math.exp(change) - 1:+.1%}: something changes the whole process"
 
 
 def test_processes_apart_alone_give_every_verdict() -> None:
@@ -191,15 +191,15 @@ def test_processes_apart_alone_give_every_verdict() -> None:
         "unclear": Sample([], even(0, 0.05, 8), even(0, 0.05, 8)),
         "alone": Sample([], [0.0], [0.0]),
     }
-    found = rule.look_apart(rows)
-    assert {name: one.verdict for name, one in found.items()} == {
+    decisions = rule.look_apart(rows)
+    assert {name: decision.verdict for name, decision in decisions.items()} == {
         "slower": "SLOWER", "faster": "FASTER", "same": "SAME", "unclear": "UNCLEAR", "alone": "UNCLEAR",
     }  # fmt: skip
-    assert [one.processes for one in found.values()] == [16, 16, 14, 16, 2]
-    for name, one in found.items():
+    assert [decision.processes for decision in decisions.values()] == [16, 16, 14, 16, 2]
+    for name, decision in decisions.items():
         check = rule.apart(rows[name].base, rows[name].head)
-        assert one.ratio == (None if check is None else check.interval(0.002))
-        assert one.note == "measured in processes apart, which see no change under some 5 %"
+        assert decision.ratio == (None if check is None else check.interval(0.002))
+        assert decision.note == "measured in processes apart, which see no change under some 5 %"
 
 
 def test_a_row_that_ended_early_keeps_what_it_has() -> None:
@@ -220,10 +220,10 @@ def test_holm_stops_at_the_first_that_fails() -> None:
 
 def test_stock_alarms_compare_medians_five_per_cent_apart() -> None:
     """One of BASE's processes against one of HEAD's: an alarm from 5 % on."""
-    one = Trial(
+    trial_of_three = Trial(
         group=0, row="a", planted=0.0, paired=[0.0] * 16, base=[2.0, 2.0, 0.0], head=[2 + math.log(1.049), 2 + math.log(1.051), -1.0]
     )
-    assert stock_alarms(one) == [False, True, False]
+    assert stock_alarms(trial_of_three) == [False, True, False]
     assert stock_alarms(Trial(group=0, row="a", planted=0.0, paired=[0.0] * 16, base=[0.0], head=[])) == []
 
 
@@ -242,7 +242,7 @@ def cluster_trial(shift: float, group: int, number: int | None, row: str = "a", 
     """A trial of a set of processes, whose sides were timed apart in so many of them."""
     alone = even(0.0, 0.001, 8)[:apart]
     return Trial(
-        group=group, row=row, planted=planted, paired=even(shift, 0.001, 16), base=alone, head=[shift + one for one in alone],
+        group=group, row=row, planted=planted, paired=even(shift, 0.001, 16), base=alone, head=[shift + log for log in alone],
         set_number=number,
     )  # fmt: skip
 
@@ -251,13 +251,13 @@ def test_trials_of_the_same_processes_count_once() -> None:
     """Seven trials of a row and one set are one cluster: an alarm in any makes it one, and a slowdown missed in any leaves it unfound."""
     still = [cluster_trial(-0.1 if (k, number, row) == (3, 1, "b") else 0.0, 7 * number + k, number, row)
              for number in range(3) for k in range(7) for row in "ab"]  # fmt: skip
-    (found,) = rates(still)
-    assert (found.faster, found.clusters) == (Count(1, 42), Count(1, 6))
+    (counts,) = rates(still)
+    assert (counts.faster, counts.clusters) == (Count(1, 42), Count(1, 6))
     slowed = [
         cluster_trial(0.0 if (k, number) == (1, 2) else 0.1, 7 * number + k, number, planted=0.1) for number in range(3) for k in range(2)
     ]
-    (found,) = rates(slowed)
-    assert (found.slower, found.clusters) == (Count(5, 6), Count(2, 3))
+    (counts,) = rates(slowed)
+    assert (counts.slower, counts.clusters) == (Count(5, 6), Count(2, 3))
 
 
 def test_files_from_before_sets_were_recorded_have_eleven_groups_a_set() -> None:
@@ -268,9 +268,9 @@ def test_files_from_before_sets_were_recorded_have_eleven_groups_a_set() -> None
 
 def test_the_same_is_counted_where_it_was_checked() -> None:
     """Trials that were not timed apart, or too seldom to tell, count for the rule's alarms and not for SAME."""
-    (found,) = rates([cluster_trial(0.0, k, 0, apart=apart) for k, apart in enumerate((8, 2, 1, 0))])
-    assert found.same == Count(2, 2)
-    assert found.slower == Count(0, 4)
+    (counts,) = rates([cluster_trial(0.0, k, 0, apart=apart) for k, apart in enumerate((8, 2, 1, 0))])
+    assert counts.same == Count(2, 2)
+    assert counts.slower == Count(0, 4)
     table = rates_table([cluster_trial(0.0, k, 0, apart=apart) for k, apart in enumerate((8, 0))])
     assert [cell.strip() for cell in table.splitlines()[-1].split("|")[3:7]] == ["0 of 2", "0 of 1: 0.0% [0.0%, 97.5%]", "0", "1 of 1"]
 
@@ -278,8 +278,8 @@ def test_the_same_is_counted_where_it_was_checked() -> None:
 def test_rates_heed_the_check_of_processes_apart() -> None:
     """A trial whose sides differ in processes apart alone counts as none of the three verdicts."""
     still, other = even(0.0, 0.001, 16), even(0.1, 0.001, 8)
-    (found,) = rates([Trial(group=0, row="a", planted=0.0, paired=still, base=still[:8], head=other)])
-    assert (found.slower.found, found.faster.found, found.same.found) == (0, 0, 0)
+    (counts,) = rates([Trial(group=0, row="a", planted=0.0, paired=still, base=still[:8], head=other)])
+    assert (counts.slower.found, counts.faster.found, counts.same.found) == (0, 0, 0)
 
 
 def test_rows_decided_at_the_first_look_free_the_others() -> None:
@@ -287,15 +287,15 @@ def test_rows_decided_at_the_first_look_free_the_others() -> None:
     near = sample(0.0085, spread=0.003)
     clear = [Trial(group=0, row=str(k), planted=0.1, paired=even(0.1, 0.001, 16), base=[], head=[]) for k in range(50)]
     open_one = Trial(group=0, row="near", planted=0.1, paired=near.paired, base=[], head=[])
-    (found,) = rates([*clear, open_one])
-    assert found.slower == (51, 51)
-    assert found.early == (50, 51)
+    (counts,) = rates([*clear, open_one])
+    assert counts.slower == (51, 51)
+    assert counts.early == (50, 51)
 
 
 def trial(planted: float, group: int, row: str) -> Trial:
     """A trial of the self-test, as it might come out."""
-    found = sample(math.log1p(planted), seed=group)
-    return Trial(group=group, row=row, planted=planted, paired=found.paired, base=found.base, head=found.head)
+    drawn = sample(math.log1p(planted), seed=group)
+    return Trial(group=group, row=row, planted=planted, paired=drawn.paired, base=drawn.base, head=drawn.head)
 
 
 def test_rates_are_counted_over_trials() -> None:
@@ -304,6 +304,6 @@ def test_rates_are_counted_over_trials() -> None:
     nothing, slow = rates(made)
     assert (nothing.slower.found, nothing.faster.found, nothing.slower.of) == (0, 0, 30)
     assert (slow.slower.found, slow.early.found) == (30, 30)
-    numbered = [msgspec.structs.replace(one, set_number=one.group) for one in made]
+    numbered = [msgspec.structs.replace(each, set_number=each.group) for each in made]
     assert "0 of 30  | 0 of 30: 0.0% [0.0%, 11.6%]" in rates_table(numbered)
     assert "0 of 30  | 0 of 3: 0.0% [0.0%, 70.8%]" in rates_table(made)

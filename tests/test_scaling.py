@@ -22,7 +22,7 @@ from bench.ranks import row as ranks_row
 from bench.ranks.job import Round
 from bench.ranks.rank import Answer, RankTask
 from bench.report import folder
-from bench.timing.identical import NotIdenticalError
+from bench.timing.guards import NotIdenticalError
 from bench.timing.once import Once
 from bench.upkeep import kills, scaling
 from bench.upkeep.kills import Kill, Kills

@@ -156,8 +156,8 @@ def test_what_was_measured_is_not_lost(spoiled: str, tmp_path: Path) -> None:
         assert "the tables were not written: bad-cpu.json: " in run.stdout
         assert json.loads((results / "some-cpu.json").read_text())["benchmarks"]
     elif spoiled == "disk":
-        said = f"some-cpu.json could not be written: No space left on device; nor could it be kept in {spare}: No space left on device"
-        assert said in run.stdout
+        text = f"some-cpu.json could not be written: No space left on device; nor could it be kept in {spare}: No space left on device"
+        assert text in run.stdout
         assert not results.exists()
     else:
         assert "some-cpu.json could not be written: Is a directory; the evidence is kept in another place" in run.stdout
@@ -190,9 +190,9 @@ def test_an_interrupted_run_leaves_the_old_files(number: signal.Signals, tmp_pat
             if "policy-steps/s" in line:
                 run.send_signal(number)
                 break
-        said = run.stdout.read()
+        text = run.stdout.read()
     assert run.returncode == 2
-    assert re.search(r"interrupted: nothing was written; \d rows were not measured, the first of them test_steady_state\[cpu-", said)
+    assert re.search(r"interrupted: nothing was written; \d rows were not measured, the first of them test_steady_state\[cpu-", text)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     assert (tmp_path / "README.md").read_text() == "old"
 

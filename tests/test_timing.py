@@ -21,7 +21,7 @@ from bench.timing.construction import check_initialised
 from bench.timing.environment import Watch
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate
-from bench.timing.identical import NotIdenticalError
+from bench.timing.guards import NotIdenticalError
 from bench.timing.memory import LEAST_SAMPLED, TRIM, row_growth
 from bench.timing.once import Once
 from bench.timing.rounds import KNOWN, Rounds
@@ -74,17 +74,17 @@ def scripted_device(monkeypatch: pytest.MonkeyPatch) -> ScriptedDevice:
 
 def test_the_clock_is_tested_on_this_machine() -> None:
     """The suites' own clock has steps far below a portion of work, and work takes time by it; how evenly is the machine's affair."""
-    found = clock_test(CPU)
-    assert found.work == [1, 4]
-    assert min(*found.seconds, found.unsynchronised_seconds) > 0
-    assert found.resolution_seconds < 1e-5
+    test = clock_test(CPU)
+    assert test.work == [1, 4]
+    assert min(*test.seconds, test.unsynchronised_seconds) > 0
+    assert test.resolution_seconds < 1e-5
 
 
 def test_an_honest_clock_passes(scripted_device: ScriptedDevice) -> None:
     """A clock that waits measures four times the work as four times as long."""
-    found = clock_test(CPU, scripted_device.wait)
-    assert found.failures == []
-    assert found.seconds == pytest.approx([0.0025, 0.01], rel=1e-3)
+    test = clock_test(CPU, scripted_device.wait)
+    assert test.failures == []
+    assert test.seconds == pytest.approx([0.0025, 0.01], rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -131,11 +131,11 @@ def test_the_environment_is_looked_at() -> None:
     """A session knows how long it took and what share of the cores others had; nothing is told that the system does not tell."""
     watch = Watch.start()
     sum(range(10**6))
-    found = watch.finish("cpu")
-    assert found.seconds > 0
-    assert found.busy_elsewhere is not None
-    assert 0 <= found.busy_elsewhere <= 1.5
-    assert found.gpu_processes is None
+    environment = watch.finish("cpu")
+    assert environment.seconds > 0
+    assert environment.busy_elsewhere is not None
+    assert 0 <= environment.busy_elsewhere <= 1.5
+    assert environment.gpu_processes is None
 
 
 @pytest.mark.parametrize("n", [50, 5000])
@@ -189,13 +189,13 @@ def test_a_step_at_a_time_reads_each_output(monkeypatch: pytest.MonkeyPatch) -> 
     plain, read, rows, values = BATCHED, torch.Tensor.item, list[History](), list[float]()
 
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-        one = plain.prepare(problem, device, n)
+        train_step = plain.prepare(problem, device, n)
 
         def train(population: Population, history: History | None) -> Population:
             assert history is not None
             assert history.outputs.shape == (1, n)
             rows.append(history)
-            return one(population, history)
+            return train_step(population, history)
 
         return train
 

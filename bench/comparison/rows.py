@@ -1,7 +1,6 @@
 """The join: a row a cell, with what every file has in it."""
 
 from collections.abc import Iterable, Sequence
-from math import exp, hypot, log
 from typing import NamedTuple, TypeVar, get_args
 
 from bench.comparison.columns import Column
@@ -13,9 +12,6 @@ from bench.evidence.schema import Absence, Benchmark, Cell, Question
 
 QUESTIONS: tuple[Question, ...] = tuple(question for question in get_args(Question) if question != "again")
 """What is compared: a row that was timed again tells of its own run alone."""
-
-LARGEST = 700.0
-"""Largest exponent that a float can take: the ends of an interval that a stranger made up may be further apart."""
 
 
 Key = TypeVar("Key")
@@ -75,15 +71,12 @@ def speed_of(cell: Cell, seconds: Interval) -> Interval:
 
 
 def faster(first: Interval | None, other: Interval | None) -> Interval | None:
-    """How many times as fast as the first the other is; as two runs know nothing of each other, their logarithms' ends add in squares.
+    """How many times as fast as the first the other is.
 
     Where one has no interval, being a single value, nor has the ratio.
     """
     if first is None or other is None:
         return None
-    ratio = first.value / other.value
-    if first.low == first.high or other.low == other.high:
-        return Interval(ratio, ratio, ratio)
-    down = hypot(log(first.value / first.low), log(other.high / other.value))
-    up = hypot(log(first.high / first.value), log(other.value / other.low))
-    return Interval(exp(max(log(ratio) - down, -LARGEST)), ratio, exp(min(log(ratio) + up, LARGEST)))
+    ratio = records.quotient(first, other)
+    single = first.low == first.high or other.low == other.high
+    return Interval(ratio.value, ratio.value, ratio.value) if single else ratio

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import exp, hypot, log
+from math import log
+
+from msgspec import structs
 
 from bench.evidence import records
 from bench.evidence.records import Interval, Spread, cell_of
@@ -68,14 +70,9 @@ class Machine:
     def again(self) -> Interval | None:
         """Time of the row that stands in the run twice, the second time over the first, by the rounds alone."""
         for row in self.measured("again"):
-            cell = _changed(cell_of(row), question="steady state")
+            cell = structs.replace(cell_of(row), question="steady state")
             if cell in self.rows:
-                first = records.median_interval(row.stats.data)
-                second = records.median_interval(self.rows[cell].stats.data)
-                ratio = second.value / first.value
-                down = hypot(log(second.value / second.low), log(first.high / first.value))
-                up = hypot(log(second.high / second.value), log(first.value / first.low))
-                return Interval(ratio * exp(-down), ratio, ratio * exp(up))
+                return records.quotient(*(records.median_interval(timed.stats.data) for timed in (self.rows[cell], row)))
         return None
 
     @cached_property
@@ -85,10 +82,6 @@ class Machine:
         if self.again and abs(log(self.again.value)) > DRIFT and not self.again.low <= 1.0 <= self.again.high:
             reasons.append(f"one row took {self.again.value:.2f} × as long the second time")
         return reasons
-
-
-def _changed(cell: Cell, **changes: object) -> Cell:
-    return Cell(**({name: getattr(cell, name) for name in Cell.__struct_fields__} | changes))
 
 
 def disturbances(environment: Environment) -> list[str]:

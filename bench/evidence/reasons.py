@@ -2,11 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
-Kind = Literal["withheld", "not measured"]
+from bench.evidence.schema import AbsenceKind
 
 LONGEST = 500
 """Characters of an exception that are kept; what a compiler says can be pages."""
@@ -18,7 +17,7 @@ SHOWN = 3
 """Of a path with as many parts the last one is kept: it cannot be the name of someone's home."""
 
 
-def reason_of(error: pytest.ExceptionInfo[BaseException]) -> tuple[Kind, str]:
+def reason_of(error: pytest.ExceptionInfo[BaseException]) -> tuple[AbsenceKind, str]:
     """Withheld where the gate says so, as a run was not identical; else not measured, by what it says or what went wrong."""
     if isinstance(error.value, (pytest.skip.Exception, pytest.fail.Exception)):
         kind, _, why = str(error.value.msg).partition(": ")

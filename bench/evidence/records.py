@@ -35,6 +35,10 @@ class Interval(NamedTuple):
     high: float
 
 
+LARGEST = 700.0
+"""Largest exponent that a float can take: the ends of an interval that a stranger made up may be further apart."""
+
+
 class _Suite(msgspec.Struct):
     """As much of a file as says whether a suite wrote it."""
 
@@ -135,6 +139,14 @@ def _student_interval(values: list[float]) -> Interval:
     mean = statistics.fmean(logs)
     # Where all values are one, rounding is not to put it outside.
     return Interval(min(math.exp(mean - half), median), median, max(math.exp(mean + half), median))
+
+
+def quotient(over: Interval, under: Interval) -> Interval:
+    """One over another of two that know nothing of each other: as logarithms, their ends add in squares."""
+    value = over.value / under.value
+    down = math.hypot(math.log(over.value / over.low), math.log(under.high / under.value))
+    up = math.hypot(math.log(over.high / over.value), math.log(under.value / under.low))
+    return Interval(math.exp(max(math.log(value) - down, -LARGEST)), value, math.exp(min(math.log(value) + up, LARGEST)))
 
 
 def process_spread(rows: Iterable[Benchmark]) -> Spread | None:

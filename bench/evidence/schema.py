@@ -32,6 +32,7 @@ Question = Literal[
     "steady state", "again", "cold start", "latency", "growth with steps", "sharding", "construction", "to device", "to host"
 ]  # fmt: skip
 Device = Literal["cpu", "cuda", "mps"]
+AbsenceKind = Literal["withheld", "not measured"]
 
 UNTRAINED = ("construction", "to device", "to host")
 """The questions whose rows train nothing."""
@@ -136,7 +137,7 @@ class Absence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """``targetrl.absent[]``: a row without a number, and why. Without a cell it failed before it was known what it is about."""
 
     name: Word
-    kind: Literal["withheld", "not measured"]
+    kind: AbsenceKind
     reason: Text
     cell: Cell | None = None
 

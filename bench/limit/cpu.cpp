@@ -41,7 +41,7 @@ extern "C" void run(int operation, int64_t times, int threads, double *seconds) 
 }
 
 // One operation on one number.
-extern "C" float one(int operation, float x) {
+extern "C" float applied(int operation, float x) {
   real chain[1] = {real(x)};
   work(operation, chain, 1, 1);
   return chain[0].part[0][0];

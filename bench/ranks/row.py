@@ -8,7 +8,7 @@ import torch
 from bench.ranks.job import Job, started
 from bench.ranks.rank import RankTask
 from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of
-from bench.timing.identical import raise_unless_empty
+from bench.timing.guards import raise_unless_empty
 from targetrl_core import Population, Problem, Variant, stream
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check

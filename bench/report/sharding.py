@@ -1,10 +1,9 @@
 """Ranks that train one population together: speeds, and how much of that of as many single ranks they come to."""
 
 from collections.abc import Iterable
-from math import exp, hypot, log
 
 from bench.evidence.machine import Machine
-from bench.evidence.records import Interval, median_interval
+from bench.evidence.records import median_interval, quotient
 from bench.evidence.schema import Benchmark, Cell
 from bench.report.tables import marked
 from bench.tables.cells import coded, scaled
@@ -38,14 +37,6 @@ def _shown(machine: Machine, cells: Iterable[Cell], cell: Cell | None, reasons: 
 
 def efficiency(alone: Benchmark, together: Benchmark, ranks: int) -> str:
     """The speed of ranks over that of as many single ones, with its interval by the rounds: each row's are of processes that go on."""
-    gain = speedup(median_interval(alone.stats.data), median_interval(together.stats.data))
+    gain = quotient(median_interval(alone.stats.data), median_interval(together.stats.data))
     low, value, high = (f"{end / ranks:.0%}" for end in gain)
     return f"{value} [{low}, {high}]"
-
-
-def speedup(alone: Interval, together: Interval) -> Interval:
-    """How many times as fast, by the seconds of both; the ends of independent intervals, as logarithms, are added in squares."""
-    value = alone.value / together.value
-    down = hypot(log(alone.value / alone.low), log(together.high / together.value))
-    up = hypot(log(alone.high / alone.value), log(together.value / together.low))
-    return Interval(value * exp(-down), value, value * exp(up))

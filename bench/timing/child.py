@@ -30,7 +30,7 @@ def main() -> int:
 
     import_seconds = time.perf_counter() - begun
     from bench.timing.memory import peak_growth
-    from bench.timing.returned import Returned
+    from bench.timing.rounds import Returned
 
     device = torch.device(task["device"])
     problem, n = Problem(**task["problem"]), task["policies"]

@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.evidence.schema import Cell
 from bench.timing.gate import Gate
-from bench.timing.identical import NotIdenticalError
+from bench.timing.guards import NotIdenticalError
 from targetrl_core import Population
 from targetrl_core.certification import same_bits
 

@@ -19,7 +19,7 @@ import torch
 from bench.evidence.schema import Phases
 from bench.timing.child import MOST_CALLS, RESULTS, STARTS
 from bench.timing.gate import Gate, cell_of, facts_of
-from bench.timing.identical import raise_unless_empty
+from bench.timing.guards import raise_unless_empty
 from bench.timing.rounds import FreshRound, Rounds
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.certification import certify

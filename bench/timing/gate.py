@@ -11,17 +11,15 @@ import msgspec
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+from torch.profiler import ProfilerActivity, profile
 
 from bench.evidence.schema import Cell, ClockTest, Facts, Phases, Question
 from bench.limit.ceiling import Ceiling
-from bench.timing.course import even
-from bench.timing.identical import NotIdenticalError, raise_unless_empty, unchanged
-from bench.timing.launches import launches_per_step
+from bench.timing.guards import NotIdenticalError, even, raise_unless_empty, unchanged
 from bench.timing.memory import row_growth, why_too_large
 from bench.timing.once import Once
-from bench.timing.rounds import Rounds, fresh_policies
+from bench.timing.rounds import Rounds, TimedRounds, fresh_policies
 from bench.timing.selftest import Clock
-from bench.timing.timed_rounds import TimedRounds
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
@@ -32,6 +30,9 @@ from targetrl_core.variants import Train
 from targetrl_core.variants.compiling import compile_seconds
 
 LEAST_ROUNDS, MOST_ROUNDS = 3, 100
+
+LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx", "cudaGraphLaunch", "cuGraphLaunch")
+"""Calls of the CUDA runtime and driver that launch a kernel, or a graph of them at once."""
 
 
 @dataclass(frozen=True)
@@ -190,3 +191,13 @@ def facts_of(identity: Identity) -> dict[str, Any]:
         "ambiguous": identity.ambiguous,
         "outcomes": identity.outcomes._asdict(),
     }
+
+
+def launches_per_step(train: Train, population: Population, steps: int) -> float | None:
+    """Launches of one run on CUDA, divided by its steps; None on devices whose launches are not counted."""
+    if population.device.type != "cuda":
+        return None
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+        train(population.clone(), None)
+        synchronized_clock()
+    return sum(event.name in LAUNCHES for event in profiler.events()) / steps

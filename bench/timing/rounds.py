@@ -5,13 +5,20 @@ some of them, which stand at places that are drawn too, and is found out afterwa
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
+from bench.timing.guards import raise_unless_empty
 from targetrl_core import Population, Problem
 from targetrl_core.certification import drawn_places, unforeseen, with_bits
-from targetrl_core.convergence import Expectation, expect
+from targetrl_core.convergence import Expectation, check, expect, passes
+from targetrl_core.variants import Train
+
+_CHANCE = random.SystemRandom()
 
 KNOWN = 1024
 """Most policies of a round that are known beforehand."""
@@ -80,3 +87,77 @@ def _put(policies: Population, population: Population, places: torch.Tensor) -> 
     population.weight[places], population.bias[places] = policies.weight, policies.bias
     if isinstance(population.seeds, torch.Tensor) and isinstance(policies.seeds, torch.Tensor):
         population.seeds[places] = policies.seeds
+
+
+class Returned(NamedTuple):
+    """A trained population, and what one policy's numbers were when it was returned.
+
+    Attributes:
+        trained: what the variant returned.
+        place: which policy was read.
+        numbers: of each state tensor the policy's number.
+    """
+
+    trained: Population
+    place: int
+    numbers: list[float]
+
+    @classmethod
+    def read(cls, trained: Population, place: int) -> "Returned":
+        """Read a policy's numbers: a result that computes itself when it is looked at does so now, while the clock runs."""
+        return cls(trained, place, numbers_of(Population.tensors(trained).values(), place))
+
+    def faults(self) -> tuple[str, ...]:
+        """Why the result is not what was returned, or nothing that can be trusted to be what it says."""
+        if type(self.trained) is not Population:
+            return (f"the result is of type {type(self.trained).__name__}; it must be a Population itself",)
+        if numbers_of(Population.tensors(self.trained).values(), self.place) == self.numbers:
+            return ()
+        return (f"policy {self.place} of the result is another than when it was returned",)
+
+
+def numbers_of(tensors: Iterable[Tensor], place: int) -> list[float]:
+    """One policy's number in each tensor, [N] each; in one that is there twice, once. From a GPU they come in one transfer."""
+    numbers = [tensor[place] for tensor in {id(tensor): tensor for tensor in tensors}.values()]
+    if numbers[0].device.type == "cpu":
+        return [number.item() for number in numbers]
+    stacked: list[float] = torch.stack(numbers).tolist()
+    return stacked
+
+
+class TimedRounds:
+    """One variant's rounds. ``chosen`` is where the policies of one of them began and what they became; any may turn out to be it."""
+
+    chosen: tuple[Population, Population]
+
+    def __init__(self, rounds: Rounds, train: Train, device: torch.device) -> None:
+        self.rounds, self.train, self.device = rounds, train, device
+        self.checked = 0
+        self._first: tuple[Expectation, Population] | None = None
+        self._round: FreshRound
+        self._result: Returned
+
+    def setup(self) -> tuple[tuple[Population, int], dict[str, Any]]:
+        """Draw a round: what ``run`` is called with."""
+        self._round = self.rounds.draw()
+        return (self._round.population.clone().to(self.device), _CHANCE.randrange(self.rounds.n)), {}
+
+    def run(self, population: Population, place: int) -> None:
+        """What is timed: train, and read one policy."""
+        self._result = Returned.read(self.train(population, None), place)
+
+    def check_kept(self) -> None:
+        """Raise NotIdenticalError unless what the first round returned is still what it was."""
+        if self._first is not None and not passes(*self._first):
+            raise_unless_empty(("a result changed when the variant was called again",))
+
+    def check(self, *_: object) -> None:
+        """Raise NotIdenticalError unless the known policies became what they have to, and stayed it."""
+        expectation, trained = self._round.expectation, self._result.trained
+        if not passes(expectation, trained):
+            raise_unless_empty(check(expectation, trained).reasons)
+        raise_unless_empty(self._result.faults())  # after the check: looking at it may be what trains it
+        self._first = self._first or (expectation, trained)
+        self.checked += 1
+        if _CHANCE.randrange(self.checked) == 0:  # each round is the chosen one as likely as any other
+            self.chosen = (self._round.population, trained)

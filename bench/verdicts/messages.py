@@ -1,14 +1,10 @@
 """What a process is asked to measure, and what it says. Imports no torch."""
 
-from typing import Literal
-
 from msgspec import Struct
 
-from bench.evidence.schema import Limits
+from bench.evidence.schema import AbsenceKind, Limits
 from bench.verdicts.rows import Row
 from bench.verdicts.sides import SideName
-
-Absent = Literal["withheld", "not measured"]
 
 
 class RowTask(Struct, frozen=True, kw_only=True):
@@ -43,7 +39,7 @@ class Task(Struct, frozen=True, kw_only=True):
 class Missing(Struct, frozen=True, kw_only=True):
     """Why a row has no times."""
 
-    kind: Absent
+    kind: AbsenceKind
     reason: str
 
 

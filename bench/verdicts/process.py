@@ -16,8 +16,7 @@ import torch
 
 from bench.evidence.schema import Cell
 from bench.limit.ceiling import Ceiling
-from bench.timing.returned import numbers_of
-from bench.timing.rounds import Rounds
+from bench.timing.rounds import Rounds, numbers_of
 from bench.verdicts.messages import Missing, ProcessTimes, RowTask, RowTimes, Task
 from bench.verdicts.rows import Row
 from bench.verdicts.sides import Side, SideName
