@@ -1,5 +1,6 @@
 """The benchmark suite as people run it."""
 
+import errno
 import json
 import os
 import re
@@ -7,9 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from _pytest.config import _prepareconfig
+
+from bench import plugin
+from bench.session import Session
 
 ROOT = Path(__file__).parent.parent
 PYTEST = (sys.executable, "-u", "-m", "pytest", "-p", "tests.quiet", "-p", "no:cacheprovider")
@@ -24,12 +32,29 @@ def run_pytest(*arguments: str, **environment: object) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
+@contextmanager
+def configured(*arguments: str) -> Iterator[pytest.Config]:
+    """What pytest makes of arguments before its plugins look at them, in this process."""
+    config = _prepareconfig([*arguments, "-s", "-p", "no:faulthandler"])
+    try:
+        yield config
+    finally:
+        config._ensure_unconfigure()  # noqa: SLF001 — pytest's own way to end it
+
+
+def refusal(*arguments: str) -> str:
+    """With what the suites' plugin refuses a run, in this process."""
+    with configured(*arguments) as config, pytest.raises(pytest.UsageError) as error:
+        plugin.pytest_configure(config)
+    return str(error.value)
+
+
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
     """A short timed run into a folder of its own."""
     results = tmp_path_factory.mktemp("results")
     return run_pytest(
-        "--benchmark-only", "--device", "cpu", "--label", "here", f"--results={results}", "-k", "detached-native-100-"
+        "--benchmark-only", "--device", "cpu", "--label", "here", f"--results={results}", "-k", "detached-native-100- and not compiled"
     ), results
 
 
@@ -38,14 +63,7 @@ def test_rows_are_timed_and_written(session: tuple[subprocess.CompletedProcess[s
     run, results = session
     assert run.returncode == 0, run.stdout + run.stderr
     content = json.loads((results / "here-cpu.json").read_text())
-    assert {row["extra_info"]["variant"] for row in content["benchmarks"]} == {
-        "eager",
-        "fused",
-        "compiled",
-        "batched-vmap",
-        "batched",
-        "batched-compiled",
-    }
+    assert {row["extra_info"]["variant"] for row in content["benchmarks"]} == {"eager", "fused", "batched-vmap", "batched"}
     for row in content["benchmarks"]:
         assert row["name"] == f"test_steady_state[detached-native-100-{row['extra_info']['variant']}]"
         assert row["fullname"] == f"bench/test_steady_state.py::{row['name']}"
@@ -58,7 +76,7 @@ def test_rows_are_timed_and_written(session: tuple[subprocess.CompletedProcess[s
     (absent,) = content["targetrl"]["absent"]
     assert (absent["kind"], absent["reason"]) == ("not measured", "CUDA graphs do not exist on cpu")
     assert (absent["cell"]["variant"], absent["cell"]["policies"]) == ("batched-graphed", 100)
-    assert "| `batched-compiled`" in (results / "README.md").read_text()
+    assert "| `batched-vmap`" in (results / "README.md").read_text()
 
 
 def test_stock_compare_reads_the_file(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -68,17 +86,18 @@ def test_stock_compare_reads_the_file(session: tuple[subprocess.CompletedProcess
     command = [sys.executable, "-m", "pytest_benchmark", "compare", "--between=median", str(file), str(other)]
     run = subprocess.run(command, cwd=session[1], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert "test_steady_state[detached-native-100-batched-compiled]" in run.stdout
+    assert "test_steady_state[detached-native-100-batched-vmap]" in run.stdout
 
 
-@pytest.mark.parametrize("named", [(), ("--results=bench/../results",)])
-def test_a_selection_is_not_written_over_the_evidence(named: tuple[str, ...]) -> None:
-    """Rows chosen with -k are shown, and results/ stays as it is, also where it was named."""
+def test_a_selection_is_not_written_over_the_evidence() -> None:
+    """Rows chosen with -k are shown, and results/ stays as it is, however it was named."""
     before = {path: path.read_bytes() for path in (ROOT / "results").glob("*")}
-    run = run_pytest("--benchmark-only", "--device", "cpu", "-k", "detached-native-1-batched]", *named)
+    run = run_pytest("--benchmark-only", "--device", "cpu", "-k", "detached-native-1-batched]", "--results=bench/../results")
     assert run.returncode == 0, run.stdout
     assert "a selection of rows is not written to results/" in run.stdout
     assert {path: path.read_bytes() for path in (ROOT / "results").glob("*")} == before
+    for named in (ROOT / "results", ROOT / "bench" / ".." / "results"):
+        assert Session(("cpu",), None, named, quick=False).is_committed
 
 
 def test_benchmark_disable_checks_identity() -> None:
@@ -100,11 +119,10 @@ def test_benchmark_disable_checks_identity() -> None:
         (("--label", "../up"), "label is '../up'; it must be"),
     ],
 )
-def test_an_unusable_option_is_a_usage_error(arguments: tuple[str, ...], message: str) -> None:
-    """An absent device or an unusable label ends the run at once, with pytest's exit code for wrong usage."""
-    run = run_pytest("--benchmark-only", *arguments)
-    assert run.returncode == 4
-    assert message in run.stderr
+def test_an_unusable_option_is_a_usage_error(arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An absent device or an unusable label is refused before anything runs."""
+    monkeypatch.chdir(ROOT)
+    assert message in refusal("--benchmark-only", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -118,52 +136,81 @@ def test_an_unusable_option_is_a_usage_error(arguments: tuple[str, ...], message
     ],
     ids=str,
 )
-def test_rows_are_not_timed_side_by_side(arguments: tuple[str, ...], variables: dict[str, str], tmp_path: Path) -> None:
-    """With pytest-xdist, however it is called, or in a worker of its own, a timed run is refused at once in one line."""
-    run = run_pytest("--benchmark-only", "--device", "cpu", f"--results={tmp_path}", "-k", "eager-1-", *arguments, **variables)
+def test_rows_are_not_timed_side_by_side(arguments: tuple[str, ...], variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pytest-xdist, however it is called, or in a worker of its own, a timed run is refused."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    message = refusal("--benchmark-only", "--device", "cpu", *arguments)
+    assert message.startswith("--benchmark-only is given with pytest-xdist's -n, --dist or --tx, or in one of its workers; ")
+
+
+def test_a_refusal_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
+    """A run that is refused ends at once, with pytest's exit code for wrong usage."""
+    run = run_pytest("--benchmark-only", "--device", "cpu", f"--results={tmp_path / 'new'}", "-k", "eager-1-", "-n", "2")
     assert run.returncode == 4
-    assert run.stderr.startswith("ERROR: --benchmark-only is given with pytest-xdist's -n, --dist or --tx, or in one of its workers; ")
+    assert run.stderr.startswith("ERROR: --benchmark-only is given with ")
     assert run.stderr.strip().count("\n") == 0
     assert not list(tmp_path.iterdir())
 
 
-def test_tests_still_run_side_by_side() -> None:
+@pytest.mark.parametrize("arguments", [("-n", "2"), ("--benchmark-only", "-n", "0")], ids=" ".join)
+def test_tests_still_run_side_by_side(arguments: tuple[str, ...]) -> None:
     """Without --benchmark-only pytest-xdist runs the tests, and -n 0 times rows as no -n does."""
-    assert run_pytest("tests/test_listing.py", "-n", "2", "--collect-only", "-q").returncode == 0
-    assert run_pytest("--benchmark-only", "--device", "cpu", "--collect-only", "-q", "-n", "0").returncode == 0
+    with configured(*arguments) as config:
+        plugin._refuse_workers(config)  # noqa: SLF001
 
 
 def test_a_folder_with_a_broken_neighbour_is_a_usage_error(tmp_path: Path) -> None:
     """Evidence that no table can be made of is found before the run, not after it."""
     (tmp_path / "bad-cpu.json").write_text("{")
-    run = run_pytest("--benchmark-only", "--device", "cpu", f"--results={tmp_path}")
-    assert run.returncode == 4
-    assert f"--results is {tmp_path}; it cannot be used: bad-cpu.json: " in run.stderr
-    assert run.stderr.count("\n") <= 2
+    message = refusal("--benchmark-only", "--device", "cpu", f"--results={tmp_path}")
+    assert message.startswith(f"--results is {tmp_path}; it cannot be used: bad-cpu.json: ")
+    assert "\n" not in message
 
 
-@pytest.mark.parametrize("spoiled", ["neighbours", "place", "disk"])
-def test_what_was_measured_is_not_lost(spoiled: str, tmp_path: Path) -> None:
+def test_what_was_measured_is_not_lost(tmp_path: Path) -> None:
     """Where the folder is spoiled while the suite runs, the evidence is written all the same, and the run fails and says so."""
-    spare, results = tmp_path / "spare", tmp_path / "results"
-    spare.mkdir()
-    run = run_pytest(
-        "tests/spoiling_suite.py", "--benchmark-only", "--device=cpu", "--label=some", f"--results={results}", "-k", spoiled, TMPDIR=spare
-    )
+    results = tmp_path / "results"
+    run = run_pytest("tests/spoiling_suite.py", "--benchmark-only", "--device=cpu", "--label=some", f"--results={results}")
     assert run.returncode == 1, run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
-    if spoiled == "neighbours":
-        assert "the tables were not written: bad-cpu.json: " in run.stdout
-        assert json.loads((results / "some-cpu.json").read_text())["benchmarks"]
-    elif spoiled == "disk":
-        text = f"some-cpu.json could not be written: No space left on device; nor could it be kept in {spare}: No space left on device"
-        assert text in run.stdout
-        assert not results.exists()
-    else:
-        assert "some-cpu.json could not be written: Is a directory; the evidence is kept in another place" in run.stdout
-        (kept,) = spare.glob("targetrl-*/some-cpu.json")
-        assert f"wrote {kept}" in run.stdout
-        assert json.loads(kept.read_text())["benchmarks"]
+    assert "the tables were not written: bad-cpu.json: " in run.stdout
+    assert json.loads((results / "some-cpu.json").read_text())["benchmarks"]
+
+
+@pytest.fixture
+def spare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spare"))
+    (tmp_path / "spare").mkdir()
+    return tmp_path / "spare"
+
+
+def test_evidence_is_kept_elsewhere_where_its_place_is_taken(tmp_path: Path, spare: Path) -> None:
+    """A run whose file cannot be written keeps it in a temporary folder, says where, and counts as one that lost something."""
+    place = tmp_path / "some-cpu.json"
+    place.mkdir()
+    session = Session(("cpu",), "some", tmp_path, quick=False)
+    session._keep(place, "measured")  # noqa: SLF001
+    (kept,) = spare.glob("targetrl-*/some-cpu.json")
+    assert session.messages == [f"{place} could not be written: Is a directory; the evidence is kept in another place: wrote {kept}"]
+    assert kept.read_text() == "measured"
+    assert session.lost
+
+
+def test_a_full_disk_is_told(tmp_path: Path, spare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be written anywhere, the message says so of both places."""
+
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    session = Session(("cpu",), "some", tmp_path, quick=False)
+    session._keep(tmp_path / "some-cpu.json", "measured")  # noqa: SLF001
+    full_text = f"some-cpu.json could not be written: No space left on device; nor could it be kept in {spare}: No space left on device"
+    assert session.messages == [f"{tmp_path}/{full_text}"]
+    assert session.lost
+    assert not (tmp_path / "some-cpu.json").exists()
 
 
 def test_ci_services_find_their_fields(session: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -199,7 +246,7 @@ def test_an_interrupted_run_leaves_the_old_files(number: signal.Signals, tmp_pat
 
 def test_plain_pytest_collects_no_benchmark() -> None:
     """Plain pytest runs the tests; --benchmark-only runs the benchmarks."""
-    tests = run_pytest("--collect-only", "-q").stdout
+    tests = run_pytest("tests/test_suite.py", "bench/test_steady_state.py", "--collect-only", "-q").stdout
     benchmarks = run_pytest("--collect-only", "-q", "--benchmark-only", "--device", "cpu").stdout
     assert "tests/test_suite.py" in tests
     assert "bench/test_steady_state.py" not in tests

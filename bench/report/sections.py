@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterable
+from functools import partial
 
 from bench.evidence import records
 from bench.evidence.kinds import kind_of
@@ -11,7 +12,7 @@ from bench.evidence.schema import Absence, Benchmark, Cell, Question
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.sharding import sharding_section
-from bench.report.tables import identity, marked, problems, speeds, variants
+from bench.report.tables import identity, marked, problems, speeds, variants, variants_by_size
 from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.tables.table import Reasons, markdown_table
 
@@ -78,24 +79,21 @@ def _steady_state(machine: Machine, reasons: Reasons) -> Iterable[str]:
 
 def _over_eager(machine: Machine) -> Iterable[str]:
     """Speeds as multiples of eager's, which is one speed: its cost per policy does not fall with their number."""
-    rows = machine.measured("steady state")
-    for problem in problems(row.extra_info for row in rows):
-        eager = [row for row in rows if kind_of(row.extra_info) == problem._replace(variant="eager", arithmetic="native")]
+    measured = [cell for cell in machine.cells("steady state") if cell in machine.rows]
+    for problem in problems(measured):
+        eager = [cell for cell in measured if kind_of(cell) == problem._replace(variant="eager", arithmetic="native")]
         if not eager:
             continue
-        largest = max(eager, key=lambda row: row.extra_info.policies)
-        base = machine.speed(largest).value
-        group = [row for row in rows if kind_of(row.extra_info).problem == problem]
-        sizes = sorted({row.extra_info.policies for row in group})
-        lines = []
-        for variant in variants(machine, [row.extra_info for row in group]):
-            by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
-            ratios = [f"{ratio(machine.speed(by_size[n]).value / base)}" if n in by_size else "–" for n in sizes]
-            lines.append((coded(variant), *ratios))
-        n = largest.extra_info.policies
+        largest = max(eager, key=lambda cell: cell.policies)
+        base = machine.speed(machine.rows[largest]).value
         names = f"{escaped(problem.objective)}, {escaped(problem.arithmetic)} arithmetic"
-        yield f"### {names}: × `eager` (at its largest measured N, {n:,}: {scaled(base)})\n"
-        yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
+        yield f"### {names}: × `eager` (at its largest measured N, {largest.policies:,}: {scaled(base)})\n"
+        cells = [cell for cell in measured if kind_of(cell).problem == problem]
+        yield variants_by_size(machine, cells, partial(_times, machine, base)) + "\n"
+
+
+def _times(machine: Machine, base: float, row: Benchmark) -> str:
+    return ratio(machine.speed(row).value / base)
 
 
 def _limit(machine: Machine) -> Iterable[str]:
@@ -107,23 +105,16 @@ def _limit(machine: Machine) -> Iterable[str]:
         return
     yield "### The limit: what the device can do at most, and each row's share of it\n"
     yield "\n".join(limit_lines(part.limits)) + "\n"
-    rows = machine.measured("steady state")
-    for problem in problems(row.extra_info for row in rows):
-        group = [row for row in rows if kind_of(row.extra_info).problem == problem]
-        limit = limit_of(part, group[0].extra_info)
-        if limit is None:
-            continue
-        sizes = sorted({row.extra_info.policies for row in group})
-        lines = []
-        for variant in variants(machine, [row.extra_info for row in group]):
-            by_size = {row.extra_info.policies: row for row in group if row.extra_info.variant == variant}
-            lines.append((coded(variant), *(_share(machine, by_size.get(n)) for n in sizes)))
-        yield f"{escaped(problem.words)}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"
-        yield markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes))) + "\n"
+    measured = [cell for cell in machine.cells("steady state") if cell in machine.rows]
+    for problem in problems(measured):
+        cells = [cell for cell in measured if kind_of(cell).problem == problem]
+        limit = limit_of(part, cells[0])
+        if limit is not None:
+            yield f"{escaped(problem.words)}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"
+            yield variants_by_size(machine, cells, lambda row: _share(share_of(machine, row))) + "\n"
 
 
-def _share(machine: Machine, row: Benchmark | None) -> str:
-    share = None if row is None else share_of(machine, row)
+def _share(share: float | None) -> str:
     return "–" if share is None else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 — two digits or more
 
 

@@ -1,6 +1,6 @@
 """What the tables of one device have in common: its speeds and marks, and the order of their lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bench.evidence import records
 from bench.evidence.kinds import Kind, kind_of
@@ -26,6 +26,16 @@ def speeds(machine: Machine, cells: Sequence[Cell], reasons: Reasons, *, interva
         rows = [machine.rows[cell] for cell in mine.values() if cell in machine.rows]
         lines.append((coded(variant), *shown, identity(rows)))
     return markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes), "identity"))
+
+
+def variants_by_size(machine: Machine, cells: Sequence[Cell], shown: Callable[[Benchmark], str]) -> str:
+    """Variant × N of cells that have a row: what is to be shown of it."""
+    sizes = sorted({cell.policies for cell in cells})
+    lines = []
+    for variant in variants(machine, cells):
+        mine = {cell.policies: shown(machine.rows[cell]) for cell in cells if cell.variant == variant}
+        lines.append((coded(variant), *(mine.get(n, "–") for n in sizes)))
+    return markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes)))
 
 
 def variants(machine: Machine, cells: Sequence[Cell]) -> list[str]:
