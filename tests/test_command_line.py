@@ -16,7 +16,7 @@ import torch
 
 from bench import __main__ as bench
 from bench.upkeep import self_test
-from bench.verdicts.rates import rates
+from bench.verdicts.trials import rates
 from bench.verdicts.trials import read as read_trials
 from targetrl_core import Population, Problem, UsageError, __version__, cli, train
 from targetrl_core.cli import main

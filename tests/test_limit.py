@@ -29,7 +29,7 @@ from bench.report import folder, listing_csv
 from bench.report.limit import limit_of
 from bench.verdicts import process, run
 from bench.verdicts.messages import RowTask
-from bench.verdicts.rows import Row
+from bench.verdicts.rows import SuiteRow
 from targetrl_core.fused.compiler import library
 from tests.some_evidence import CELL, evidence
 
@@ -230,7 +230,7 @@ def test_ab_withholds_what_no_device_does(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(measure, "measure", lambda _device: Limits(**LIMITS))
     limits = run.measure_limits("cpu")
     assert limits == Limits(**LIMITS)
-    row = Row("detached", "native", 100, "batched", steps=2)
+    row = SuiteRow("detached", "native", 100, "batched", steps=2)
     rounds = run.make_rounds([row], tmp_path)[row]
     bench = process.Bench(RowTask(name="row", row=row, rounds=rounds), CPU, Ceiling({"cpu": limits}))
     bench.trainers = {"base": trainer("base", 1.0), "head": trainer("head", 1e-9)}

@@ -9,9 +9,8 @@ import pytest
 
 from bench.report.verdicts import rates_table
 from bench.verdicts import rule
-from bench.verdicts.rates import Count, rates, stock_alarms
 from bench.verdicts.rule import Decision, Estimate, Sample
-from bench.verdicts.trials import Trial
+from bench.verdicts.trials import Tally, Trial, rates, stock_alarms
 
 
 def sample(shift: float, spread: float = 0.003, n: int = 16, seed: int = 0, apart: float | None = None) -> Sample:
@@ -234,8 +233,8 @@ def test_rates_tell_every_verdict_by_slowdown() -> None:
         return Trial(group=group, row="a", planted=planted, paired=even(shift, 0.001, 16), base=[0.0, 0.0], head=[shift, shift])
 
     nothing, slow = rates([made(0.0, 0, 0.0), made(0.0, 1, -0.1), made(0.1, 2, 0.1), made(0.1, 3, 0.0), made(0.1, 4, 0.1)])
-    assert nothing == (0.0, Count(0, 2), Count(1, 2), Count(1, 2), Count(1, 2), Count(0, 4), Count(1, 1))
-    assert slow == (0.1, Count(2, 3), Count(0, 3), Count(1, 3), Count(2, 3), Count(4, 6), Count(0, 1))
+    assert nothing == (0.0, Tally(0, 2), Tally(1, 2), Tally(1, 2), Tally(1, 2), Tally(0, 4), Tally(1, 1))
+    assert slow == (0.1, Tally(2, 3), Tally(0, 3), Tally(1, 3), Tally(2, 3), Tally(4, 6), Tally(0, 1))
 
 
 def cluster_trial(shift: float, group: int, number: int | None, row: str = "a", planted: float = 0.0, apart: int = 8) -> Trial:
@@ -252,12 +251,12 @@ def test_trials_of_the_same_processes_count_once() -> None:
     still = [cluster_trial(-0.1 if (k, number, row) == (3, 1, "b") else 0.0, 7 * number + k, number, row)
              for number in range(3) for k in range(7) for row in "ab"]  # fmt: skip
     (counts,) = rates(still)
-    assert (counts.faster, counts.clusters) == (Count(1, 42), Count(1, 6))
+    assert (counts.faster, counts.clusters) == (Tally(1, 42), Tally(1, 6))
     slowed = [
         cluster_trial(0.0 if (k, number) == (1, 2) else 0.1, 7 * number + k, number, planted=0.1) for number in range(3) for k in range(2)
     ]
     (counts,) = rates(slowed)
-    assert (counts.slower, counts.clusters) == (Count(5, 6), Count(2, 3))
+    assert (counts.slower, counts.clusters) == (Tally(5, 6), Tally(2, 3))
 
 
 def test_files_from_before_sets_were_recorded_have_eleven_groups_a_set() -> None:
@@ -269,8 +268,8 @@ def test_files_from_before_sets_were_recorded_have_eleven_groups_a_set() -> None
 def test_the_same_is_counted_where_it_was_checked() -> None:
     """Trials that were not timed apart, or too seldom to tell, count for the rule's alarms and not for SAME."""
     (counts,) = rates([cluster_trial(0.0, k, 0, apart=apart) for k, apart in enumerate((8, 2, 1, 0))])
-    assert counts.same == Count(2, 2)
-    assert counts.slower == Count(0, 4)
+    assert counts.same == Tally(2, 2)
+    assert counts.slower == Tally(0, 4)
     table = rates_table([cluster_trial(0.0, k, 0, apart=apart) for k, apart in enumerate((8, 0))])
     assert [cell.strip() for cell in table.splitlines()[-1].split("|")[3:7]] == ["0 of 2", "0 of 1: 0.0% [0.0%, 97.5%]", "0", "1 of 1"]
 
@@ -279,7 +278,7 @@ def test_rates_heed_the_check_of_processes_apart() -> None:
     """A trial whose sides differ in processes apart alone counts as none of the three verdicts."""
     still, other = even(0.0, 0.001, 16), even(0.1, 0.001, 8)
     (counts,) = rates([Trial(group=0, row="a", planted=0.0, paired=still, base=still[:8], head=other)])
-    assert (counts.slower.found, counts.faster.found, counts.same.found) == (0, 0, 0)
+    assert (counts.slower.hits, counts.faster.hits, counts.same.hits) == (0, 0, 0)
 
 
 def test_rows_decided_at_the_first_look_free_the_others() -> None:
@@ -302,8 +301,8 @@ def test_rates_are_counted_over_trials() -> None:
     """Trials without a slowdown have no alarm, those of 5 % are all found, and the table says so, with exact intervals of clusters."""
     made = [trial(planted, group + 100 * (planted > 0), row) for planted in (0.0, 0.05) for group in range(10) for row in "abc"]
     nothing, slow = rates(made)
-    assert (nothing.slower.found, nothing.faster.found, nothing.slower.of) == (0, 0, 30)
-    assert (slow.slower.found, slow.early.found) == (30, 30)
+    assert (nothing.slower.hits, nothing.faster.hits, nothing.slower.of) == (0, 0, 30)
+    assert (slow.slower.hits, slow.early.hits) == (30, 30)
     numbered = [msgspec.structs.replace(each, set_number=each.group) for each in made]
     assert "0 of 30  | 0 of 30: 0.0% [0.0%, 11.6%]" in rates_table(numbered)
     assert "0 of 30  | 0 of 3: 0.0% [0.0%, 70.8%]" in rates_table(made)

@@ -4,7 +4,6 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +26,7 @@ from bench.timing.once import Once
 from bench.timing.rounds import KNOWN, Rounds
 from bench.timing.selftest import clock_test
 from bench.timing.stepwise import stepwise
-from targetrl_core import VARIANTS, Population, Problem, certification, population, verify
+from targetrl_core import VARIANTS, Population, Problem, certification, population, train
 from targetrl_core.certification import certify
 from targetrl_core.convergence import check
 from targetrl_core.history import History
@@ -90,8 +89,9 @@ def test_an_honest_clock_passes(scripted_device: ScriptedDevice) -> None:
 @pytest.mark.parametrize(
     ("name", "failure"), [("counts looks", "4 × the work took 1.00 × the time"), ("coarse", "the clock's smallest step is ")]
 )
-def test_a_clock_that_does_not_measure_fails(name: str, failure: str) -> None:
+def test_a_clock_that_does_not_measure_fails(name: str, failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that goes on by looks, or in large steps, is found out and said why."""
+    monkeypatch.setattr(selftest, "ATTEMPTS", 1)
     looks = itertools.count()
     clock = (lambda: next(looks) * 1e-3) if name == "counts looks" else (lambda: time.perf_counter() // 0.01 * 0.01)
     assert any(failure in reason for reason in clock_test(CPU, clock).failures)
@@ -180,8 +180,13 @@ def test_steps_to_target_are_those_of_a_recorded_run() -> None:
 
 @pytest.mark.parametrize("name", ["compiled", "batched-vmap", "batched", "batched-compiled"])
 def test_a_step_at_a_time_is_the_same_training(name: str) -> None:
-    """A variant called once a step, its output looked at each time, converges identically."""
-    assert verify(Problem(), Population.initialise(3), variant=stepwise(find_variant(name))).identical
+    """A variant called once a step, its output looked at each time, converges identically, and records what it puts out."""
+    problem, start, history = Problem(), Population.initialise(3), History.empty(50, 3, CPU)
+    trained = stepwise(find_variant(name)).prepare(problem, CPU, 3)(start.clone(), history)
+    assert check(certify(problem, start), trained).identical
+    expected = train(problem, start, variant="batched", record=True).history
+    assert expected is not None
+    assert torch.allclose(history.outputs, expected, atol=1e-5)
 
 
 def test_a_step_at_a_time_reads_each_output(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,37 +269,30 @@ def test_memory_of_a_row_is_told_where_it_tells_something() -> None:
     assert TRIM is None or (grown is not None and 16 * LEAST_SAMPLED < grown < 200 * LEAST_SAMPLED)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[fresh.Process]:
-    """A fresh process that trains 100 policies."""
-    process = fresh.Process.start(CPU, BATCHED, Rounds.of(Problem(), 100, 2), Caches(tmp_path).of("batched", None))
-    yield process
-    process.end()
+def test_a_fresh_process_tells_its_phases(tmp_path: Path) -> None:
+    """Import, prepare, both calls and memory come from the process; what it trained is checked by its parent.
 
-
-def test_a_fresh_process_tells_its_phases(start: fresh.Process) -> None:
-    """Import, prepare, both calls and memory come from the process; what it trained is what the session's pool has to become."""
-    phases, identity = start.finish()
-    assert identity.identical
+    Its problem keeps a baseline and draws noise from seeds.
+    """
+    rounds = Rounds.of(Problem(objective="reinforce", steps=5), 50, child.MOST_CALLS + 2)
+    phases, identity = fresh.Process.start(CPU, BATCHED, rounds, Caches(tmp_path).of("batched", None)).finish()
     assert phases.import_seconds > 0
     assert 2 <= len(phases.steady_seconds) <= child.MOST_CALLS
     assert min(phases.steady_seconds) > 0
-
-
-def test_a_fresh_process_trains_what_draws_noise(tmp_path: Path) -> None:
-    """The cold start of a problem that keeps a baseline and draws noise from seeds is checked as any other."""
-    rounds = Rounds.of(Problem(objective="reinforce", steps=5), 50, child.MOST_CALLS + 2)
-    _, identity = fresh.Process.start(CPU, BATCHED, rounds, tmp_path).finish()
     assert identity.identical
     assert "baseline" in identity.ulp
 
 
-def test_a_fresh_process_that_trains_wrongly_is_rejected(start: fresh.Process) -> None:
-    """What a fresh process trained is checked by its parent: another problem's result is no row."""
-    expectation = certify(Problem(lr=0.1001), start.begun[0].population)
-    wrong = [replace(begun, expectation=expectation) for begun in start.begun]
+def test_a_fresh_process_that_trains_wrongly_is_rejected() -> None:
+    """What a fresh process trained is another problem's result: no row."""
+    problem = Problem(steps=5)
+    begun = [Rounds.of(problem, 50, 1).draw() for _ in range(2)]
+    trained = [BATCHED.prepare(problem, CPU, 50)(drawn.population.clone(), None) for drawn in begun]
+    process = fresh.Process(mock.Mock(), mock.Mock(), problem, begun)
+    assert process.check(trained).identical
+    expectation = certify(problem.replace(lr=0.1001), begun[0].population)
     with pytest.raises(NotIdenticalError, match="out of bounds"):
-        replace(start, begun=wrong).finish()
+        replace(process, begun=[replace(begun[0], expectation=expectation), begun[1]]).check(trained)
 
 
 def test_a_fresh_process_that_fails_says_why(tmp_path: Path) -> None:

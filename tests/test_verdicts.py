@@ -14,20 +14,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from bench.evidence.proportion import proportion
 from bench.report.verdicts import verdicts_section
 from bench.upkeep import self_test
 from bench.verdicts import rule, table, trials
-from bench.verdicts.messages import ProcessTimes, RowTask, Task
+from bench.verdicts.messages import ProcessTask, ProcessTimes, RowTask
 from bench.verdicts.process import Trainer, measure
-from bench.verdicts.rows import Row, select
+from bench.verdicts.rows import SuiteRow, select
 from bench.verdicts.rule import Decision
-from bench.verdicts.run import BrokenError, Run, make_rounds, run_process
-from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, Version, snapshot
+from bench.verdicts.run import BrokenError, Comparison, make_rounds, run_process
+from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, Snapshot, snapshot
+from bench.verdicts.trials import proportion
 from targetrl_core import UsageError
 
 SIDES: tuple[SideName, ...] = ("base", "head")
-TINY = Row("detached", "native", 100, "batched", steps=2)
+TINY = SuiteRow("detached", "native", 100, "batched", steps=2)
 HANGS_SECONDS = 600
 """After which a process hangs, however slow the machine is."""
 
@@ -43,7 +43,7 @@ def test_rows_are_selected_as_pytest_selects() -> None:
 
 
 @pytest.fixture(scope="module")
-def rounds(tmp_path_factory: pytest.TempPathFactory) -> dict[Row, str]:
+def rounds(tmp_path_factory: pytest.TempPathFactory) -> dict[SuiteRow, str]:
     """The rounds of the smallest row."""
     return make_rounds([TINY], tmp_path_factory.mktemp("rounds"))
 
@@ -56,15 +56,27 @@ def changed(folder: Path, file: str, text: str) -> Path:
     return folder
 
 
-def comparison(base: Path, head: Path, rounds: str, planted: float = 0.0) -> Run:
+def comparison(base: Path, head: Path, rounds: str, planted: float = 0.0) -> Comparison:
     """A run of the smallest row."""
-    return Run([RowTask(name="row", row=TINY, rounds=rounds, planted=planted)], {"base": str(base), "head": str(head)}, "cpu")
+    return Comparison([RowTask(name="row", row=TINY, rounds=rounds, planted=planted)], {"base": str(base), "head": str(head)}, "cpu")
 
 
-def one_process(run: Run, tmp_path: Path) -> ProcessTimes:
-    """What one process says."""
-    task = Task(folders=run.folders, first="base", rows=list(run.asked), device="cpu", result=str(tmp_path / "said"), probed=True)
-    return run_process(task, tmp_path)
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This version."""
+    return snapshot(None, tmp_path_factory.mktemp("versions") / "here").folder
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process do what one of a comparison would do: it has torch already, and a mark that a version left is taken away before."""
+
+    def run(task: ProcessTask, _scratch: Path) -> ProcessTimes:
+        vars(sys).pop("registered", None)
+        return measure(task)
+
+    monkeypatch.setattr("bench.verdicts.run.run_process", run)
+    monkeypatch.setattr("bench.verdicts.process._settle", lambda: None)
 
 
 def test_two_versions_live_in_one_process(tmp_path: Path) -> None:
@@ -81,7 +93,8 @@ def test_two_versions_live_in_one_process(tmp_path: Path) -> None:
     assert sides[0].public("Problem") is not sides[1].public("Problem")
 
 
-def test_a_planted_slowdown_is_measured(tmp_path: Path, rounds: dict[Row, str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_a_planted_slowdown_is_measured(here: Path, rounds: dict[SuiteRow, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A process in which HEAD is held up by half of its time finds it half slower, whichever side was alone at first."""
     now, prepared = [0.0], Trainer.__init__
 
@@ -100,52 +113,53 @@ def test_a_planted_slowdown_is_measured(tmp_path: Path, rounds: dict[Row, str], 
         trainer.train = timed
 
     monkeypatch.setattr("bench.verdicts.process.synchronized_clock", look)
-    monkeypatch.setattr("bench.verdicts.process._settle", lambda: None)
     monkeypatch.setattr(Trainer, "__init__", takes_a_millisecond)
-    head = snapshot(None, tmp_path / "head").folder
-    run = comparison(head, head, rounds[TINY], planted=0.5)
+    run = comparison(here, here, rounds[TINY], planted=0.5)
     for first in SIDES:
-        task = Task(folders=run.folders, first=first, rows=list(run.asked), device="cpu", result="", probed=True)
+        task = ProcessTask(folders=run.folders, first=first, rows=list(run.tasks), device="cpu", result="", probed=True)
         times = measure(task).rows["row"]
         assert times.missing is None
         assert times.alone_seconds == pytest.approx(0.0015 if first == "head" else 0.001, rel=0.01)
         assert times.compared == pytest.approx(math.log(1.5), abs=0.01)
 
 
-def test_a_version_that_computes_something_else_is_withheld(tmp_path: Path, rounds: dict[Row, str]) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_a_version_that_computes_something_else_is_withheld(here: Path, tmp_path: Path, rounds: dict[SuiteRow, str]) -> None:
     """HEAD is fast because it trains nothing: the row has no ratio, and the reason names HEAD."""
     cheat = "\nBATCHED = BATCHED._replace(prepare=lambda problem, device, n: lambda population, history: population)\n"
-    base, head = snapshot(None, tmp_path / "base").folder, changed(tmp_path / "head", "variants/batched.py", cheat)
-    said = one_process(comparison(base, head, rounds[TINY]), tmp_path).rows["row"]
-    assert said.compared is None
-    assert said.missing is not None
-    assert said.missing.kind == "withheld"
-    assert said.missing.reason.startswith("HEAD: ")
+    run = comparison(here, changed(tmp_path / "head", "variants/batched.py", cheat), rounds[TINY])
+    run.decide(60, lambda _run: None)
+    assert run.processes == 1
+    assert run.samples["row"].paired == []
+    assert run.missing["row"].kind == "withheld"
+    assert run.missing["row"].reason.startswith("HEAD: ")
 
 
-def test_a_version_that_cannot_prepare_is_not_measured(tmp_path: Path, rounds: dict[Row, str]) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_a_version_that_cannot_prepare_is_not_measured(here: Path, tmp_path: Path, rounds: dict[SuiteRow, str]) -> None:
     """What BASE raises is the row's reason, and names BASE."""
     broken = "\ndef _fail(*_): raise RuntimeError('no such kernel')\nBATCHED = BATCHED._replace(prepare=_fail)\n"
-    base, head = changed(tmp_path / "base", "variants/batched.py", broken), snapshot(None, tmp_path / "head").folder
-    run = comparison(base, head, rounds[TINY])
+    run = comparison(changed(tmp_path / "base", "variants/batched.py", broken), here, rounds[TINY])
     run.decide(60, lambda _run: None)
     assert run.missing["row"].reason == "BASE failed: RuntimeError: no such kernel"
 
 
-def test_a_base_that_does_not_build_is_named(tmp_path: Path, rounds: dict[Row, str]) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_a_base_that_does_not_build_is_named(here: Path, tmp_path: Path, rounds: dict[SuiteRow, str]) -> None:
     """A version that cannot be imported ends the run in one line."""
-    base, head = changed(tmp_path / "base", "__init__.py", "\nimport nothing_of_this_name\n"), snapshot(None, tmp_path / "head").folder
+    base = changed(tmp_path / "base", "__init__.py", "\nimport nothing_of_this_name\n")
     with pytest.raises(BrokenError, match=r"BASE does not run: ModuleNotFoundError: .*nothing_of_this_name"):
-        comparison(base, head, rounds[TINY]).decide(60, lambda _run: None)
+        comparison(base, here, rounds[TINY]).decide(60, lambda _run: None)
 
 
-def test_versions_that_exclude_each_other_are_timed_apart(tmp_path: Path, rounds: dict[Row, str]) -> None:
+@pytest.mark.usefixtures("in_this_process")
+def test_versions_that_exclude_each_other_are_timed_apart(tmp_path: Path, rounds: dict[SuiteRow, str]) -> None:
     """Where the second import raises, each side has processes of its own, and the run says why."""
     once = "\nimport sys\nif hasattr(sys, 'registered'): raise RuntimeError('registered twice')\nsys.registered = True\n"
     base, head = (changed(tmp_path / name, "__init__.py", once) for name in ("base", "head"))
     run = comparison(base, head, rounds[TINY])
 
-    def enough(run: Run) -> None:
+    def enough(run: Comparison) -> None:
         if run.processes == 2:
             raise KeyboardInterrupt
 
@@ -172,11 +186,11 @@ def ab(*arguments: str, temporary: Path) -> subprocess.Popen[str]:
 def test_a_budget_that_is_too_small_leaves_rows_unclear(tmp_path: Path) -> None:
     """The command says of each row that it is UNCLEAR and why, in JSON, with exit code 0, and leaves nothing behind."""
     process = ab("HEAD", "--select", "detached-native-100-batched and not batched-", "--budget", "0.1", "--json", temporary=tmp_path)
-    said, _ = process.communicate(timeout=HANGS_SECONDS)
+    printed, _ = process.communicate(timeout=HANGS_SECONDS)
     assert process.returncode == 0
-    found = json.loads(said)
-    assert found["stopped"] == "the budget was used up"
-    assert found["rows"]["detached-native-100-batched"]["verdict"] == "UNCLEAR"
+    content = json.loads(printed)
+    assert content["stopped"] == "the budget was used up"
+    assert content["rows"]["detached-native-100-batched"]["verdict"] == "UNCLEAR"
     assert list(tmp_path.glob("targetrl*")) == []
 
 
@@ -191,10 +205,10 @@ def test_an_interrupted_run_prints_what_it_has(tmp_path: Path, number: signal.Si
     time.sleep(1)
     begun = children(process.pid)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=HANGS_SECONDS)
+    printed, _ = process.communicate(timeout=HANGS_SECONDS)
     assert process.returncode == 130
-    assert "UNCLEAR" in said
-    assert "interrupted" in said
+    assert "UNCLEAR" in printed
+    assert "interrupted" in printed
     assert list(tmp_path.glob("targetrl*")) == []
     assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
 
@@ -225,21 +239,21 @@ def test_evidence_of_the_self_test_is_checked_when_read(tmp_path: Path) -> None:
 
 def test_the_rule_needs_no_torch() -> None:
     """Deciding and counting import no torch: the tables are made where there is none."""
-    code = "import sys, bench.verdicts.rates, bench.report.verdicts; sys.exit('torch' in sys.modules)"
+    code = "import sys, bench.verdicts.trials, bench.report.verdicts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_process_that_dies_is_named(tmp_path: Path) -> None:
     """Its exit code and last words are the error."""
-    task = Task(folders={}, first="base", rows=[], device="nowhere", result=str(tmp_path / "said"))
+    task = ProcessTask(folders={}, first="base", rows=[], device="nowhere", result=str(tmp_path / "said"))
     with pytest.raises(BrokenError, match=r"ended with exit code 1: .*nowhere"):
         run_process(task, tmp_path)
 
 
-def decided_run() -> Run:
+def decided_run() -> Comparison:
     """A run of two rows, one slower after 8 processes and one the same after 16."""
-    asked = [RowTask(name=name, row=TINY, rounds="") for name in ("my_row", "still")]
-    run = Run(asked, {"base": "", "head": ""}, "cpu")
+    tasks = [RowTask(name=name, row=TINY, rounds="") for name in ("my_row", "still")]
+    run = Comparison(tasks, {"base": "", "head": ""}, "cpu")
     ratios = {
         name: rule.Estimate(mean, 0.001, 11).interval(alpha) for name, mean, alpha in (("my_row", 0.05, 0.002), ("still", 0.0, 0.003))
     }
@@ -249,7 +263,7 @@ def decided_run() -> Run:
 
 def test_an_interval_is_printed_with_its_level() -> None:
     """The table, its Markdown and its JSON say of each row of what level its interval is: 99.6 % after 8 processes, 99.4 % after 16."""
-    run, side = decided_run(), Version("a commit", Path())
+    run, side = decided_run(), Snapshot("a commit", Path())
     assert "1.051 [1.047, 1.055, 99.6%]" in table.text(run, side, side)
     assert "1.000 [0.997, 1.003, 99.4%]" in table.text(run, side, side)
     assert r"| `my_row` | **SLOWER** | 1.051 \[1.047, 1.055, 99.6%\]" in table.markdown(run, side, side)
@@ -260,8 +274,8 @@ def test_an_interval_is_printed_with_its_level() -> None:
 
 def test_a_set_of_the_self_test_is_recorded(tmp_path: Path) -> None:
     """Every trial says which set of processes it is of, so that those of a row and set are one cluster, whatever their groups."""
-    asked = self_test._tasks(dict.fromkeys(self_test.ROWS, ""))  # noqa: SLF001
-    runs = [Run(asked, {"base": "", "head": ""}, "cpu") for _ in range(2)]
+    tasks = self_test._tasks(dict.fromkeys(self_test.ROWS, ""))  # noqa: SLF001
+    runs = [Comparison(tasks, {"base": "", "head": ""}, "cpu") for _ in range(2)]
     for run in runs:
         for sample in run.samples.values():
             sample.paired = [0.0] * 16

@@ -12,7 +12,7 @@ from targetrl_core.errors import UsageError, one_of
 from targetrl_core.names import DEVICES
 
 if TYPE_CHECKING:
-    from bench.verdicts.run import Run
+    from bench.verdicts.run import Comparison
 
 BUDGET_SECONDS_PER_ROW = 30.0
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from bench.verdicts import rows, table
     from bench.verdicts.messages import RowTask
-    from bench.verdicts.run import Run, make_rounds, measure_limits
+    from bench.verdicts.run import Comparison, make_rounds, measure_limits
     from bench.verdicts.sides import snapshot
 
     chosen = rows.select(options.select, options.device)
@@ -56,7 +56,7 @@ def _compare(options: argparse.Namespace) -> int:
         with processes_shown("making populations to train", quiet=options.quiet) as tell:
             rounds = make_rounds(chosen, folder)
             tasks = [RowTask(name=row.name, row=row, rounds=rounds[row]) for row in chosen]
-            comparison = Run(tasks, {"base": str(base.folder), "head": str(head.folder)}, options.device, limits)
+            comparison = Comparison(tasks, {"base": str(base.folder), "head": str(head.folder)}, options.device, limits)
             comparison.decide(options.budget or BUDGET_SECONDS_PER_ROW * len(chosen), tell)
     show = table.as_json if options.json else table.markdown if options.markdown else table.text
     print(show(comparison, base, head))
@@ -68,15 +68,15 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def processes_shown(what: str, sets: int = 1, *, quiet: bool) -> Iterator[Callable[["Run"], None]]:
+def processes_shown(what: str, sets: int = 1, *, quiet: bool) -> Iterator[Callable[["Comparison"], None]]:
     """A bar of processes, on standard error."""
     from bench.verdicts.rule import LAST
     from targetrl_core.progress import progress
 
     with progress(sets * LAST, "processes", quiet=quiet, what=what) as bar:
 
-        def tell(run: "Run") -> None:
-            bar.set_description(f"{len(run.open)} of {len(run.asked)} rows open")
+        def tell(run: "Comparison") -> None:
+            bar.set_description(f"{len(run.open)} of {len(run.tasks)} rows open")
             bar.update()
 
         yield tell

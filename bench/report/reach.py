@@ -61,9 +61,9 @@ def read(results: Path) -> dict[str, dict[str, Distances]]:
 def reach_section(results: Path) -> Iterable[str]:
     """The table."""
     lines = [
-        (escaped(kind), escaped(steps), *(f"{distance:.2f}" if distance else "–" for distance in found.by_tensor()), f"{found.kinked:.3%}")
+        (escaped(kind), escaped(steps), *(f"{value:.2f}" if value else "–" for value in distances.by_tensor()), f"{distances.kinked:.3%}")
         for kind, by_steps in read(results).items()
-        for steps, found in by_steps.items()
+        for steps, distances in by_steps.items()
     ]
     if lines:
         yield "## How far honest variants are from the oracle\n"

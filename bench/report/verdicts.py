@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.evidence.proportion import proportion
 from bench.tables.cells import coded, escaped
 from bench.tables.table import markdown_table
-from bench.verdicts.rates import STOCK_PER_CENT, Count, rates
-from bench.verdicts.trials import Trial, Trials, files, read
+from bench.verdicts.trials import STOCK_PER_CENT, Tally, Trial, Trials, files, proportion, rates, read
 
 INTRODUCTION = f"""One version on both sides, HEAD held up at each call by a share of the call's own time. Measured by
 `python -m bench upkeep self-test`.
@@ -35,48 +33,48 @@ def verdicts_section(results: Path) -> Iterable[str]:
     Raises:
         UsageError: its evidence cannot be read.
     """
-    found = [read(path) for path in files(results)]
-    if found:
+    tests = [read(path) for path in files(results)]
+    if tests:
         yield "## Verdicts: how often they are wrong, and what they find\n"
         yield INTRODUCTION
-    for one in found:
-        yield _about(one)
-        yield rates_table(one.trials) + "\n"
+    for test in tests:
+        yield _about(test)
+        yield rates_table(test.trials) + "\n"
 
 
 def rates_table(trials: Iterable[Trial]) -> str:
     """A line for each planted slowdown."""
     lines = []
-    for one in rates(trials):
-        alarms = Count(one.slower.found + one.faster.found, one.slower.of)
-        shown = one.slower if one.planted else alarms
+    for rate in rates(trials):
+        alarms = Tally(rate.slower.hits + rate.faster.hits, rate.slower.of)
+        shown = rate.slower if rate.planted else alarms
         lines.append(
             (
-                f"{one.planted:.0%}" if one.planted else "nothing",
-                "found" if one.planted else "false alarms",
+                f"{rate.planted:.0%}" if rate.planted else "nothing",
+                "found" if rate.planted else "false alarms",
                 _counted(shown),
-                _share(one.clusters),
-                f"{one.faster.found}",
-                _counted(one.same),
-                f"{one.early.found}",
-                f"{_counted(one.stock)}: {one.stock.found / one.stock.of:.1%}" if one.stock.of else "–",
+                _share(rate.clusters),
+                f"{rate.faster.hits}",
+                _counted(rate.same),
+                f"{rate.early.hits}",
+                f"{_counted(rate.stock)}: {rate.stock.hits / rate.stock.of:.1%}" if rate.stock.of else "–",
             )
         )
     return markdown_table(lines, HEADERS)
 
 
-def _about(one: Trials) -> str:
-    f, rows = one.fingerprint, list(dict.fromkeys(trial.row for trial in one.trials))
-    where = f"{escaped(one.label)}, {one.device}, {'beside a load in bursts' if one.beside_load else 'nothing beside it'}"
+def _about(test: Trials) -> str:
+    f, rows = test.fingerprint, list(dict.fromkeys(trial.row for trial in test.trials))
+    where = f"{escaped(test.label)}, {test.device}, {'beside a load in bursts' if test.beside_load else 'nothing beside it'}"
     commit = f"commit {escaped((f.commit or 'unknown')[:10])}{', with uncommitted changes' if f.dirty else ''}"
     names = ", ".join(coded(row) for row in rows)
     return f"{where}; {f.threads} threads, torch {escaped(f.torch)}, {commit}. Rows: {names}.\n"
 
 
-def _counted(count: Count) -> str:
-    return f"{count.found} of {count.of}"
+def _counted(count: Tally) -> str:
+    return f"{count.hits} of {count.of}"
 
 
-def _share(count: Count) -> str:
+def _share(count: Tally) -> str:
     low, value, high = proportion(*count)
     return f"{_counted(count)}: {value:.1%} [{low:.1%}, {high:.1%}]"

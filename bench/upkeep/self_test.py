@@ -15,24 +15,22 @@ from bench.commands.ab import processes_shown
 from bench.evidence.commit import commit_info
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
-from bench.evidence.proportion import proportion
 from bench.evidence.records import CONFIDENCE
 from bench.report.verdicts import rates_table
 from bench.verdicts.load import beside_load as load
 from bench.verdicts.messages import RowTask
-from bench.verdicts.rates import rates
-from bench.verdicts.rows import Row
-from bench.verdicts.run import BrokenError, Run, make_rounds
+from bench.verdicts.rows import SuiteRow
+from bench.verdicts.run import BrokenError, Comparison, make_rounds
 from bench.verdicts.sides import snapshot
-from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials
+from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Tally, Trial, Trials, proportion, rates
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError, one_of
 from targetrl_core.names import DEVICES
 
 ROWS = (
-    Row("detached", "native", 10_000, "batched"),
-    Row("detached", "native", 300_000, "fused"),
-    Row("detached", "native", 1_000_000, "batched", 2),
+    SuiteRow("detached", "native", 10_000, "batched"),
+    SuiteRow("detached", "native", 300_000, "fused"),
+    SuiteRow("detached", "native", 1_000_000, "batched", 2),
 )
 """One thread and some 5 ms; two threads; two threads again, and a working set that is beyond the cache (some 40 MB)."""
 
@@ -61,14 +59,14 @@ def run(options: argparse.Namespace) -> int:
 def rates_json(trials: list[Trial], path: Path) -> str:
     """The counts, for programs; ``interval`` is of the share of clusters."""
     counted = [
-        {name: value if name == "planted" else value._asdict() for name, value in rate._asdict().items()}
+        {name: {"found": value.hits, "of": value.of} if isinstance(value, Tally) else value for name, value in rate._asdict().items()}
         | {"interval": proportion(*rate.clusters)._asdict() | {"level": CONFIDENCE}}
         for rate in rates(trials)
     ]
     return json.dumps({"rates": counted, "written": str(path)}, indent=1)
 
 
-def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Callable[[Run], None]) -> tuple[list[Trial], Path]:
+def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Callable[[Comparison], None]) -> tuple[list[Trial], Path]:
     """Measure, and write the evidence; returns it, and where it is."""
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name, load() if beside_load else nullcontext():
@@ -76,7 +74,7 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
         base, head = (snapshot(None, folder / side) for side in ("base", "head"))
         tasks = _tasks(make_rounds(ROWS, folder))
         for number in range(sets):
-            run = Run(tasks, {"base": str(base.folder), "head": str(head.folder)}, device)
+            run = Comparison(tasks, {"base": str(base.folder), "head": str(head.folder)}, device)
             run.decide(float("inf"), tell, early=False)
             if run.stopped is not None:
                 break  # what is whole is kept
@@ -91,7 +89,7 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
     return trials, path
 
 
-def _tasks(rounds: dict[Row, str]) -> list[RowTask]:
+def _tasks(rounds: dict[SuiteRow, str]) -> list[RowTask]:
     """The rows of a set. Of the A/A tests of a row one is timed alone: the others would take as long again, and tell of the same."""
     return [
         RowTask(name=f"{row.name} #{number}", row=row, rounds=rounds[row], planted=planted, alone=number == 0 or planted > 0)
@@ -100,10 +98,10 @@ def _tasks(rounds: dict[Row, str]) -> list[RowTask]:
     ]
 
 
-def _trials(run: Run, number: int) -> list[Trial]:
+def _trials(run: Comparison, number: int) -> list[Trial]:
     """The rows of a set; those with one number, a row of each kind, are decided together."""
     trials = []
-    for task in run.asked:
+    for task in run.tasks:
         sample, within = run.samples[task.name], int(task.name.partition("#")[2])
         trials.append(
             Trial(

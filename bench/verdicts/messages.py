@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from bench.evidence.schema import AbsenceKind, Limits
-from bench.verdicts.rows import Row
+from bench.verdicts.rows import SuiteRow
 from bench.verdicts.sides import SideName
 
 
@@ -11,13 +11,13 @@ class RowTask(Struct, frozen=True, kw_only=True):
     """A row, the file of its rounds, by which share of its time HEAD is held up on purpose, and whether its first side is timed alone."""
 
     name: str
-    row: Row
+    row: SuiteRow
     rounds: str
     planted: float = 0.0
     alone: bool = True
 
 
-class Task(Struct, frozen=True, kw_only=True):
+class ProcessTask(Struct, frozen=True, kw_only=True):
     """What one process does: ``first`` is the side that is alone at first; ``paired`` is False where both cannot be in one process.
 
     ``probed`` asks for the examination by populations that no one has seen, once for every side. Seconds are of a row's calls: of the

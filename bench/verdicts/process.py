@@ -17,8 +17,8 @@ import torch
 from bench.evidence.schema import Cell
 from bench.limit.ceiling import Ceiling
 from bench.timing.rounds import Rounds, numbers_of
-from bench.verdicts.messages import Missing, ProcessTimes, RowTask, RowTimes, Task
-from bench.verdicts.rows import Row
+from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask, RowTimes
+from bench.verdicts.rows import SuiteRow
 from bench.verdicts.sides import Side, SideName
 from targetrl_core import Population, Problem
 from targetrl_core.convergence import Expectation, check, passes
@@ -55,7 +55,7 @@ def withheld(side: str, reason: str) -> MissingError:
 class Trainer:
     """One side's variant, prepared for a row."""
 
-    def __init__(self, side: Side, row: Row, device: torch.device) -> None:
+    def __init__(self, side: Side, row: SuiteRow, device: torch.device) -> None:
         self.side, self.name, self.device, self.draws = side, side.name.upper(), device, row.objective == "reinforce"
         with side.active(), _named(f"{self.name} failed"):
             problem = side.public("Problem")(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)
@@ -142,7 +142,7 @@ class Bench:
         self.trainers: dict[SideName, Trainer] = {}
         self.seconds = math.inf
 
-    def add(self, side: Side, trainers: dict[tuple[SideName, Row], Trainer], *, examined: bool) -> None:
+    def add(self, side: Side, trainers: dict[tuple[SideName, SuiteRow], Trainer], *, examined: bool) -> None:
         """Prepare a side and warm it up. Rows that differ in nothing but what is planted share what was prepared."""
         key = (side.name, self.task.row)
         trainer = trainers.get(key)
@@ -221,13 +221,13 @@ def _faster_half(logs: list[float]) -> float:
     return statistics.fmean(sorted(logs)[: len(logs) // 2])
 
 
-def measure(task: Task) -> ProcessTimes:
+def measure(task: ProcessTask) -> ProcessTimes:
     """Do what is asked."""
     times = ProcessTimes(first=task.first, rows={row.name: RowTimes() for row in task.rows})
     device = find_device(task.device)
     ceiling = None if task.limits is None else Ceiling({str(device): task.limits})
     benches = {row.name: Bench(row, device, ceiling) for row in task.rows}
-    trainers: dict[tuple[SideName, Row], Trainer] = {}
+    trainers: dict[tuple[SideName, SuiteRow], Trainer] = {}
     first = _import(task, task.first, times.broken)
     if first is None:
         return times
@@ -249,7 +249,7 @@ def measure(task: Task) -> ProcessTimes:
     return times
 
 
-def _import(task: Task, name: SideName, broken: dict[SideName, str]) -> Side | None:
+def _import(task: ProcessTask, name: SideName, broken: dict[SideName, str]) -> Side | None:
     try:
         return Side(name, Path(task.folders[name]))
     except Exception as error:  # noqa: BLE001 — a version may break in any way
@@ -286,7 +286,7 @@ def _timed(timing: Callable[[], Timed]) -> Timed:
 
 def main() -> int:
     """Read a task from standard input, and write what was found where the task says."""
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=ProcessTask)
     times: ProcessTimes = measure(task)
     Path(task.result).write_bytes(msgspec.json.encode(times))
     return 0

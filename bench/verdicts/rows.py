@@ -13,8 +13,8 @@ DEFAULT = (
 """What is compared where nothing is selected: a row that calls operators, one of short calls, and two that are beyond the cache."""
 
 
-class Row(NamedTuple):
-    """A row: what is trained, and by which variant."""
+class SuiteRow(NamedTuple):
+    """A row of the steady state: what is trained, and by which variant."""
 
     objective: str
     arithmetic: str
@@ -29,7 +29,7 @@ class Row(NamedTuple):
         return plain if self.steps == 50 else f"{plain}-{self.steps}-steps"  # noqa: PLR2004 — the suite's own
 
 
-def all_rows(device: str) -> list[Row]:
+def all_rows(device: str) -> list[SuiteRow]:
     """The rows of the steady state that this version runs on a device, in its order."""
     from bench.timing.cases import CASES, GPU_SIZE
     from targetrl_core import VARIANTS, Problem
@@ -37,7 +37,7 @@ def all_rows(device: str) -> list[Row]:
 
     place = find_device(device)
     return [
-        Row(objective, arithmetic, n, variant.name)
+        SuiteRow(objective, arithmetic, n, variant.name)
         for objective, arithmetic, n in CASES
         if n != GPU_SIZE or place.type != "cpu"
         for variant in VARIANTS
@@ -45,7 +45,7 @@ def all_rows(device: str) -> list[Row]:
     ]
 
 
-def select(expression: str | None, device: str = "cpu") -> list[Row]:
+def select(expression: str | None, device: str = "cpu") -> list[SuiteRow]:
     """The rows whose names an expression fits, as pytest's ``-k`` reads it: words, ``and``, ``or``, ``not`` and parentheses.
 
     Raises:

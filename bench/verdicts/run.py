@@ -14,8 +14,8 @@ import msgspec
 
 from bench.evidence.schema import Limits
 from bench.verdicts import rule
-from bench.verdicts.messages import Missing, ProcessTimes, RowTask, Task
-from bench.verdicts.rows import Row
+from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask
+from bench.verdicts.rows import SuiteRow
 from bench.verdicts.rule import Decision, Sample
 from bench.verdicts.sides import ROOT, SideName
 from targetrl_core.errors import UsageError
@@ -38,10 +38,10 @@ class BrokenError(UsageError):
 
 
 @dataclass
-class Run:
+class Comparison:
     """What the processes have said so far; ``stopped`` tells why they ended early. Calls above ``limits`` are not believed."""
 
-    asked: Sequence[RowTask]
+    tasks: Sequence[RowTask]
     folders: dict[SideName, str]
     device: str
     limits: Limits | None = None
@@ -53,14 +53,14 @@ class Run:
     stopped: str | None = None
 
     def __post_init__(self) -> None:
-        self.samples = {asked.name: Sample() for asked in self.asked}
+        self.samples = {task.name: Sample() for task in self.tasks}
 
     @property
     def open(self) -> list[RowTask]:
         """The rows that are not decided yet."""
-        return [asked for asked in self.asked if asked.name not in self.decided and asked.name not in self.missing]
+        return [task for task in self.tasks if task.name not in self.decided and task.name not in self.missing]
 
-    def decide(self, budget: float, tell: Callable[["Run"], None], *, early: bool = True) -> None:
+    def decide(self, budget: float, tell: Callable[["Comparison"], None], *, early: bool = True) -> None:
         """Run processes until every row is decided, ``budget`` seconds are over, or it is interrupted.
 
         Args:
@@ -89,7 +89,7 @@ class Run:
         self._conclude()
 
     def _open_samples(self) -> dict[str, Sample]:
-        return {asked.name: self.samples[asked.name] for asked in self.open}
+        return {task.name: self.samples[task.name] for task in self.open}
 
     def _conclude(self) -> None:
         if self.apart is not None and self.processes == rule.LAST:
@@ -98,36 +98,36 @@ class Run:
 
     def _process(self, first: SideName) -> ProcessTimes:
         with tempfile.TemporaryDirectory() as scratch:
-            task = Task(
+            task = ProcessTask(
                 folders=self.folders,
                 first=first,
                 rows=self.open,
                 device=self.device,
-                result=str(Path(scratch) / "said.json"),
+                result=str(Path(scratch) / "times.json"),
                 paired=self.apart is None,
                 probed=self.processes == 0,
                 limits=self.limits,
             )
             return run_process(task, Path(scratch))
 
-    def _keep(self, said: ProcessTimes) -> None:
-        for side, why in said.broken.items():
+    def _keep(self, times: ProcessTimes) -> None:
+        for side, why in times.broken.items():
             raise BrokenError(f"{side.upper()} does not run: {why}")
-        if said.broken_beside:
-            self.apart = next(iter(said.broken_beside.values()))
+        if times.broken_beside:
+            self.apart = next(iter(times.broken_beside.values()))
         self.processes += 1
-        for name, times in said.rows.items():
+        for name, row in times.rows.items():
             sample = self.samples[name]
-            if times.missing is not None:
-                self.missing[name] = times.missing
+            if row.missing is not None:
+                self.missing[name] = row.missing
                 continue
-            if times.alone_seconds is not None:
-                (sample.base if said.first == "base" else sample.head).append(rule.logarithm(times.alone_seconds))
-            if times.compared is not None:
-                sample.paired.append(times.compared)
+            if row.alone_seconds is not None:
+                (sample.base if times.first == "base" else sample.head).append(rule.logarithm(row.alone_seconds))
+            if row.compared is not None:
+                sample.paired.append(row.compared)
 
 
-def run_process(task: Task, scratch: Path) -> ProcessTimes:
+def run_process(task: ProcessTask, scratch: Path) -> ProcessTimes:
     """Run one process to its end; it is killed where that takes too long, or this process is interrupted.
 
     Raises:
@@ -147,12 +147,12 @@ def run_process(task: Task, scratch: Path) -> ProcessTimes:
             process.kill()
             process.wait()
     if process.returncode:
-        said = errors.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise BrokenError(f"a process ended with exit code {process.returncode}: {said[0]}")
+        last_words = errors.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise BrokenError(f"a process ended with exit code {process.returncode}: {last_words[0]}")
     return msgspec.json.decode(Path(task.result).read_bytes(), type=ProcessTimes)
 
 
-def make_rounds(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
+def make_rounds(rows: Iterable[SuiteRow], folder: Path) -> dict[SuiteRow, str]:
     """Draw and certify policies for every problem and size, once for all processes; the file of each row's."""
     import torch
 
@@ -160,15 +160,15 @@ def make_rounds(rows: Iterable[Row], folder: Path) -> dict[Row, str]:
     from targetrl_core import Problem
 
     files: dict[tuple[str, str, int, int], str] = {}
-    found = {}
+    file_of = {}
     for row in rows:
         key = (row.objective, row.arithmetic, row.policies, row.steps)
         if key not in files:
             problem = Problem(objective=row.objective, arithmetic=row.arithmetic, steps=row.steps)  # type: ignore[arg-type] # names of the suite
             files[key] = str(folder / f"rounds-{len(files)}.pt")
             torch.save(Rounds.of(problem, row.policies, PARTS), files[key])
-        found[row] = files[key]
-    return found
+        file_of[row] = files[key]
+    return file_of
 
 
 def measure_limits(device: str) -> Limits | None:

@@ -22,14 +22,14 @@ ROOT = Path(__file__).parent.parent.parent
 WORKING_TREE = "the working tree"
 
 
-class Version(NamedTuple):
-    """A version as it was asked for, and where its package lies."""
+class Snapshot(NamedTuple):
+    """A version's package: what it is called, and the folder it lies in."""
 
-    said: str
+    title: str
     folder: Path
 
 
-def snapshot(commit: str | None, folder: Path) -> Version:
+def snapshot(commit: str | None, folder: Path) -> Snapshot:
     """Put a commit's package, or with None that of the working tree as it is now, into ``folder``.
 
     Nothing is registered with git, so that nothing is left behind there however a run ends.
@@ -40,17 +40,17 @@ def snapshot(commit: str | None, folder: Path) -> Version:
     folder.mkdir(parents=True)
     if commit is None:
         shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
-        return Version(WORKING_TREE, folder)
-    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
-    if found.returncode:
+        return Snapshot(WORKING_TREE, folder)
+    parsed = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    if parsed.returncode:
         raise UsageError(f"BASE or HEAD is {commit!r}; it must be a commit, a branch or a tag that git knows here")
-    name = found.stdout.decode().strip()
+    name = parsed.stdout.decode().strip()
     archive = _git("archive", "--format=tar", name, PACKAGE)
     if archive.returncode:
         raise UsageError(f"commit {commit} has no folder {PACKAGE}; it must be a version of this project")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
         tar.extractall(folder, filter="data")
-    return Version(f"{commit} ({name[:10]})" if not name.startswith(commit) else name[:10], folder)
+    return Snapshot(f"{commit} ({name[:10]})" if not name.startswith(commit) else name[:10], folder)
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:

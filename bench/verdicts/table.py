@@ -7,54 +7,52 @@ from tabulate import tabulate
 from bench.tables.cells import coded, escaped
 from bench.tables.table import markdown_table
 from bench.verdicts.rule import Ratio
-from bench.verdicts.run import Run
-from bench.verdicts.sides import Version
+from bench.verdicts.run import Comparison
+from bench.verdicts.sides import Snapshot
 
 HEADERS = ("row", "verdict", "HEAD's time over BASE's [interval, its level]", "processes", "")
 
 
-def text(run: Run, base: Version, head: Version) -> str:
+def text(run: Comparison, base: Snapshot, head: Snapshot) -> str:
     """A table for the terminal."""
     return "\n".join([*_head(run, base, head), tabulate(_lines(run), headers=HEADERS, disable_numparse=True), *_foot(run)])
 
 
-def markdown(run: Run, base: Version, head: Version) -> str:
+def markdown(run: Comparison, base: Snapshot, head: Snapshot) -> str:
     """The same in Markdown."""
-    lines = [[coded(name), f"**{verdict}**", *(escaped(one) for one in rest)] for name, verdict, *rest in _lines(run)]
+    lines = [[coded(name), f"**{verdict}**", *(escaped(text) for text in rest)] for name, verdict, *rest in _lines(run)]
     head_lines = [escaped(line) for line in _head(run, base, head)]
     return "\n\n".join([*head_lines, markdown_table(lines, HEADERS), *(escaped(line) for line in _foot(run))])
 
 
-def as_json(run: Run, base: Version, head: Version) -> str:
+def as_json(run: Comparison, base: Snapshot, head: Snapshot) -> str:
     """The same for programs."""
-    rows = {
-        name: {"verdict": one.verdict, "ratio": one.ratio and one.ratio._asdict(), "processes": one.processes, "note": one.note}
-        for name, one in run.decided.items()
-    }
-    rows |= {name: {"verdict": one.kind, "note": one.reason} for name, one in run.missing.items()}
-    found = {"base": base.said, "head": head.said, "device": run.device, "processes": run.processes, "stopped": run.stopped, "rows": rows}
-    return json.dumps(found, indent=1)
+    rows = {name: vars(decision) | {"ratio": decision.ratio and decision.ratio._asdict()} for name, decision in run.decided.items()}
+    rows |= {name: {"verdict": missing.kind, "note": missing.reason} for name, missing in run.missing.items()}
+    about = {"base": base.title, "head": head.title, "device": run.device, "processes": run.processes, "stopped": run.stopped}
+    return json.dumps(about | {"rows": rows}, indent=1)
 
 
-def _head(run: Run, base: Version, head: Version) -> list[str]:
-    said = [f"HEAD: {head.said}; BASE: {base.said}; device {run.device}."]
+def _head(run: Comparison, base: Snapshot, head: Snapshot) -> list[str]:
+    lines = [f"HEAD: {head.title}; BASE: {base.title}; device {run.device}."]
     if run.apart is not None:
-        said.append(f"Both cannot be in one process ({run.apart}): each was timed in processes of its own.")
-    return said
+        lines.append(f"Both cannot be in one process ({run.apart}): each was timed in processes of its own.")
+    return lines
 
 
-def _foot(run: Run) -> list[str]:
+def _foot(run: Comparison) -> list[str]:
     return [f"Not all was measured: {run.stopped}."] if run.stopped else []
 
 
-def _lines(run: Run) -> list[tuple[str, str, str, str, str]]:
+def _lines(run: Comparison) -> list[tuple[str, str, str, str, str]]:
     lines: list[tuple[str, str, str, str, str]] = []
-    for asked in run.asked:
-        missing, one = run.missing.get(asked.name), run.decided.get(asked.name)
+    for task in run.tasks:
+        missing, decision = run.missing.get(task.name), run.decided.get(task.name)
         if missing is not None:
-            lines.append((asked.name, missing.kind, "", "", missing.reason))
-        elif one is not None:
-            lines.append((asked.name, one.verdict, "" if one.ratio is None else _ratio(one.ratio), str(one.processes), one.note))
+            lines.append((task.name, missing.kind, "", "", missing.reason))
+        elif decision is not None:
+            ratio = "" if decision.ratio is None else _ratio(decision.ratio)
+            lines.append((task.name, decision.verdict, ratio, str(decision.processes), decision.note))
     return lines
 
 
