@@ -13,9 +13,8 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.evidence import lock
 from bench.evidence.commit import commit_info as package_commit
-from bench.evidence.files import RESULTS
+from bench.evidence.files import RESULTS, held
 from bench.evidence.fingerprint import check_label
 from bench.report import folder
 from bench.session import Session, strip_device
@@ -105,7 +104,7 @@ def _lock(config: pytest.Config, results: Path) -> None:
     """Refuse a folder that another run writes into; hold it until this one ends."""
     stack = ExitStack()
     try:
-        stack.enter_context(lock.held(results))
+        stack.enter_context(held(results))
     except (OSError, UsageError) as error:
         raise pytest.UsageError(f"--results is {results}; it cannot be used: {error}") from error
     config.add_cleanup(stack.close)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.evidence import lock
+from bench.evidence.files import held
 from bench.timing import guards
 from bench.timing.guards import RowTimeoutError, time_limit
 from targetrl_core import UsageError
@@ -77,14 +77,14 @@ def test_a_row_that_cannot_be_interrupted_ends_the_run(tmp_path: Path) -> None:
 def test_two_runs_do_not_write_at_once(tmp_path: Path) -> None:
     """While one run writes into a folder another is refused by name; afterwards nothing is left of the lock, nor of an empty folder."""
     folder = tmp_path / "results"
-    with lock.held(folder):
+    with held(folder):
         run = run_suite(folder)
         assert run.returncode == 4
         assert f"{folder}: another run writes there; wait for its end, or name another folder" in run.stderr
-        with pytest.raises(UsageError, match="another run writes there"), lock.held(folder):
+        with pytest.raises(UsageError, match="another run writes there"), held(folder):
             pass
     assert not folder.exists()
-    with lock.held(folder):
+    with held(folder):
         (folder / "some-cpu.json").write_text("{}")
     assert [path.name for path in folder.iterdir()] == ["some-cpu.json"]
 

@@ -16,7 +16,7 @@ from bench.evidence.machine import Machine
 from bench.evidence.records import read
 from bench.report import folder
 from bench.report.advice import text
-from bench.report.summary import fastest_rows
+from bench.report.tables import fastest_rows
 from targetrl_core.errors import UsageError
 from tests.some_evidence import CELL, EVIDENCE, evidence, row
 

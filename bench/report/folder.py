@@ -9,7 +9,7 @@ from bench.evidence.machine import Machine
 from bench.report import cost, front, listing_csv, page
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
-from bench.report.summary import fastest_everywhere
+from bench.report.tables import fastest_everywhere
 from bench.report.verdicts import verdicts_section
 from bench.trajectories import evidence as trajectories
 from targetrl_core.errors import UsageError

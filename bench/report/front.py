@@ -7,8 +7,7 @@ from collections.abc import Callable
 from bench.cost.starting import payoffs
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.schema import Benchmark
-from bench.report.summary import fastest_rows
-from bench.report.tables import speeds
+from bench.report.tables import fastest_rows, speeds
 from bench.tables.cells import coded, duration, escaped, rough, scaled
 from bench.tables.table import Reasons
 

@@ -11,7 +11,6 @@ from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Question
 from bench.report.cost import cost_section, payoff_section
 from bench.report.limit import limit_lines, limit_of, share_of
-from bench.report.sharding import sharding_section
 from bench.report.tables import identity, marked, problems, speeds, variants, variants_by_size
 from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.tables.table import Reasons, markdown_table
@@ -32,7 +31,7 @@ def device_section(machine: Machine) -> str:
         *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
         *_memory(machine),
         *_growth(machine, reasons),
-        *sharding_section(machine, reasons),
+        *_sharding(machine, reasons),
         *_time_to_target(machine),
         *_construction(machine, reasons),
     ]
@@ -203,6 +202,38 @@ def _seconds(machine: Machine, cell: Cell | None, reasons: Reasons) -> str:
     if row is None:
         return reasons.cell(None if cell is None else machine.absent.get(cell))
     return with_interval(machine.seconds(row), seconds=True) + marked(machine, row)
+
+
+def _sharding(machine: Machine, reasons: Reasons) -> Iterable[str]:
+    """Ranks × N."""
+    cells = machine.cells("sharding")
+    if not cells:
+        return
+    sizes = sorted({cell.policies for cell in cells})
+    lines = []
+    for ranks in sorted({cell.ranks or 1 for cell in cells}):
+        mine = {cell.policies: cell for cell in cells if cell.ranks == ranks}
+        lines.append((f"{ranks:,}", *(_shared(machine, cells, mine.get(n), reasons) for n in sizes)))
+    names = ", ".join(dict.fromkeys(coded(cell.variant) for cell in cells))
+    yield f"### Ranks that train together, a thread or a GPU each, {names}: policy-steps per second, and efficiency\n"
+    yield markdown_table(lines, ("ranks", *(f"N = {n:,}" for n in sizes))) + "\n"
+
+
+def _shared(machine: Machine, cells: Iterable[Cell], cell: Cell | None, reasons: Reasons) -> str:
+    row = None if cell is None else machine.rows.get(cell)
+    if cell is None or row is None:
+        return reasons.cell(None if cell is None else machine.absent.get(cell))
+    single = next((other for other in cells if other.ranks == 1 and other.policies == cell.policies), None)
+    alone = None if single is None else machine.rows.get(single)
+    share = "" if alone is None or cell.ranks in (None, 1) else f", {_efficiency(alone, row, cell.ranks or 1)}"
+    return f"{scaled(machine.speed(row).value)}{share}{marked(machine, row)}"
+
+
+def _efficiency(alone: Benchmark, together: Benchmark, ranks: int) -> str:
+    """The speed of ranks over that of as many single ones, with its interval by the rounds: each row's are of processes that go on."""
+    gain = records.quotient(records.median_interval(alone.stats.data), records.median_interval(together.stats.data))
+    low, value, high = (f"{end / ranks:.0%}" for end in gain)
+    return f"{value} [{low}, {high}]"
 
 
 def _time_to_target(machine: Machine) -> Iterable[str]:

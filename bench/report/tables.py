@@ -1,4 +1,4 @@
-"""What the tables of one device have in common: its speeds and marks, and the order of their lines."""
+"""What the tables have in common: speeds, the fastest, marks, and the order of their lines."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -6,8 +6,10 @@ from bench.evidence import records
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark, Cell
-from bench.tables.cells import coded, scaled, with_interval
+from bench.tables.cells import coded, escaped, scaled, with_interval
 from bench.tables.table import Reasons, markdown_table
+
+OBJECTIVE, ARITHMETICS = "detached", ("native", "portable")
 
 
 def problems(cells: Iterable[Cell]) -> list[Kind]:
@@ -75,3 +77,29 @@ def identity(rows: Sequence[Benchmark]) -> str:
     ambiguous = max(row.extra_info.ambiguous for row in rows)
     worst = f"{level}, {max(records.max_ulp(row.extra_info) for row in rows):.1f} ULP"
     return worst + (f", {ambiguous:,} ambiguous" if ambiguous else "")
+
+
+def fastest_everywhere(machines: Iterable[Machine]) -> Iterable[str]:
+    """Variant and speed of the fastest row of each N, of the listing's problem."""
+    lines = []
+    by_device = [(machine, arithmetic, fastest_rows(machine, arithmetic)) for machine in machines for arithmetic in ARITHMETICS]
+    sizes = sorted({n for _, _, rows in by_device for n in rows})
+    for machine, arithmetic, rows in by_device:
+        if rows:
+            shown = [f"{coded(rows[n].extra_info.variant)} {scaled(machine.speed(rows[n]).value)}" if n in rows else "–" for n in sizes]
+            lines.append((escaped(machine.name), arithmetic, *shown))
+    if lines:
+        yield "## Fastest way at each population size\n"
+        yield markdown_table(lines, ("device", "arithmetic", *(f"N = {n:,}" for n in sizes))) + "\n"
+
+
+def fastest_rows(machine: Machine, arithmetic: str) -> dict[int, Benchmark]:
+    """N → the row with the largest median speed in the steady state."""
+    best: dict[int, Benchmark] = {}
+    for row in machine.measured("steady state"):
+        facts = row.extra_info
+        if (facts.objective, facts.arithmetic) == (OBJECTIVE, arithmetic):
+            n = facts.policies
+            if n not in best or machine.speed(row).value > machine.speed(best[n]).value:
+                best[n] = row
+    return best

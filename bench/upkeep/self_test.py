@@ -3,9 +3,11 @@
 import argparse
 import json
 import signal
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -17,7 +19,6 @@ from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.records import CONFIDENCE
 from bench.report.verdicts import rates_table
-from bench.verdicts.load import beside_load as load
 from bench.verdicts.messages import RowTask
 from bench.verdicts.rows import SuiteRow
 from bench.verdicts.run import BrokenError, Comparison, make_rounds
@@ -33,6 +34,18 @@ ROWS = (
     SuiteRow("detached", "native", 1_000_000, "batched", 2),
 )
 """One thread and some 5 ms; two threads; two threads again, and a working set that is beyond the cache (some 40 MB)."""
+
+
+LOAD = """
+import random, time
+generator = random.Random(0)
+while True:
+    until = time.monotonic() + generator.uniform(0.2, 2.0)
+    while time.monotonic() < until:
+        pass
+    time.sleep(generator.uniform(0.2, 2.0))
+"""
+"""What burns a core in bursts, with rests between them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +100,17 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
     path = results / f"{evidence.label}-{device}{'-load' if beside_load else ''}{SUFFIX}"
     write_atomically(path, msgspec.json.format(msgspec.json.encode(evidence), indent=1).decode() + "\n")
     return trials, path
+
+
+@contextmanager
+def load() -> Iterator[None]:
+    """Let a process burn a core in bursts meanwhile."""
+    process = subprocess.Popen([sys.executable, "-c", LOAD])  # noqa: S603 — the program above
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _tasks(rounds: dict[SuiteRow, str]) -> list[RowTask]:

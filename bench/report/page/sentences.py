@@ -8,7 +8,7 @@ from bench.evidence.schema import Benchmark
 from bench.evidence.untrusted import plain
 from bench.report.limit import limit_of, share_of
 from bench.report.page.data.courses import furthest, share
-from bench.report.summary import fastest_rows
+from bench.report.tables import fastest_rows
 from bench.tables.cells import duration, rough, scaled
 from bench.trajectories.evidence import Trajectories
 from targetrl_core.names import ARITHMETICS
