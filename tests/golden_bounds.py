@@ -62,15 +62,15 @@ def digest() -> str:
 
 def summary(problem: Problem, population: Population) -> dict[str, Any]:
     """Of each tensor one number that every policy has a part in, the later ones a larger part."""
-    found = expect(problem, population)
-    ref = found.reference
-    told: dict[str, Any] = {f"reach of {name}": _logarithm(tensor) for name, tensor in ref.reach.items()}
-    told |= {f"ulp of {name}": _logarithm(tensor) for name, tensor in ref.ulp.items()}
-    told |= {f"state of {name}": _weighted(tensor) for name, tensor in ref.state.items()}
-    told |= {"logit": _weighted(ref.logit), "reach of logit": _logarithm(ref.logit_reach)}
+    expectation = expect(problem, population)
+    ref = expectation.reference
+    numbers: dict[str, Any] = {f"reach of {name}": _logarithm(tensor) for name, tensor in ref.reach.items()}
+    numbers |= {f"ulp of {name}": _logarithm(tensor) for name, tensor in ref.ulp.items()}
+    numbers |= {f"state of {name}": _weighted(tensor) for name, tensor in ref.state.items()}
+    numbers |= {"logit": _weighted(ref.logit), "reach of logit": _logarithm(ref.logit_reach)}
     names = ("first_step", "first_unsure", "kinked")
-    told |= {name: _weighted(getattr(ref, name)) for name in names}
-    return told | {"unsure": _weighted(found.unsure), "outcome": _weighted(found.outcome)}
+    numbers |= {name: _weighted(getattr(ref, name)) for name in names}
+    return numbers | {"unsure": _weighted(expectation.unsure), "outcome": _weighted(expectation.outcome)}
 
 
 def _logarithm(tensor: Tensor) -> float:

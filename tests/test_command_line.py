@@ -48,14 +48,14 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def test_one_policy_as_json(capsys: Captured) -> None:
     """Every step of the listing stands in it, with more digits than its lines show."""
     assert main(["train", "--seed", "3", "--steps", "7", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
+    content = json.loads(capsys.readouterr().out)
     run = train(Problem(steps=7), Population.initialise(1, seed=3), variant="eager", record=True)
-    assert [f"Step {s['step']}: output={s['output']:.3f}, reward={s['reward']:.3f}, loss={s['loss']:.3f}" for s in said["steps"]] == list(
-        listing_lines(run)
-    )
-    assert said["output"] == float(run.outputs[0])
-    assert said["problem"]["objective"] == "detached"
-    assert (said["seed"], said["torch"], said["device"]) == (3, torch.__version__, "cpu")
+    assert [
+        f"Step {s['step']}: output={s['output']:.3f}, reward={s['reward']:.3f}, loss={s['loss']:.3f}" for s in content["steps"]
+    ] == list(listing_lines(run))
+    assert content["output"] == float(run.outputs[0])
+    assert content["problem"]["objective"] == "detached"
+    assert (content["seed"], content["torch"], content["device"]) == (3, torch.__version__, "cpu")
 
 
 def test_a_population_as_json(capsys: Captured) -> None:
@@ -64,29 +64,29 @@ def test_a_population_as_json(capsys: Captured) -> None:
     assert main(arguments) == 0
     lines = capsys.readouterr().out
     assert main([*arguments, "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["policies"] == sum(said["outcomes"].values()) == sum(said["histogram"]) == 3000
-    assert lines.endswith(f"checksum of the trained weights and biases: {said['checksum']}\n")
-    assert f"50% by step {said['first_steps']['0.5']}," in lines
-    assert f"{said['outcomes']['at_target']:,}" in lines
-    assert (said["seed"], said["torch"], said["device"]) == (0, torch.__version__, "cpu")
+    content = json.loads(capsys.readouterr().out)
+    assert content["policies"] == sum(content["outcomes"].values()) == sum(content["histogram"]) == 3000
+    assert lines.endswith(f"checksum of the trained weights and biases: {content['checksum']}\n")
+    assert f"50% by step {content['first_steps']['0.5']}," in lines
+    assert f"{content['outcomes']['at_target']:,}" in lines
+    assert (content["seed"], content["torch"], content["device"]) == (0, torch.__version__, "cpu")
 
 
 def test_a_number_that_is_none_is_null(capsys: Captured) -> None:
     """JSON knows no NaN: a program reads null."""
     assert main(["train", "--optimizer", "sgd", "--lr", "1e38", "--k", "1e38", "--steps", "9", "--json", "--variant", "batched"]) == 0
-    said = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-    assert None in [step["loss"] for step in said["steps"]]
+    content = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert None in [step["loss"] for step in content["steps"]]
 
 
 def test_devices_as_json(capsys: Captured) -> None:
     """Every device and variant, with the reason where it cannot be used."""
     assert main(["devices", "--json"]) == 0
     places = json.loads(capsys.readouterr().out)["places"]
-    found = {(place["device"], place["variant"]): place["reason"] for place in places}
-    assert found["cpu", None] is None
-    assert found["cpu", "batched"] is None
-    assert found["cpu", "batched-graphed"] == "CUDA graphs do not exist on cpu"
+    reasons = {(place["device"], place["variant"]): place["reason"] for place in places}
+    assert reasons["cpu", None] is None
+    assert reasons["cpu", "batched"] is None
+    assert reasons["cpu", "batched-graphed"] == "CUDA graphs do not exist on cpu"
 
 
 def test_verify_as_json(capsys: Captured) -> None:
@@ -199,10 +199,10 @@ def test_quiet(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Ca
 @pytest.mark.parametrize("variant", ["eager", "batched", "batched-vmap"])
 def test_a_recorded_run_tells_its_steps(variant: str) -> None:
     """While a run is recorded step by step, it tells how many policy-steps have been, all of them in the end."""
-    told: list[int] = []
-    train(Problem(steps=7), Population.initialise(3), variant=variant, record=True, tell=told.append)
-    assert sum(told) == 21
-    assert len(told) >= 7
+    steps: list[int] = []
+    train(Problem(steps=7), Population.initialise(3), variant=variant, record=True, tell=steps.append)
+    assert sum(steps) == 21
+    assert len(steps) >= 7
 
 
 def test_curves_show_their_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -301,12 +301,13 @@ def test_missing_as_json(tmp_path: Path, capsys: Captured) -> None:
 def test_rates_as_json() -> None:
     """The self-test's counts are those of its table."""
     trials = read_trials(next(EVIDENCE.glob("*-cpu-verdicts.json"))).trials
-    said = json.loads(self_test.rates_json(trials, Path("a.json")))
-    assert [rate["planted"] for rate in said["rates"]] == [one.planted for one in rates(trials)]
-    assert said["rates"][0]["slower"] == rates(trials)[0].slower._asdict()
-    assert said["rates"][0]["clusters"] == {"found": 0, "of": 12}
-    assert said["rates"][0]["interval"] == {"low": 0.0, "value": 0.0, "high": pytest.approx(0.2646, abs=1e-4), "level": 0.95}
-    assert said["written"] == "a.json"
+    content = json.loads(self_test.rates_json(trials, Path("a.json")))
+    assert [rate["planted"] for rate in content["rates"]] == [rate.planted for rate in rates(trials)]
+    slower = rates(trials)[0].slower
+    assert content["rates"][0]["slower"] == {"found": slower.hits, "of": slower.of}
+    assert content["rates"][0]["clusters"] == {"found": 0, "of": 12}
+    assert content["rates"][0]["interval"] == {"low": 0.0, "value": 0.0, "high": pytest.approx(0.2646, abs=1e-4), "level": 0.95}
+    assert content["written"] == "a.json"
 
 
 ROOT = Path(__file__).parents[1]
@@ -314,7 +315,7 @@ CORE, BENCH = ("-m", "targetrl_core"), ("-m", "bench")
 
 
 @pytest.mark.parametrize(
-    ("encoding", "arguments", "said"),
+    ("encoding", "arguments", "text"),
     [
         ("cp1252", [*CORE, "train", "--population", "100", "-q", "--variant", "batched"], "checksum of the trained weights"),
         ("ascii", [*BENCH, "recommend", "--policies", "1e4", "--results", str(EVIDENCE)], "? fastest"),
@@ -322,12 +323,12 @@ CORE, BENCH = ("-m", "targetrl_core"), ("-m", "bench")
     ],
     ids=["train", "recommend", "help"],
 )
-def test_what_an_encoding_lacks_is_replaced(encoding: str, arguments: list[str], said: str) -> None:
+def test_what_an_encoding_lacks_is_replaced(encoding: str, arguments: list[str], text: str) -> None:
     """Output in a narrow encoding has question marks for what it cannot hold, and is whole."""
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     ran = subprocess.run([sys.executable, *arguments], capture_output=True, check=False, cwd=ROOT, env=environment)
     assert (ran.returncode, ran.stderr) == (0, b"")
-    assert said in ran.stdout.decode(encoding)
+    assert text in ran.stdout.decode(encoding)
 
 
 NOBODY_READS = [[*CORE, "train"], [*CORE, "--print-completion", "bash"], [*CORE, "--help"], [*BENCH, "schema"]]

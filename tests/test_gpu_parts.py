@@ -42,20 +42,20 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def outcome(part: Part, place: Path) -> Outcome:
     """What becomes of one part."""
-    (found,) = run_all([part], "cpu", place.parent / "results", place, tell=lambda _: None)
-    return found
+    (result,) = run_all([part], "cpu", place.parent / "results", place, tell=lambda _: None)
+    return result
 
 
 def test_a_part_that_hangs_ends_at_its_limit(place: Path) -> None:
     """It costs itself alone: the parts before and after it have their outcomes, in the summary too."""
-    asked = [planted(place, "fine"), planted(place, "hangs", limit_seconds=3.0), planted(place, "broken")]
-    found = run_all(asked, "cpu", place.parent / "results", place, tell=lambda _: None)
-    assert [one.status for one in found] == ["passed", "ended at its limit", "failed"]
-    assert found[0].last_lines == ["a line", "the last line"]
-    assert found[2].last_lines[-1] == "ValueError: no such kernel"
-    assert found[1].seconds >= 3.0
+    planned = [planted(place, "fine"), planted(place, "hangs", limit_seconds=3.0), planted(place, "broken")]
+    outcomes = run_all(planned, "cpu", place.parent / "results", place, tell=lambda _: None)
+    assert [outcome.status for outcome in outcomes] == ["passed", "ended at its limit", "failed"]
+    assert outcomes[0].last_lines == ["a line", "the last line"]
+    assert outcomes[2].last_lines[-1] == "ValueError: no such kernel"
+    assert outcomes[1].seconds >= 3.0
     summary = json.loads((place.parent / "results/summary.json").read_text())
-    assert [part["status"] for part in summary["parts"]] == [one.status for one in found]
+    assert [part["status"] for part in summary["parts"]] == [outcome.status for outcome in outcomes]
     assert summary["packages"]["torch"]
     assert "=== broken" in (place.parent / "results/log.txt").read_text()
 
@@ -63,9 +63,9 @@ def test_a_part_that_hangs_ends_at_its_limit(place: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions are those of POSIX")
 def test_nothing_that_a_part_started_outlives_it(place: Path) -> None:
     """What does not end when it is told to is made to, and so is what it has started in other sessions."""
-    found = outcome(planted(place, "stubborn", limit_seconds=5.0), place)
-    assert found.status == "ended at its limit"
-    child = int(found.last_lines[-1])
+    result = outcome(planted(place, "stubborn", limit_seconds=5.0), place)
+    assert result.status == "ended at its limit"
+    child = int(result.last_lines[-1])
     deadline = time.monotonic() + 600
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
@@ -97,10 +97,10 @@ def test_a_part_that_cannot_run_says_why(place: Path) -> None:
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
 def test_all_parts_end_in_eight_minutes(device: str, tmp_path: Path) -> None:
     """Even where every part hangs and will not end when it is told to; and the logs of all of them fit one file."""
-    asked = parts(device, tmp_path)
-    assert sum(part.limit_seconds + gpu.GRACE_SECONDS for part in asked) <= 480
-    assert len(asked) * (gpu.LOG_BYTES + 100) < gpu.MOST_BYTES
-    assert len({part.name for part in asked}) == len(asked)
+    planned = parts(device, tmp_path)
+    assert sum(part.limit_seconds + gpu.GRACE_SECONDS for part in planned) <= 480
+    assert len(planned) * (gpu.LOG_BYTES + 100) < gpu.MOST_BYTES
+    assert len({part.name for part in planned}) == len(planned)
 
 
 def test_the_rehearsal_has_the_same_parts(tmp_path: Path) -> None:
@@ -116,8 +116,8 @@ def test_wrong_usage_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu, "NEEDED", ("msgspec", "no_such_module"))
         assert main(["upkeep", "gpu", "--device", "cpu", "--results", str(tmp_path / "new")]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert said[0] == f"bench: --results is {tmp_path}; it must be a new or empty folder"
-    assert said[1] == f"bench: --results is {tmp_path / 'file'}; it must be a new or empty folder"
-    assert said[2].startswith("bench: no_such_module is missing: ")
-    assert len(said) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"bench: --results is {tmp_path}; it must be a new or empty folder"
+    assert lines[1] == f"bench: --results is {tmp_path / 'file'}; it must be a new or empty folder"
+    assert lines[2].startswith("bench: no_such_module is missing: ")
+    assert len(lines) == 3

@@ -62,8 +62,8 @@ def _report(place: Path) -> float:
     """Tables, pictures and a page of 5,000 rows, each device with trajectories."""
     large_set(place)
     (known,) = trajectories.read_all(EVIDENCE)
-    for one in everywhere(known):
-        (place / f"{one.label}-{one.device}{trajectories.SUFFIX}").write_bytes(msgspec.json.encode(one))
+    for trajectory in everywhere(known):
+        (place / f"{trajectory.label}-{trajectory.device}{trajectories.SUFFIX}").write_bytes(msgspec.json.encode(trajectory))
     return _timed(lambda: folder.write(place))
 
 
