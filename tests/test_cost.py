@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.cost.curves import Curve, Point, curves, timed
-from bench.cost.predict import Growth, crossings, crossings_between_rows, fit, of_steps, seconds, tells, within
+from bench.cost.predict import Growth, crossings, crossings_within, fit, of_steps, seconds, tells, within
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, read
 from bench.report import folder
@@ -147,20 +147,22 @@ def test_steps_grow_from_what_a_call_takes() -> None:
 
 def test_another_is_the_fastest_where_straight_lines_meet() -> None:
     """Each change of the fastest is told, several between two rows too, in the order of N; of what is never the fastest nothing is."""
-    lines = [curve(a, b, (1, 1001)) for a, b in ((0.0, 1.0), (100.0, 0.5), (300.0, 0.1), (400.0, 0.5))]
-    changes = [(crossing.before, crossing.after, round(crossing.at or 0, 6)) for crossing in crossings_between_rows(lines)]
-    assert changes == [(0, 1, 200.0), (1, 2, 500.0)]
+    lines = {"quick": (0.0, 1.0), "then": (100.0, 0.5), "last": (300.0, 0.1), "never": (400.0, 0.5)}
+    changes = crossings_within({name: curve(a, b, (1, 1001)) for name, (a, b) in lines.items()})
+    assert [(crossing.before, crossing.after, round(crossing.at or 0, 6)) for crossing in changes] == [
+        ("quick", "then", 200.0), ("then", "last", 500.0),
+    ]  # fmt: skip
 
 
 def test_what_was_not_measured_on_both_sides_meets_nowhere() -> None:
     """Where the fastest ends, or another begins, between two sizes, it is told between which, and no N."""
     flat, late = curve(1.0, 0.0, (1, 100)), curve(0.5, 0.0, (100, 1000))
-    assert [tuple(crossing) for crossing in crossings_between_rows([flat, late])] == [(1, 100, None, 0, 1)]
-    assert list(crossings([lambda _: None], SIZES)) == []
+    assert list(crossings_within({"flat": flat, "late": late})) == [(1, 100, None, "flat", "late")]
+    assert list(crossings(lambda _: {}, SIZES)) == []
 
 
 def test_equal_times_are_told_once() -> None:
     """Two that take the same time do not take turns, nor does one that only draws level."""
     same = curve(1.0, 1e-3)
-    assert list(crossings_between_rows([same, same])) == []
-    assert list(crossings_between_rows([curve(1.0, 1.0, (1, 3)), curve(2.5, 0.5, (1, 3))])) == []
+    assert list(crossings_within({"one": same, "other": same})) == []
+    assert list(crossings_within({"quick": curve(1.0, 1.0, (1, 3)), "level": curve(2.5, 0.5, (1, 3))})) == []

@@ -7,24 +7,19 @@ from typing import NamedTuple
 from bench.comparison.columns import Column
 from bench.comparison.rows import JoinedRow
 from bench.cost.curves import Curve, problems
-from bench.cost.predict import Crossing, crossings_between_rows, seconds
+from bench.cost.predict import Crossing, crossings_within, seconds
 from bench.evidence.kinds import Kind, kind_of
 
 
 class Takeover(NamedTuple):
-    """In one file and problem, ``before`` is the fastest at N = ``low`` and ``after`` at ``high``, the next N measured, or between them.
+    """Where another variant becomes the fastest in one file and problem, by the straight lines from row to row.
 
-    ``at`` is the N between them at which the straight lines from row to row of both meet; None where one of both was not measured on both
-    sides. ``clear`` tells that the intervals of both lie apart at either end.
+    ``clear`` tells that the intervals of both lie apart at either end.
     """
 
     file: int
     problem: Kind
-    before: str
-    after: str
-    low: int
-    high: int
-    at: float | None
+    crossing: Crossing[str]
     clear: bool
 
 
@@ -41,20 +36,16 @@ def takeovers(columns: Sequence[Column]) -> Iterator[Takeover]:
     files = [problems(column.machine) for column in columns]
     for problem in dict.fromkeys(problem for groups in files for problem in groups):
         for file, groups in enumerate(files):
-            names, curves = list(groups.get(problem, {})), list(groups.get(problem, {}).values())
-            for crossing in crossings_between_rows(curves):
-                before, after = names[crossing.before], names[crossing.after]
-                yield Takeover(file, problem, before, after, crossing.low, crossing.high, crossing.at, _clear(crossing, curves))
+            curves = groups.get(problem, {})
+            for crossing in crossings_within(curves):
+                yield Takeover(file, problem, crossing, _clear(crossing, curves[crossing.before], curves[crossing.after]))
 
 
-def _clear(crossing: Crossing, curves: Sequence[Curve]) -> bool:
+def _clear(crossing: Crossing[str], before: Curve, after: Curve) -> bool:
     if crossing.at is None:
         return False
-    before, after = curves[crossing.before], curves[crossing.after]
-    return (
-        seconds(before, crossing.low).high < seconds(after, crossing.low).low
-        and seconds(after, crossing.high).high < seconds(before, crossing.high).low
-    )
+    ahead, behind = seconds(before, crossing.low).high, seconds(after, crossing.high).high
+    return ahead < seconds(after, crossing.low).low and behind < seconds(before, crossing.high).low
 
 
 def orders(rows: Sequence[JoinedRow]) -> Iterator[Order]:

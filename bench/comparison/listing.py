@@ -83,9 +83,9 @@ def _ends(name: str, interval: Interval) -> dict[str, float]:
 
 def _takeover(takeover: Takeover) -> dict[str, object]:
     """``about_policies`` is interpolated between the two N that were measured; None where it cannot be."""
+    low, high, at, before, after = takeover.crossing
     return {"file": takeover.file} | _problem(takeover.problem) | {
-        "from": takeover.before, "to": takeover.after, "measured_policies": [takeover.low, takeover.high],
-        "about_policies": takeover.at, "clear": takeover.clear,
+        "from": before, "to": after, "measured_policies": [low, high], "about_policies": at, "clear": takeover.clear,
     }  # fmt: skip
 
 

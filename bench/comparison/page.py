@@ -148,10 +148,9 @@ def _takeovers(columns: Sequence[Column], names: list[str], style: Style) -> Ite
 
 
 def _takeover(takeover: Takeover, style: Style) -> tuple[str, ...]:
-    at = "not known: one of both was not measured on both sides"
-    if takeover.at is not None:
-        at = f"{takeover.at:,.0f}{'' if takeover.clear else ' (unclear)'}"
-    return style.name(takeover.before), style.name(takeover.after), f"{takeover.low:,} and {takeover.high:,}", at
+    low, high, at, before, after = takeover.crossing
+    about = "not known: one of both was not measured on both sides" if at is None else f"{at:,.0f}{'' if takeover.clear else ' (unclear)'}"
+    return style.name(before), style.name(after), f"{low:,} and {high:,}", about
 
 
 def _problem(problem: Kind, style: Style) -> tuple[str, ...]:

@@ -88,7 +88,11 @@ def _next(known: Sequence[Candidate], policies: int, up_to: int) -> Next | None:
     sizes = {point.policies for candidate in known for point in candidate.curve}
     absent = {n for candidate in known for n in candidate.absences}
     ends = {n for n in (policies, up_to, *sizes, *absent, *(n - 1 for n in absent)) if policies <= n <= up_to}
-    crossing = next(crossings([candidate.usable_seconds for candidate in known], ends), None)
+
+    def times(n: int) -> dict[int, float]:
+        return {index: time for index, candidate in enumerate(known) if (time := candidate.usable_seconds(n)) is not None}
+
+    crossing = next(crossings(times, ends), None)
     if crossing is None:
         return None
     n = crossing.high if crossing.at is None else math.floor(crossing.at) + 1

@@ -13,9 +13,10 @@ two rows that are decades apart. ``tests/test_cost.py`` holds it to that. How wr
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import Generic, NamedTuple, TypeVar
 
 from bench.cost.curves import Curve, Point
 from bench.evidence.records import Interval
@@ -36,8 +37,11 @@ ROUNDING = 1e-12
 """Share of a difference's terms below which it is rounding, and taken for nothing."""
 
 
-class Crossing(NamedTuple):
-    """Between ``low`` and ``high`` policies the time ``after`` falls below the time ``before``, which was the least: indices.
+Name = TypeVar("Name")
+
+
+class Crossing(NamedTuple, Generic[Name]):
+    """Between ``low`` and ``high`` policies ``after`` takes less than ``before``, which took the least.
 
     ``at`` is the N at which their lines meet, None where one of both is not known at both ends.
     """
@@ -45,8 +49,8 @@ class Crossing(NamedTuple):
     low: int
     high: int
     at: float | None
-    before: int
-    after: int
+    before: Name
+    after: Name
 
 
 def fit(points: Sequence[tuple[int, float]]) -> tuple[float, float]:
@@ -105,47 +109,40 @@ def within(curve: Curve, policies: int) -> bool:
     return curve[0].policies <= policies <= curve[-1].policies
 
 
-def crossings(times: Sequence[Callable[[int], float | None]], sizes: Iterable[int]) -> Iterator[Crossing]:
-    """Where another of some times becomes the least.
+def times_within(curves: Mapping[Name, Curve], policies: int) -> dict[Name, float]:
+    """Seconds of those that have rows at N or on both sides of it."""
+    return {name: seconds(curve, policies).value for name, curve in curves.items() if within(curve, policies)}
+
+
+def crossings_within(curves: Mapping[Name, Curve]) -> Iterator[Crossing[Name]]:
+    """Where another of some curves becomes the fastest, as far as they have rows."""
+    return crossings(partial(times_within, curves), (point.policies for curve in curves.values() for point in curve))
+
+
+def crossings(times: Callable[[int], Mapping[Name, float]], sizes: Iterable[int]) -> Iterator[Crossing[Name]]:
+    """Where another becomes the fastest.
 
     Args:
-        times: seconds by N, None where that is not known; straight lines between neighbouring sizes.
+        times: the known seconds at N, by name; straight lines between neighbouring sizes.
         sizes: N, in any order.
     """
-    known = ((n, [time(n) for time in times]) for n in sorted(set(sizes)))
-    for (low, first), (high, last) in pairwise(known):
-        before, after = _least(first), _least(last)
-        if before is None or after is None:
-            continue
-        if last[before] is None or first[after] is None:
-            yield Crossing(low, high, None, before, after)
-        else:
-            ends = {index: pair for index, pair in enumerate(zip(first, last, strict=True)) if None not in pair}
-            yield from _meetings(low, high, before, cast("dict[int, tuple[float, float]]", ends))
+    for (low, first), (high, last) in pairwise((n, times(n)) for n in sorted(set(sizes))):
+        if first and last:
+            before, after = min(first, key=first.__getitem__), min(last, key=last.__getitem__)
+            if before in last and after in first:
+                yield from _meetings(low, high, before, {name: (first[name], last[name]) for name in first if name in last})
+            else:
+                yield Crossing(low, high, None, before, after)
 
 
-def crossings_between_rows(curves: Sequence[Curve]) -> Iterator[Crossing]:
-    """Where another curve becomes the fastest, of those that have rows at N or on both sides of it."""
-
-    def time_of(curve: Curve) -> Callable[[int], float | None]:
-        return lambda policies: seconds(curve, policies).value if within(curve, policies) else None
-
-    return crossings([time_of(curve) for curve in curves], (point.policies for curve in curves for point in curve))
-
-
-def _least(times: Sequence[float | None]) -> int | None:
-    known = {index: time for index, time in enumerate(times) if time is not None}
-    return min(known, key=known.__getitem__, default=None)
-
-
-def _meetings(low: int, high: int, before: int, ends: dict[int, tuple[float, float]]) -> Iterator[Crossing]:
+def _meetings(low: int, high: int, before: Name, ends: Mapping[Name, tuple[float, float]]) -> Iterator[Crossing[Name]]:
     """Along the least of some straight lines, given by their times at both ends, from ``before``: each meets the next that ends lower."""
 
-    def share(other: int) -> float:
+    def share(other: Name) -> float:
         later, sooner = ends[other][0] - ends[before][0], ends[before][1] - ends[other][1]
         return later / (later + sooner)
 
-    while lower := [other for other in ends if ends[other][1] < ends[before][1]]:
+    while lower := [name for name, (_, end) in ends.items() if end < ends[before][1]]:
         after = min(lower, key=share)
         yield Crossing(low, high, low + share(after) * (high - low), before, after)
         before = after

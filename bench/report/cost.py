@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from bench.cost.curves import Curve, problems, timed
-from bench.cost.predict import Crossing, crossings_between_rows, fit, seconds, within
+from bench.cost.predict import Crossing, crossings_within, fit, times_within
 from bench.cost.starting import payoffs
 from bench.evidence.machine import Machine
 from bench.tables.cells import coded, duration, escaped, scaled
@@ -67,13 +67,16 @@ def _misfit(misfit: float, sizes: int) -> str:
 
 def _fastest(group: Mapping[str, Curve]) -> str:
     """The fastest at the smallest N, and from where on others are."""
-    names, smallest = list(group), min(curve[0].policies for curve in group.values())
-    there = {name: seconds(curve, smallest).value for name, curve in group.items() if within(curve, smallest)}
-    others = [f"from {_where(crossing)} on {coded(names[crossing.after])}" for crossing in crossings_between_rows(list(group.values()))]
-    return f"The fastest: {', '.join([f'from N = {smallest:,} on {coded(min(there, key=there.__getitem__))}', *others])}.\n"
+    smallest = min(curve[0].policies for curve in group.values())
+    there = times_within(group, smallest)
+    changes = [
+        (f"N = {smallest:,}", min(there, key=there.__getitem__)),
+        *((_where(change), change.after) for change in crossings_within(group)),
+    ]
+    return f"The fastest: {', '.join(f'from {n} on {coded(variant)}' for n, variant in changes)}.\n"
 
 
-def _where(crossing: Crossing) -> str:
+def _where(crossing: Crossing[str]) -> str:
     if crossing.at is None:
         return f"some N between {crossing.low:,} and {crossing.high:,}"
     return f"{math.floor(crossing.at) + 1:,}" if crossing.at < 1000 else scaled(crossing.at)  # noqa: PLR2004 — three digits
