@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.cost.curves import Curve, Point, curves, timed
-from bench.cost.predict import Growth, crossings, crossings_within, fit, of_steps, seconds, tells, within
+from bench.cost.predict import StepGrowth, crossings, crossings_within, fit, of_steps, seconds, tells, within
 from bench.evidence.machine import Machine
 from bench.evidence.records import Interval, read
 from bench.report import folder
@@ -138,7 +138,7 @@ def test_past_the_rows_the_nearest_two_lead_on() -> None:
 
 def test_steps_grow_from_what_a_call_takes() -> None:
     """Of a large call the seconds that do not grow stay the same, of a small one their share; where none are known all is in proportion."""
-    growth = Growth(fixed=1.0, whole=1.5)
+    growth = StepGrowth(fixed=1.0, whole=1.5)
     small, large = of_steps(curve(0.5, 1e-4, (1, 1_000_000)), 10.0, growth)
     assert large.seconds.value == pytest.approx(1.0 + (100.5 - 1.0) * 10)
     assert small.seconds.value == pytest.approx((0.5 + 1e-4) * (2 / 3 + 10 / 3))

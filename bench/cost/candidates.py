@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from bench.cost.curves import Curve, curves, timed
-from bench.cost.predict import NO_GROWTH, Growth, fit, of_steps, parts, seconds, tells, within
+from bench.cost.predict import NO_GROWTH, StepGrowth, fit, of_steps, parts, seconds, tells, within
 from bench.cost.starting import WARM, ColdStart, cold_starts, total
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
@@ -143,7 +143,7 @@ def _filled(own: Mapping[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
     return (single, row), f"by its one row of {kind.objective}, N = {row.policies:,}, and what a call costs for {FIRST}"
 
 
-def growth_of(machine: Machine, kind: Kind) -> Growth:
+def growth_of(machine: Machine, kind: Kind) -> StepGrowth:
     """The growth that was measured of the variant, whatever the objective and arithmetic: it tells what a call takes."""
     rows = [row for row in machine.evidence.benchmarks if row.extra_info.variant == kind.variant]
     grown = next((row.extra_info for row in rows if row.extra_info.question == "growth with steps"), None)
@@ -158,7 +158,7 @@ def growth_of(machine: Machine, kind: Kind) -> Growth:
     if len(by_steps) <= 1:
         return NO_GROWTH
     fixed, step = fit(list(by_steps.items()))
-    return Growth(fixed, fixed + step * kind.steps)
+    return StepGrowth(fixed, fixed + step * kind.steps)
 
 
 def _but_steps(cell: Cell) -> tuple[Kind, int]:

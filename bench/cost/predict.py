@@ -22,14 +22,14 @@ from bench.cost.curves import Curve, Point
 from bench.evidence.records import Interval
 
 
-class Growth(NamedTuple):
+class StepGrowth(NamedTuple):
     """Of a call that took ``whole`` seconds for as many steps as the rows have, ``fixed`` do not grow with steps."""
 
     fixed: float
     whole: float
 
 
-NO_GROWTH = Growth(0.0, 1.0)
+NO_GROWTH = StepGrowth(0.0, 1.0)
 """All of a call is in proportion to its steps."""
 
 
@@ -71,7 +71,7 @@ def _product(left: Sequence[float], right: Sequence[float]) -> float:
     return sum(x * y for x, y in zip(left, right, strict=True))
 
 
-def of_steps(curve: Curve, ratio: float, growth: Growth = NO_GROWTH) -> Curve:
+def of_steps(curve: Curve, ratio: float, growth: StepGrowth = NO_GROWTH) -> Curve:
     """The rows as they would be of ``ratio`` times as many steps."""
     shares = [growth.fixed / max(growth.whole, point.seconds.value) for point in curve]
     return tuple(point.times(share + (1 - share) * ratio) for point, share in zip(curve, shares, strict=True))
