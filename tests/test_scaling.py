@@ -19,8 +19,7 @@ from bench.__main__ import main
 from bench.evidence.machine import Machine
 from bench.evidence.records import read
 from bench.ranks import row as ranks_row
-from bench.ranks.job import Round
-from bench.ranks.rank import Answer, RankTask
+from bench.ranks.job import Answer, RankTask, Round
 from bench.report import folder
 from bench.timing.guards import NotIdenticalError
 from bench.timing.once import Once

@@ -1,28 +1,55 @@
 """A job: ranks that have met and are warm, and train one population together whenever they are told to."""
 
-import os
+import multiprocessing
+import signal
 import socket
-import subprocess
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import IO, NamedTuple
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
 
-import msgspec
+import torch
 
-from bench.ranks.rank import Answer, RankTask
+from targetrl_core import Problem, Summary
+from targetrl_core.devices import find_device, synchronized_clock
+from targetrl_core.errors import one_line
+from targetrl_core.sharding.group import Group, joined
+from targetrl_core.sharding.shards import Shard
+from targetrl_core.sharding.world import World
+from targetrl_core.streaming import plan
 
-ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 300.0
+"""How long ranks wait for each other."""
+
 TIMEOUT_SECONDS = 600.0
-"""How long all that a job does may take together, to start and in a round each."""
+"""How long a rank may take to start, and for a round."""
 
 
 class RankFailedError(Exception):
     """A rank ended early; says how."""
+
+
+class RankTask(NamedTuple):
+    """What the ranks train together, each on as many threads."""
+
+    policies: int
+    steps: int
+    objective: str = "detached"
+    arithmetic: str = "native"
+    variant: str = "auto"
+    device: str = "cpu"
+    threads: int = 1
+
+
+class Answer(NamedTuple):
+    """What a rank says of a round: seconds of its own slice, seconds until the sum was there, and the checksum of all."""
+
+    own_seconds: float
+    sum_seconds: float
+    own_policies: int
+    checksum: int
 
 
 class Round(NamedTuple):
@@ -32,78 +59,119 @@ class Round(NamedTuple):
     answers: list[Answer]
 
 
+class Rank(NamedTuple):
+    """A process that trains its slice, and the pipe to it."""
+
+    name: str
+    process: BaseProcess
+    pipe: "Connection[Any, Any]"
+
+    def heard(self) -> Any:  # noqa: ANN401 — an Answer, or None once it is ready
+        """What it says next; raises RankFailedError where it has ended, or says nothing."""
+        try:
+            heard = self.pipe.recv() if self.pipe.poll(TIMEOUT_SECONDS) else RankFailedError("said nothing")
+        except EOFError:
+            self.process.join()
+            heard = RankFailedError(f"ended with exit code {self.process.exitcode}")
+        if isinstance(heard, RankFailedError):
+            raise RankFailedError(f"{self.name} {heard}")
+        return heard
+
+
 class Job(NamedTuple):
     """Ranks that wait for the word, and the seconds from their start to that."""
 
-    ranks: list[subprocess.Popen[str]]
-    errors: Sequence[IO[str]]
+    ranks: list[Rank]
     start_seconds: float
 
     def round(self) -> Round:
         """Let them train once."""
         begun = time.perf_counter()
-        for rank in range(len(self.ranks)):
-            self.tell(rank, "go")
-        first = self.heard(0)
+        for rank in self.ranks:
+            rank.pipe.send("train")
+        first = self.ranks[0].heard()
         seconds = time.perf_counter() - begun
-        lines = [first, *(self.heard(rank) for rank in range(1, len(self.ranks)))]
-        return Round(seconds, [msgspec.json.decode(line, type=Answer) for line in lines])
-
-    def tell(self, rank: int, line: str) -> None:
-        """A line to a rank's standard input."""
-        pipe = self.ranks[rank].stdin
-        if pipe is not None:
-            pipe.write(f"{line}\n")
-            pipe.flush()
-
-    def heard(self, rank: int) -> str:
-        """The next line of a rank; raises RankFailedError where it has ended."""
-        pipe = self.ranks[rank].stdout
-        timer = threading.Timer(TIMEOUT_SECONDS, self.ranks[rank].kill)
-        timer.start()
-        line = pipe.readline() if pipe is not None else ""
-        timer.cancel()
-        if line:
-            return line
-        code = self.ranks[rank].wait()
-        self.errors[rank].seek(0)
-        words = self.errors[rank].read().strip().splitlines()[-1:] or ["it said nothing"]
-        raise RankFailedError(f"rank {rank} of {len(self.ranks)} ended with exit code {code}: {words[0]}")
+        return Round(seconds, [first, *(rank.heard() for rank in self.ranks[1:])])
 
 
 @contextmanager
 def started(ranks: int, task: RankTask) -> Iterator[Job]:
     """Start ranks of a task, which end with the block."""
-    begun = time.perf_counter()
+    begun, port = time.perf_counter(), _free_port()
     with ExitStack() as stack:
-        errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
-        world = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
-        processes = [_rank(stack, world | {"RANK": str(rank)}, errors[rank]) for rank in range(ranks)]
-        job = Job(processes, errors, 0.0)
-        for rank in range(ranks):
-            job.tell(rank, msgspec.json.encode(task).decode())
-        for rank in range(ranks):
-            job.heard(rank)
-        yield job._replace(start_seconds=time.perf_counter() - begun)
-        for process in processes:  # they leave by themselves, together
-            if process.stdin is not None:
-                process.stdin.close()
-        for process in processes:
-            process.wait(TIMEOUT_SECONDS)
+        there = [_start(stack, task, rank, ranks, port) for rank in range(ranks)]
+        for rank in there:
+            rank.heard()
+        yield Job(there, time.perf_counter() - begun)
+        for rank in there:  # they leave by themselves, together
+            rank.pipe.send(None)
+        for rank in there:
+            rank.process.join(TIMEOUT_SECONDS)
 
 
-def _rank(stack: ExitStack, world: dict[str, str], errors: IO[str]) -> "subprocess.Popen[str]":
-    environment = os.environ | world | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "bench.ranks.rank"],
-        cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-    )  # fmt: skip
-    stack.enter_context(process)
+def _start(stack: ExitStack, task: RankTask, rank: int, ranks: int, port: int) -> Rank:
+    context = multiprocessing.get_context("spawn")
+    pipe, its_pipe = context.Pipe()
+    # Plain values: to pickle an object of a class leaves a trace in the class, and the gate looks for traces.
+    process = context.Process(target=serve, args=(tuple(task), rank, ranks, port, its_pipe), daemon=True)
+    process.start()
+    its_pipe.close()  # its end is closed, then, as soon as it ends
+    stack.enter_context(pipe)
     stack.callback(process.kill)
-    return process
+    return Rank(f"rank {rank} of {ranks}", process, pipe)
 
 
 def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def serve(fields: tuple[Any, ...], rank: int, ranks: int, port: int, pipe: "Connection[Any, Any]") -> None:
+    """What a rank does: it says None once it is ready, and an Answer whenever it hears a word."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it is interrupted, and ends it
+    task, world = RankTask(*fields), World(rank, ranks, rank, ranks, "127.0.0.1", port)
+    try:
+        torch.set_num_threads(task.threads)
+        with _group(world, task.device) as group:
+            shard = _shard(task, world, find_device(task.device) if group is None else group.device)
+            if group is not None:
+                group.agree(shard.plan)
+            _train(shard, range(shard.span.start, min(shard.span.stop, shard.span.start + shard.plan.chunk)))  # builds the kernel
+            pipe.send(None)
+            while pipe.recv():
+                pipe.send(_round(shard, group))
+    except Exception as error:  # noqa: BLE001 — whatever it is, it is told
+        pipe.send(RankFailedError(f"ended with {type(error).__name__}: {one_line(error)}"))
+
+
+@contextmanager
+def _group(world: World, device: str) -> Iterator[Group | None]:
+    if world.size == 1:
+        yield None
+        return
+    with joined(world, device, PATIENCE_SECONDS) as group:
+        group.pulse.working = False  # nobody knows when the next round is
+        yield group
+        group.leave()
+
+
+def _shard(task: RankTask, world: World, device: torch.device) -> Shard:
+    problem = Problem(objective=task.objective, arithmetic=task.arithmetic, steps=task.steps)  # type: ignore[arg-type] # Problem checks them
+    return Shard(plan(problem, task.policies, variant=task.variant, device=device), world.rank, world.size)
+
+
+def _train(shard: Shard, span: range) -> Summary:
+    summary = shard.plan.nothing()
+    for summary in shard.plan.train(span):  # noqa: B007 — the last one is returned
+        pass
+    return summary
+
+
+def _round(shard: Shard, group: Group | None) -> Answer:
+    begun = synchronized_clock()
+    summary = _train(shard, shard.span)
+    trained = synchronized_clock()
+    total = summary if group is None else group.total(summary)
+    ended = synchronized_clock()
+    return Answer(own_seconds=trained - begun, sum_seconds=ended - trained, own_policies=summary.policies, checksum=total.checksum)

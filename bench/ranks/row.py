@@ -5,8 +5,7 @@ import random
 
 import torch
 
-from bench.ranks.job import Job, started
-from bench.ranks.rank import RankTask
+from bench.ranks.job import Job, RankTask, started
 from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of
 from bench.timing.guards import raise_unless_empty
 from targetrl_core import Population, Problem, Variant, stream

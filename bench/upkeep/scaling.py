@@ -13,8 +13,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from bench.evidence.records import Interval, median_interval
-from bench.ranks.job import RankFailedError, Round, started
-from bench.ranks.rank import RankTask
+from bench.ranks.job import RankFailedError, RankTask, Round, started
 from bench.tables.table import markdown_table
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
