@@ -39,12 +39,6 @@ LARGEST = 700.0
 """Largest exponent that a float can take: the ends of an interval that a stranger made up may be further apart."""
 
 
-class _Suite(msgspec.Struct):
-    """As much of a file as says whether a suite wrote it."""
-
-    targetrl: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
 class Spread(NamedTuple):
     """How much a row's median differs from process to process: standard deviation of its logarithm, and degrees of freedom."""
 
@@ -60,9 +54,10 @@ def read(path: Path) -> Evidence:
     """
     text = untrusted.content(path)
     with untrusted.refused(path):
-        if msgspec.json.decode(text, type=_Suite).targetrl is msgspec.UNSET:
+        part = msgspec.json.decode(text, type=Version).targetrl
+        if part is msgspec.UNSET:
             raise ValueError("targetrl is missing: this is no evidence file of a suite, which is called <label>-<device>.json")
-        version = msgspec.json.decode(text, type=Version).targetrl.schema
+        version = part.schema
         evidence = msgspec.json.decode(text, type=Evidence) if version == SCHEMA else None
         untrusted.check_keys(text)
         if evidence is not None:

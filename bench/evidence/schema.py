@@ -9,7 +9,7 @@ Version 2 is the first that is published. A file of another version is refused b
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 SCHEMA = 2
 """Version of the schema, ``targetrl.schema`` in a file; raised when a field changes its meaning, goes away or becomes required."""
@@ -281,9 +281,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class Version(Struct, frozen=True):
-    """As much of a file as says which schema it is of."""
+    """As much of a file as says whether a suite wrote it, and which schema it is of."""
 
     class _Part(Struct, frozen=True):
         schema: int
 
-    targetrl: _Part
+    targetrl: _Part | UnsetType = UNSET

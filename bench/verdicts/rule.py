@@ -82,11 +82,6 @@ class Decision:
     note: str = ""
 
 
-def logarithm(seconds: float) -> float:
-    """Times are compared as logarithms."""
-    return math.log(seconds)
-
-
 def trimmed(values: Sequence[float]) -> Estimate:
     """The 20 % trimmed mean; at least four values, since two have to be left for an error."""
     ordered, n = sorted(values), len(values)

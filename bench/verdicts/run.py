@@ -1,5 +1,6 @@
 """A run of processes, one after another, until every row is decided or the time is over."""
 
+import math
 import os
 import random
 import subprocess
@@ -122,7 +123,7 @@ class Comparison:
                 self.missing[name] = row.missing
                 continue
             if row.alone_seconds is not None:
-                (sample.base if times.first == "base" else sample.head).append(rule.logarithm(row.alone_seconds))
+                (sample.base if times.first == "base" else sample.head).append(math.log(row.alone_seconds))
             if row.compared is not None:
                 sample.paired.append(row.compared)
 
