@@ -14,7 +14,7 @@ from bench.cost.starting import payoffs
 from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine, disturbances
 from bench.evidence.records import read
-from bench.report import diagram, folder, front, listing_csv, reach
+from bench.report import folder, front, listing_csv, reach
 from bench.tables import cells
 from targetrl_core import UsageError
 from targetrl_core.oracle import FACTOR
@@ -252,38 +252,6 @@ def test_values_have_three_digits_and_a_unit() -> None:
     ]  # fmt: skip
     assert [cells.rough(value) for value in (0.834, 2.0, 9.94, 9.96, 99.6, 820_590.0)] == ["0.83", "2.0", "9.9", "10", "100", "820,000"]
     assert [cells.size(count) for count in (12, 2048, 3 * 2**20, 2**31)] == ["12 B", "2.0 KiB", "3.0 MiB", "2.0 GiB"]
-
-
-def test_a_chart_draws_each_variant_up_to_its_first_gap(tmp_path: Path) -> None:
-    """Lines are powers of ten over all N, the fastest of very many first, in the colours of their squares; what has none is named."""
-    content = evidence()
-    content["benchmarks"] = [
-        row("batched", 1, [0.5] * 5), row("batched", 100, [0.5] * 5), row("batched", 1000, [0.5] * 5),
-        row("eager", 1, [0.05] * 5), row("eager", 1000, [50.0] * 5),
-        row("my_<b>", 1, [0.005] * 5), row("my_<b>", 100, [0.005] * 5), row("my_<b>", 1000, [0.005] * 5),
-        row("short", 1, [0.05] * 5), row("short", 100, [0.5] * 5),
-        row("late", 1000, [0.0005] * 5),
-        row("other", 1, [0.005] * 5, objective="pathwise"),
-    ]  # fmt: skip
-    text = "\n".join(diagram.diagram(machine(tmp_path, content)))
-    assert "\n🟦 `my_<b>`, 🟧 `batched`, 🟩 `short`; not drawn: `eager`, `late`\n" in text
-    assert f'plotColorPalette: "{", ".join(list(diagram.COLOURS.values())[:3])}"' in text
-    assert [line.split(" ", 3)[-1] for line in text.splitlines() if line.startswith("  line")] == [
-        "[4.000, 6.000, 7.000]", "[2.000, 4.000, 5.000]", "[3.000, 4.000]"
-    ]  # fmt: skip
-    assert 'x-axis "policies" ["1", "100", "1,000"]' in text
-    assert 'powers of ten" 2 --> 7' in text
-
-
-def test_a_chart_has_as_many_lines_as_colours(tmp_path: Path) -> None:
-    """Of more variants the slowest are named as not drawn; a device without a line of two points has no chart."""
-    content = evidence()
-    content["benchmarks"] = [row(f"v{k}", n, [0.001 * (k + 1)] * 5) for k in range(9) for n in (1, 100)]
-    text = "\n".join(diagram.diagram(machine(tmp_path, content)))
-    assert text.count("  line [") == len(diagram.COLOURS) == 7
-    assert "🟨 `v6`; not drawn: `v7`, `v8`\n" in text
-    assert list(diagram.diagram(machine(tmp_path, evidence() | {"benchmarks": content["benchmarks"][::2]}))) == []
-    assert list(diagram.diagram(machine(tmp_path, evidence() | {"benchmarks": []}))) == []
 
 
 @pytest.mark.parametrize(

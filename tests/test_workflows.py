@@ -158,7 +158,7 @@ def test_every_row_is_awaited() -> None:
 
 
 def test_files_of_several_devices_are_compared(tmp_path: Path) -> None:
-    """The steps of the job that compares, as they stand, on files of several devices: the summary has what is missing, charts, tables."""
+    """The steps of the job that compares, as they stand, on files of several devices: a summary of all of them."""
     there = [name for name in expected() if not name.startswith("windows")]
     (tmp_path / "evidence").mkdir()
     content = json.loads((EVIDENCE / "amd-epyc-2c-cpu.json").read_text())
@@ -174,7 +174,6 @@ def test_files_of_several_devices_are_compared(tmp_path: Path) -> None:
     summary = (tmp_path / "summary.md").read_text()
     assert f"Measured: {len(there)} of {len(expected())}.\n\n- not measured: `windows-x64-cpu`" in summary
     assert summary.count("- not measured: `") == 1
-    assert summary.count("```mermaid\n") == len(there)
     assert "index.html in [the report of this run](https://example.org/report)" in summary
     assert "# Results" in summary
     assert all(name.rpartition("-")[0] in summary for name in there)
