@@ -4,9 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from bench.trajectories.evidence import Trajectories
 from targetrl_core.names import ARITHMETICS, DEVICES
 from tests.some_evidence import CELL, evidence, process, row
 
@@ -24,11 +21,6 @@ def large_set(folder: Path, devices: int = 10) -> int:
         total += len(content["benchmarks"]) + len(content["targetrl"]["absent"])
         (folder / f"machine-{number}-{_device(number)}.json").write_text(json.dumps(content))
     return total
-
-
-def everywhere(known: Trajectories, devices: int = 10) -> list[Trajectories]:
-    """The same trajectories on every device of the set."""
-    return [msgspec.structs.replace(known, label=f"machine-{number}", device=_device(number)) for number in range(devices)]
 
 
 def _device(number: int) -> str:

@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,13 +20,11 @@ from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine
 from bench.evidence.untrusted import plain
 from bench.report import folder
-from bench.report.page import PACKAGES, palette, pictures, scripts, sentences, tables, writer
-from bench.report.page.data.courses import furthest
-from bench.trajectories import evidence as trajectories
+from bench.report.page import PACKAGES, charts, rows, scripts, writer
 from targetrl_core import UsageError
 from tests.hostile import NUMBERS, OTHERS, TEXTS, replaced
 from tests.some_evidence import EVIDENCE, evidence, results_changed, row
-from tests.synthetic import everywhere, large_set
+from tests.synthetic import large_set
 from tests.test_hostile import REAL, SHARP
 
 ROOT = Path(__file__).parent.parent
@@ -84,15 +81,15 @@ def machines_of(tmp_path: Path, *contents: dict[str, Any]) -> list[Machine]:
     return folder.read(tmp_path)
 
 
-def page_of(machines: Sequence[Machine], found: Sequence[trajectories.Trajectories] = ()) -> Read:
+def page_of(machines: Sequence[Machine]) -> Read:
     """The page, read."""
-    return Read(writer.html(machines, found))
+    return Read(writer.html(machines))
 
 
 @pytest.fixture(scope="module")
 def real() -> Read:
     """The page of the committed evidence."""
-    return page_of(folder.read(EVIDENCE), trajectories.read_all(EVIDENCE))
+    return page_of(folder.read(EVIDENCE))
 
 
 def test_the_page_needs_no_other_file(real: Read) -> None:
@@ -112,65 +109,31 @@ def test_only_its_own_scripts_may_run(real: Read) -> None:
     allowed = policy.partition("script-src ")[2].partition(";")[0].split()
     made = [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in real.scripts]
     assert allowed == made
-    assert len(made) == 3
+    assert len(made) == 4
 
 
 def test_every_row_is_in_the_page(real: Read) -> None:
-    """The page's data has every row of the evidence, with its speed, or the reason why it has none; the text names every reason."""
+    """The page's data has every row of the evidence, with its speed, or the reason why it has none; the text, what it depends on."""
     data = json.loads(real.data)
     machines = folder.read(EVIDENCE)
     part = machines[0].evidence.targetrl
     assert len(data["rows"]) == sum(len(machine.evidence.benchmarks) + len(machine.evidence.targetrl.absent) for machine in machines)
-    assert sorted(row["reason"] for row in data["rows"] if row["status"] != "measured") == sorted(plain(one.reason) for one in part.absent)
-    assert {row["variant"] for row in data["rows"] if "variant" in row} <= set(data["variants"])
-    for value in (*(one.reason for one in part.absent), part.fingerprint.processor, part.fingerprint.torch, *part.fingerprint.packages):
+    reasons = sorted(plain(absence.reason) for absence in part.absent)
+    assert sorted(row["reason"] for row in data["rows"] if row["status"] != "measured") == reasons
+    for value in (part.fingerprint.processor, part.fingerprint.torch, *part.fingerprint.packages):
         assert plain(value) in real.text
 
 
-def test_the_verdict_comes_first(real: Read) -> None:
-    """The first table tells the fastest variant of each N, as the tables in Markdown do."""
+def test_the_fastest_at_each_n_are_those_of_the_tables(real: Read) -> None:
+    """Before any plot stands the fastest variant of each N, as the tables in Markdown have it."""
     machines = folder.read(EVIDENCE)
-    verdict = tables.verdict(machines)
-    first = verdict.lines[0]
+    first = next(rows.fastest(machines[0]))
     assert real.names.index("table") < next(
         index for index, (_, attributes) in enumerate(real.elements) if attributes.get("class") == "chart"
     )
-    for n, best in zip(verdict.sizes, first.best, strict=True):
-        if best is not None:
-            assert f"`{best.variant}` {best.speed}" in folder.text(machines)
-            assert f"N = {n:,}" in real.text
-
-
-def test_each_part_says_what_is_to_be_seen(tmp_path: Path) -> None:
-    """Sentences carry the figures of the first device, and say where there are none."""
-    (some,) = machines_of(tmp_path, evidence())
-    assert sentences.of_throughput(some) == (
-        "On some, cpu, batched trains 100 policies at 1.00 M policy-steps per second: "
-        "some 200 times what eager does at N = 1, the largest that was measured of it."
-    )
-    assert sentences.of_shares(some) == sentences.NONE
-    assert "batched takes 2.05 s, batched-compiled with an empty cache 9.05 s" in sentences.of_starts(some)
-    assert (
-        sentences.of_absences([some]) == "5 rows converged identically and have a number; 1 did not and are withheld; 0 were not measured."
-    )
-    assert "python -m bench trajectories" in sentences.of_courses([])
-    (tmp_path / "0-some-cpu.json").unlink()
-    (bare,) = machines_of(tmp_path, evidence(no_limits="no <b>compiler</b>") | {"benchmarks": []})
-    assert [sentences.of_throughput(bare), sentences.of_starts(bare)] == [sentences.NONE] * 2
-    assert sentences.of_shares(bare) == "Not measured on some, cpu: no <b>compiler</b>."
-    assert "b" not in page_of([bare]).names
-
-
-def test_reasons_stand_once_and_withheld_ones_first(tmp_path: Path) -> None:
-    """A reason is one line, with how many rows it has, of which variants, on which devices."""
-    content = evidence()
-    absent = content["targetrl"]["absent"]
-    slow = absent[0] | {"kind": "not measured", "reason": "too slow"}
-    absent[:0] = [slow | {"cell": slow["cell"] | {"policies": n}} for n in (7, 8)]
-    found = tables.reasons(machines_of(tmp_path, content))
-    assert [(one.kind, one.rows, one.variants, one.machines) for one in found] == [
-        ("withheld", 1, "eager", "some, cpu"), ("not measured", 2, "eager", "some, cpu"),
-    ]  # fmt: skip
+    for n, best in first["best"].items():
+        assert f"`{best['variant']}` {best['speed']}" in folder.text(machines)
+        assert f"N = {n:,}" in real.text
 
 
 def test_what_has_no_number_says_why(tmp_path: Path) -> None:
@@ -178,16 +141,31 @@ def test_what_has_no_number_says_why(tmp_path: Path) -> None:
     content = evidence()
     content["benchmarks"].append(row("batched", 7, [1.0, 1.1], arithmetic="portable"))
     content["targetrl"]["absent"][0]["cell"]["policies"] = 7
-    found = tables.verdict(machines_of(tmp_path, content))
-    assert found.sizes == [1, 7, 100]
-    native, portable = found.lines
-    assert [best is None for best in native.best] == [False, True, False]
-    assert [best is None for best in portable.best] == [True, False, True]
-    assert (native.gaps[1], portable.gaps[0], portable.gaps[2]) == ("withheld", "–", "–")
-    page = page_of(machines_of(tmp_path, content))
+    machines = machines_of(tmp_path, content)
+    native, portable = verdict = list(rows.fastest(machines[0]))
+    assert [set(line["best"]) for line in verdict] == [{1, 100}, {7}]
+    assert [rows.gap(native, 7), rows.gap(portable, 1), rows.gap(portable, 100)] == ["withheld", "–", "–"]
+    page = page_of(machines)
     first = page.text.partition("Throughput over population size")[0]
-    assert all(text in first for text in (*tables.GAPS.values(), *tables.marks(machines_of(tmp_path, content)).values()))
-    assert tables.verdict(machines_of(tmp_path, evidence())).gaps == {}
+    assert all(text in first for text in (*rows.GAPS.values(), *rows.marks(machines).values()))
+    assert rows.gaps([native], [1, 100]) == {}
+
+
+def test_a_device_without_rows_has_a_page(tmp_path: Path) -> None:
+    """Where nothing was measured the page says so, and what speaks against the device's figures stands on its card."""
+    (bare,) = machines_of(tmp_path, evidence(clock=evidence()["targetrl"]["clock"] | {"failures": ["<b>slow</b>"]}) | {"benchmarks": []})
+    page = page_of([bare])
+    assert "No cold start was measured." in page.text
+    assert "The clock failed its test: <b>slow</b>." in page.text
+
+
+def test_cold_starts_tell_their_phases(tmp_path: Path) -> None:
+    """Each has the medians of its phases over its processes, what a first call takes beyond a later one, and their sum."""
+    (machine,) = machines_of(tmp_path, evidence())
+    batched, compiled = rows.cold_starts(machine)
+    assert batched["times"] == ["2.35 s", "1.00 s", "100 ms", "250 ms", "1.00 s"]
+    assert (compiled["cache"], compiled["times"][2]) == ("empty", "8.10 s")
+    assert batched["total"] == pytest.approx(sum(batched["seconds"]))
 
 
 def test_a_card_has_names_units_and_round_figures(tmp_path: Path) -> None:
@@ -197,7 +175,7 @@ def test_a_card_has_names_units_and_round_figures(tmp_path: Path) -> None:
     part["fingerprint"] |= {"memory_gib": 23.456, "dirty": False, "packages": {"numpy": "2.4"}, "gpu": "Some GPU", "cuda": "12.8"}
     changed = {"seconds": 228.88979330700022, "stolen": 0.00017475659103046906, "load_before": 0.51612, "turbo": True, "gpu_throttled": 4}
     part["environment"] |= changed | {"thread_settings": {"OMP_NUM_THREADS": "2"}}
-    known = dict(tables.facts(machines_of(tmp_path, content)[0]).known)
+    known = dict(rows.card(machines_of(tmp_path, content)[0])["facts"])
     assert known == known | {
         "memory": "23.5 GiB", "uncommitted changes": "no", "numpy": "2.4", "GPU": "Some GPU", "CUDA": "12.8", "the run took": "229 s",
         "stolen": "0.0%", "busy elsewhere": "1.0%", "load before, per core": "0.52", "turbo": "yes", "GPU held down": "NVML reasons 0x4",
@@ -207,23 +185,9 @@ def test_a_card_has_names_units_and_round_figures(tmp_path: Path) -> None:
     assert "governor" not in known
 
 
-def test_plots_of_trajectories_have_their_figures(real: Read) -> None:
-    """Every course has each variant's last outputs and its largest distance, and every map its shares, which come to 100 %."""
-    (known,) = trajectories.read_all(EVIDENCE)
-    data = json.loads(real.data)
-    for course, found in zip(known.courses, tables.ends(data["courses"]), strict=True):
-        assert [line.variant for line in found.lines] == ["oracle", *course.variants]
-        for line, outputs in zip(found.lines, (course.oracle, *course.variants.values()), strict=True):
-            assert line.outputs == [f"{output[-1]:.5f}" for output in outputs]
-        assert max(float(line.furthest) for line in found.lines if line.furthest) >= round(furthest(course), 1) - 0.1
-        assert all(text in real.text for line in found.lines for text in (*line.outputs, line.furthest or ""))
-    for one in data["maps"]:
-        assert sum(float(share.rstrip("%")) for share in tables.shares(one)) == pytest.approx(100, abs=0.3)
-
-
 def test_devices_have_lines_of_their_own() -> None:
     """Ten devices, as many as the page is made for, have ten kinds of lines."""
-    assert len(set(palette.cycled(palette.DASHES, 10))) == 10
+    assert len(set(charts.cycled(charts.DASHES, 10))) == 10
 
 
 def hostile(text: str) -> dict[str, Any]:
@@ -240,7 +204,7 @@ def hostile(text: str) -> dict[str, Any]:
     if text and text.isprintable() and len(text) <= 200:
         part["absent"][0]["name"] = text
         part["fingerprint"]["packages"] = {text: text}
-        steady = next(one for one in content["benchmarks"] if one["extra_info"]["question"] == "steady state")
+        steady = next(timed for timed in content["benchmarks"] if timed["extra_info"]["question"] == "steady state")
         for each in (content["benchmarks"][0], steady):
             each["extra_info"] |= {"variant": text, "objective": text}
     return content
@@ -265,8 +229,9 @@ def test_no_text_of_a_file_is_markup_or_script(text: str, tmp_path: Path) -> Non
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(SHARP), value=st.sampled_from((*NUMBERS, *OTHERS)))
-def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path: Path) -> None:  # noqa: ANN401 — any JSON value
-    """A file with any one field replaced is refused as it is by the tables, or has a page of strict JSON and pictures."""
+def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 — any JSON value
+    """A file with any one field replaced is refused as it is by the tables, or has a page of strict JSON and a picture."""
+    monkeypatch.setattr(charts, "INKS", {"throughput.svg": "#000000"})
     (tmp_path / "bad-cpu.json").write_bytes(replaced(REAL, path, value))
     try:
         machines = folder.read(tmp_path)
@@ -274,18 +239,7 @@ def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path
     except UsageError:
         return
     json.loads(page_of(machines).data, parse_constant=pytest.fail)
-    assert all(svg.startswith("<svg") for svg in pictures.pictures(machines[0], writer.variant_names(machines, ())).values())
-
-
-def test_no_text_of_a_trajectory_is_markup(tmp_path: Path) -> None:
-    """Variants and objectives of a stranger's trajectories are text."""
-    (known,) = trajectories.read_all(EVIDENCE)
-    text = "</script><img src=x>"
-    courses = [msgspec.structs.replace(known.courses[0], objective=text, variants={text: known.courses[0].oracle}, absent={text: text})]
-    maps = [msgspec.structs.replace(known.maps[0], objective=text, variant=text)]
-    page = page_of(machines_of(tmp_path, evidence()), [msgspec.structs.replace(known, courses=courses, maps=maps)])
-    assert "img" not in page.names
-    assert json.loads(page.data)["courses"][0]["lines"][1]["variant"] == text
+    assert all(svg.startswith("<svg") for svg in charts.pictures(machines[0], writer.variant_names(machines)).values())
 
 
 def test_a_script_ends_nowhere_but_at_its_end() -> None:
@@ -298,7 +252,7 @@ def test_a_script_ends_nowhere_but_at_its_end() -> None:
 
 def test_variants_differ_in_more_than_colour() -> None:
     """No two of 56 variants have the same colour and shape, and those of one colour have different shapes."""
-    pairs = list(zip(palette.cycled(palette.COLOURS, 56), palette.cycled(palette.SHAPES, 56), strict=True))
+    pairs = list(zip(charts.cycled(charts.COLOURS, 56), charts.cycled(charts.SHAPES, 56), strict=True))
     assert len(set(pairs)) == 56
 
 
@@ -332,16 +286,6 @@ def test_the_page_is_written_beside_the_tables(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_broken_trajectory_leaves_everything_as_it_was(tmp_path: Path) -> None:
-    """Trajectories that cannot be read are an error that names the file, also before a run of the suite, and nothing is written."""
-    (tmp_path / "some-cpu.json").write_text(json.dumps(evidence()))
-    (tmp_path / "some-cpu-trajectories.json").write_text("{}")
-    for attempt in (folder.write, folder.check):
-        with pytest.raises(UsageError, match=r"^some-cpu-trajectories.json: "):
-            attempt(tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
-
-
 def pinned(package: str) -> str:
     """The version of a package that the pictures were drawn with."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
@@ -356,8 +300,8 @@ DRAWN_WITH = ("altair", "vl-convert-python")
 def test_committed_pictures_are_drawn_from_the_committed_evidence() -> None:
     """The pictures of README.md are those of the evidence, small, and there for a reader by day and by night."""
     machines = folder.read(RESULTS)
-    drawn = pictures.pictures(machines[0], writer.variant_names(machines, trajectories.read_all(RESULTS)))
-    assert drawn.keys() == pictures.INKS.keys()
+    drawn = charts.pictures(machines[0], writer.variant_names(machines))
+    assert drawn.keys() == charts.INKS.keys()
     for name, svg in drawn.items():
         assert (RESULTS / name).read_text() == svg
         assert len(svg) < 200_000
@@ -365,13 +309,10 @@ def test_committed_pictures_are_drawn_from_the_committed_evidence() -> None:
 
 
 def test_a_large_report_is_not_too_large(tmp_path: Path) -> None:
-    """Of 10 devices of 500 rows, each with trajectories, a page of less than 8 MB is made; `python -m tests.times` tells how soon."""
-    rows = large_set(tmp_path)
-    assert rows == 5000
-    (known,) = trajectories.read_all(EVIDENCE)
-    for one in everywhere(known):
-        (tmp_path / f"{one.label}-{one.device}{trajectories.SUFFIX}").write_bytes(msgspec.json.encode(one))
+    """Of 10 devices of 500 rows a page of less than 5 MB is made; `python -m tests.times` tells how soon."""
+    count = large_set(tmp_path)
+    assert count == 5000
     folder.write(tmp_path)
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert len(page.encode()) < 8e6
-    assert len(json.loads(Read(page).data)["rows"]) == rows
+    assert len(page.encode()) < 5e6
+    assert len(json.loads(Read(page).data)["rows"]) == count

@@ -12,17 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from tabulate import tabulate
 
 from bench.evidence import records
 from bench.evidence.machine import Machine
 from bench.report import folder
 from bench.report.page import writer
-from bench.trajectories import evidence as trajectories
 from targetrl_core import Population
-from tests.some_evidence import EVIDENCE, evidence, row
-from tests.synthetic import everywhere, large_set
+from tests.some_evidence import evidence, row
+from tests.synthetic import large_set
 
 ROOT = Path(__file__).parent.parent
 ATTEMPTS = 3
@@ -59,11 +57,8 @@ def _rounds(place: Path) -> float:
 
 
 def _report(place: Path) -> float:
-    """Tables, pictures and a page of 5,000 rows, each device with trajectories."""
+    """Tables, pictures and a page of 5,000 rows."""
     large_set(place)
-    (known,) = trajectories.read_all(EVIDENCE)
-    for trajectory in everywhere(known):
-        (place / f"{trajectory.label}-{trajectory.device}{trajectories.SUFFIX}").write_bytes(msgspec.json.encode(trajectory))
     return _timed(lambda: folder.write(place))
 
 
@@ -71,15 +66,14 @@ def _page(place: Path) -> float:
     """From asking a browser for the page of 5,000 rows to its first plot and table."""
     from playwright.sync_api import sync_playwright
 
-    from tests.test_page_in_a_browser import Seen, program
+    from tests.test_page_in_a_browser import Tab, program
 
     large_set(place)
-    (known,) = trajectories.read_all(EVIDENCE)
     page = place / "large.html"
-    page.write_text(writer.html(folder.read(place), everywhere(known)), encoding="utf-8")
+    page.write_text(writer.html(folder.read(place)), encoding="utf-8")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
-        opened = Seen(browser.new_page(viewport={"width": 1280, "height": 900})).open(page.as_uri())
+        opened = Tab(browser.new_page(viewport={"width": 1280, "height": 900})).open(page.as_uri())
         return int(opened.evaluate("document.documentElement.dataset.ready")) / 1000
 
 

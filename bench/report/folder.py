@@ -11,7 +11,6 @@ from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.tables import fastest_everywhere
 from bench.report.verdicts import verdicts_section
-from bench.trajectories import evidence as trajectories
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
 
@@ -53,7 +52,6 @@ def read(results: Path) -> list[Machine]:
 def check(results: Path) -> None:
     """Raise UsageError where a folder holds what no tables can be made of."""
     text(read(results), results)
-    trajectories.read_all(results)
 
 
 def text(machines: list[Machine], results: Path | None = None) -> str:
@@ -102,9 +100,8 @@ def _contents(machines: list[Machine], results: Path, *, with_page: bool) -> Ite
 
 def _page(machines: list[Machine], results: Path) -> Iterator[tuple[Path, str]]:
     """The page and its pictures. Imported here, as what makes them may not be installed."""
-    from bench.report.page import pictures, writer
+    from bench.report.page import charts, writer
 
-    found = trajectories.read_all(results)
-    yield results / "index.html", writer.html(machines, found)
-    for name, svg in pictures.pictures(machines[0], writer.variant_names(machines, found)).items():
+    yield results / "index.html", writer.html(machines)
+    for name, svg in charts.pictures(machines[0], writer.variant_names(machines)).items():
         yield results / name, svg

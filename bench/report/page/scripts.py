@@ -1,4 +1,4 @@
-"""The page's scripts: bundles of kept libraries, and its own. The page lets run what has one of their digests, and nothing else."""
+"""The page's scripts: bundles of libraries, and its own. The page lets run what has one of their digests, and nothing else."""
 
 import base64
 import hashlib
@@ -7,18 +7,13 @@ from functools import cache
 from importlib.metadata import distribution, version
 from pathlib import Path
 
-import altair as alt
 import vl_convert
 
+from bench.report.page.charts import vega_version
 from targetrl_core.errors import UsageError
 
 ASSETS = Path(__file__).parent / "assets"
 EXPORTS = re.compile(r"export\{([^{}]*)\};?")
-
-
-def vega_version() -> str:
-    """The version of Vega-Lite that altair writes for, as vl-convert names it."""
-    return "_".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 
 def tables(kind: str) -> str:
@@ -29,10 +24,10 @@ def tables(kind: str) -> str:
 
 @cache
 def scripts() -> tuple[str, ...]:
-    """Vega-Embed with all it needs, DataTables, and the page's own script, in the order in which they run."""
+    """Vega-Embed with all it needs, DataTables, and the page's own two, in the order in which they run."""
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=vega_version())
-    own = (ASSETS / "page.js").read_text(encoding="utf-8")
-    return inline(vega), inline(as_script(tables("js"))), inline(own)
+    own = ((ASSETS / name).read_text(encoding="utf-8") for name in ("recommend.js", "page.js"))
+    return inline(vega), inline(as_script(tables("js"))), *map(inline, own)
 
 
 def as_script(module: str) -> str:
@@ -41,10 +36,10 @@ def as_script(module: str) -> str:
     Raises:
         UsageError: it is not such a module.
     """
-    found = EXPORTS.findall(module)
-    if len(found) != 1:
-        raise UsageError(f"itables {version('itables')}: its bundle has {len(found)} lists of exports; it must have one, as in 2.9")
-    pairs = (name.partition(" as ")[::2] for name in found[0].split(","))
+    lists = EXPORTS.findall(module)
+    if len(lists) != 1:
+        raise UsageError(f"itables {version('itables')}: its bundle has {len(lists)} lists of exports; it must have one, as in 2.9")
+    pairs = (name.partition(" as ")[::2] for name in lists[0].split(","))
     exports = ",".join(f"{(public or local).strip()}:{local.strip()}" for local, public in pairs)
     return "(()=>{" + EXPORTS.sub(lambda _: f"window.tables={{{exports}}};", module) + "\n})()"
 
