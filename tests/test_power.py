@@ -110,10 +110,10 @@ def test_the_interval_of_a_share() -> None:
 
 def test_honest_runs_are_refused_by_none() -> None:
     """Tasks are measured in processes of their own, in order, each told when it is done."""
-    told: list[None] = []
+    ended: list[None] = []
     tasks = [Task(NONE, "detached", 5, 2)]
-    assert measure(tasks, lambda: told.append(None)) == [Result(NONE, "detached", 5, None, 0)]
-    assert len(told) == 1
+    assert measure(tasks, lambda: ended.append(None)) == [Result(NONE, "detached", 5, None, 0)]
+    assert len(ended) == 1
 
 
 SOME = [

@@ -163,10 +163,10 @@ def test_ranks_belong_to_their_question(tmp_path: Path) -> None:
 
 def test_kills_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that were over before their kill are drawn again; of the others it is told how many ended as they have to."""
-    said = iter(["whole\nsum 7\n"] * 2 + ["whole\nsum 7\n", "whole\nsum 8\n"])
+    outputs = iter(["whole\nsum 7\n"] * 2 + ["whole\nsum 7\n", "whole\nsum 8\n"])
     killed = iter([True, False, True])
-    monkeypatch.setattr(kills, "_run", lambda *_: subprocess.CompletedProcess([], 0, next(said), ""))
-    monkeypatch.setattr(kills, "_killed", lambda *_: next(killed))
+    monkeypatch.setattr(kills, "_run", lambda *_: subprocess.CompletedProcess([], 0, next(outputs), ""))
+    monkeypatch.setattr(kills, "_kill", lambda *_: next(killed))
     monkeypatch.setattr(kills, "_kept", lambda *_: 5)
     made = kills.measure(100, 2, lambda: None)
     assert [kill.resumed for kill in made.kills] == [True, False]
@@ -176,7 +176,7 @@ def test_kills_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_kills_that_are_not_made_up_for_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m bench upkeep kills` exits 1 where one run did not end as it has to."""
-    monkeypatch.setattr(kills, "measure", lambda population, *_: Kills(population, 1.0, "sum 7", [Kill(0.5, None, resumed=False)]))
+    monkeypatch.setattr(kills, "measure", lambda population, *_: Kills(population, 1.0, "sum 7", [Kill(None, resumed=False)]))
     monkeypatch.setattr(sys, "argv", ["bench", "upkeep", "kills", "--kills", "1"])
     assert main() == 1
     assert "0 of 1 resumed" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""How far honest variants are from the oracle, in units of the oracle's reach: where its FACTOR comes from.
+"""Measure how far honest variants are from the oracle, in units of the oracle's reach: where its FACTOR comes from.
 
 It trains every built-in variant and arithmetic that runs on the CPU, on problems that differ in steps, constants and optimiser, and writes
 ``results/bounds.json``: for each kind of problem and tensor the largest distance seen, and by which variant on which problem.
@@ -7,6 +7,7 @@ It trains every built-in variant and arithmetic that runs on the CPU, on problem
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -38,28 +39,26 @@ def measure(*, quiet: bool = True) -> dict[str, Any]:
 
     That share is of the specification's starts under the first setting of each optimiser.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    furthest: dict[str, dict[str, dict[str, Any]]] = {}
     for problem, n in watched(list(_problems()), "problems", quiet=quiet):
         population = _starts(problem, n)
         expected = reference(problem, population)
-        rows = found.setdefault(f"{problem.objective}/{problem.optimizer}", {}).setdefault(str(problem.steps), {})
+        rows = furthest.setdefault(f"{problem.objective}/{problem.optimizer}", {}).setdefault(str(problem.steps), {})
         rows.setdefault("kinked", float(expected.kinked[::2].double().mean()))
         for name, arithmetic, distances in _distances(problem, population, expected):
             for tensor, distance in distances.items():
                 if distance > rows.get(tensor, {"distance": -1.0})["distance"]:
                     rows[tensor] = {"distance": round(distance, 2), "variant": name, "arithmetic": arithmetic, "problem": _text(problem)}
-    return found
+    return furthest
 
 
 def _problems() -> Iterator[tuple[Problem, int]]:
-    for steps, n in STEPS.items():
-        for objective in OBJECTIVES:
-            for optimizer, settings in SETTINGS.items():
-                for constants in settings:
-                    yield Problem(objective=objective, optimizer=optimizer, steps=steps, **constants), n  # type: ignore[arg-type]
-                    if objective == "reinforce":
-                        drawn = {"samples": 5, "sigma": 0.3, "baseline_decay": 0.5}
-                        yield Problem(objective=objective, optimizer=optimizer, steps=steps, **constants, **drawn), n // 4  # type: ignore[arg-type]
+    for (steps, n), objective, (optimizer, settings) in product(STEPS.items(), OBJECTIVES, SETTINGS.items()):
+        for constants in settings:
+            problem = Problem(objective=objective, optimizer=optimizer, steps=steps, **constants)  # type: ignore[arg-type] # names of both
+            yield problem, n
+            if objective == "reinforce":
+                yield problem.replace(samples=5, sigma=0.3, baseline_decay=0.5), n // 4
 
 
 def _starts(problem: Problem, n: int) -> Population:
@@ -73,13 +72,13 @@ def _starts(problem: Problem, n: int) -> Population:
 def _distances(problem: Problem, population: Population, expected: Reference) -> Iterator[tuple[str, str, dict[str, float]]]:
     device = torch.device("cpu")
     for arithmetic in ("native", "portable"):
-        asked = problem.replace(arithmetic=arithmetic)
+        same = problem.replace(arithmetic=arithmetic)
         for variant in BUILT_IN:
             n = population.n
-            if variant.unsupported(asked, device, n) and variant.name in ("eager", "compiled"):
+            if variant.unsupported(same, device, n) and variant.name in ("eager", "compiled"):
                 n = min(50, ONE_BY_ONE // problem.steps)
-            if variant.unsupported(asked, device, n) is None:
-                trained = variant.prepare(asked, device, n)(population.slice(0, n).clone(), None)
+            if variant.unsupported(same, device, n) is None:
+                trained = variant.prepare(same, device, n)(population.slice(0, n).clone(), None)
                 yield variant.name, arithmetic, largest_distances(expected, trained)
 
 

@@ -1,4 +1,4 @@
-"""Whether anything grows: thousands of short trainings in one process, and what it holds of memory, files, threads and caches."""
+"""Train thousands of times in one process, and see that what it holds of memory, files, threads and caches does not grow."""
 
 import argparse
 import functools
@@ -39,10 +39,12 @@ POLICIES, STEPS = 3, 5
 """Of a training: as little as there can be, as it is their number that counts."""
 
 SIZES = range(4, 101)
-"""Numbers of policies that take turns, so that what is prepared is not always found again, and some of it has to go."""
+"""Numbers of policies that take turns, so that what is prepared is not always in the cache, and some of it has to go."""
 
 STREAMED = ("batched", "fused")
 """Variants that streams are trained by too: one that knows no seeds, and the one that does."""
+
+COUNTED = {"files": "open files", "threads": "threads", "cached": "values in caches", "kernels": "built kernels"}
 
 Training = Callable[[int], object]
 """Given its number, train anew."""
@@ -66,6 +68,28 @@ class Growth(NamedTuple):
     others: list[str]
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How often."""
+    parser.add_argument("--trainings", type=int, default=6000, metavar="N", help="how many (default: 6,000)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and print what grew; 1 where something did, beyond its bound."""
+    if options.trainings < LEAST:
+        raise UsageError(f"--trainings is {options.trainings}; it must be at least {LEAST}")
+    begun, tasks = time.perf_counter(), trainings()
+    with progress(options.trainings, "trainings", quiet=options.quiet) as bar:
+        seen = soak(tasks, options.trainings, bar.update)
+    grown, last = growth(seen), seen[max(seen)]
+    counts = ", ".join(f"{getattr(last, name)} {words}" for name, words in COUNTED.items())
+    print(f"{max(seen):,} trainings of {len(tasks)} kinds in {time.perf_counter() - begun:.0f} s; of those after the first third:")
+    memory = f"{grown.memory_kib:+.1f} ± {grown.half_kib:.1f} KiB per 1,000 trainings"
+    print(f"resident memory grew by {memory}; the bound is {BOUND_KIB:.0f} KiB")
+    print(f"in the end: {last.memory_kib / 1024:.0f} MiB resident, {counts}")
+    print("\n".join(grown.others or ["nothing else grew"]))
+    return int(grown.memory_kib > BOUND_KIB or bool(grown.others))
+
+
 def trainings() -> list[Training]:
     """Every built-in variant that runs here on two problems, streams, and a number of policies that changes.
 
@@ -73,18 +97,18 @@ def trainings() -> list[Training]:
     """
     cpu = torch.device("cpu")
     problems = [Problem(steps=STEPS), Problem(objective="reinforce", steps=STEPS), Problem(arithmetic="portable", steps=STEPS)]
-    found: list[Training] = []
+    kinds: list[Training] = [functools.partial(_resize, problems[0])]
     for variant in BUILT_IN:
         able = [problem for problem in problems if variant.unsupported(problem, cpu, POLICIES) is None]
-        found += [functools.partial(_train, problem, variant.name) for problem in (*able[:1], *able[1:][-1:])]
+        kinds += [functools.partial(_train, problem, variant.name) for problem in (*able[:1], *able[1:][-1:])]
         if able and variant.name in STREAMED:
-            found.append(functools.partial(_stream, problems[0], variant.name))
-    return [*found, functools.partial(_resize, problems[0])]
+            kinds.append(functools.partial(_stream, problems[0], variant.name))
+    return kinds
 
 
 def _train(problem: Problem, variant: str, number: int) -> None:
-    run = train(problem, Population.initialise(POLICIES, seed=number), variant=variant, record=number % 2 == 0)
-    sum(run.outcomes)
+    trained = train(problem, Population.initialise(POLICIES, seed=number), variant=variant, record=number % 2 == 0)
+    sum(trained.outcomes)
 
 
 def _stream(problem: Problem, variant: str, number: int) -> None:
@@ -102,13 +126,13 @@ def held() -> Held:
     if TRIM is not None:
         TRIM(0)
     process = psutil.Process()
-    caches = [one for one in gc.get_objects() if type(one) is functools._lru_cache_wrapper]  # noqa: SLF001 — it has no other name
-    ours = [one for one in caches if str(one.__module__).startswith("targetrl_core")]
+    caches = [thing for thing in gc.get_objects() if type(thing) is functools._lru_cache_wrapper]  # noqa: SLF001 — it has no other name
+    ours = [cached for cached in caches if str(cached.__module__).startswith("targetrl_core")]
     return Held(
         memory_kib=process.memory_info().rss / 1024,
         files=_open_files(process),
         threads=process.num_threads(),
-        cached=sum(one.cache_info().currsize for one in ours),
+        cached=sum(cached.cache_info().currsize for cached in ours),
         kernels=len(list(cache.folder().iterdir())) if compiler.why_no_compiler() is None else 0,
     )
 
@@ -120,9 +144,7 @@ def _open_files(process: psutil.Process) -> int:
     return process.num_fds()
 
 
-def soak(
-    tasks: Sequence[Training], least: int, *, look: Callable[[], Held] = held, tell: Callable[[int], object] = lambda _: None
-) -> dict[int, Held]:
+def soak(tasks: Sequence[Training], least: int, tell: Callable[[int], object] = lambda _: None) -> dict[int, Held]:
     """Train by turns, ``least`` times or until all had as many turns; returns what was held after how many trainings."""
     seen: dict[int, Held] = {}
     rounds = -(-least // len(tasks))
@@ -132,19 +154,17 @@ def soak(
             task(number)
         tell(len(tasks))
         if number % every == 0:
-            seen[number * len(tasks)] = look()
+            seen[number * len(tasks)] = held()
     return seen
 
 
 def growth(seen: dict[int, Held]) -> Growth:
     """How what is held grew after the warm-up."""
-    begin = WARM_UP * max(seen)
-    late = {count: one for count, one in seen.items() if count > begin}
-    slope, half = _line([count / 1000 for count in late], [one.memory_kib for one in late.values()])
-    first, *_, last = (one._asdict() for one in late.values())
-    names = {"files": "open files", "threads": "threads", "cached": "values in caches", "kernels": "built kernels"}
-    others = [f"{said} grew from {first[name]} to {last[name]}" for name, said in names.items() if last[name] > first[name]]
-    return Growth(slope, half, others)
+    late = {count: look for count, look in seen.items() if count > WARM_UP * max(seen)}
+    slope, half = _line([count / 1000 for count in late], [look.memory_kib for look in late.values()])
+    first, *_, last = (look._asdict() for look in late.values())
+    grown = {words: (first[name], last[name]) for name, words in COUNTED.items() if last[name] > first[name]}
+    return Growth(slope, half, [f"{words} grew from {before} to {after}" for words, (before, after) in grown.items()])
 
 
 def _line(x: list[float], y: list[float]) -> tuple[float, float]:
@@ -154,33 +174,3 @@ def _line(x: list[float], y: list[float]) -> tuple[float, float]:
     squares = sum((b - fitted.slope * a - fitted.intercept) ** 2 for a, b in zip(x, y, strict=True))
     error = sqrt(squares / freedom / sum((a - mean) ** 2 for a in x))
     return fitted.slope, student.quantile(freedom, CONFIDENCE) * error
-
-
-def main(least: int, tell: Callable[[int], object]) -> tuple[list[str], bool]:
-    """Soak, and say what came of it; and whether nothing grew beyond its bound."""
-    begun, tasks = time.perf_counter(), trainings()
-    seen = soak(tasks, least, look=held, tell=tell)
-    found, last = growth(seen), seen[max(seen)]
-    counts = f"{last.files} open files, {last.threads} threads, {last.cached} values in caches, {last.kernels} built kernels"
-    said = [
-        f"{max(seen):,} trainings of {len(tasks)} kinds in {time.perf_counter() - begun:.0f} s; of those after the first third:",
-        f"resident memory grew by {found.memory_kib:+.1f} ± {found.half_kib:.1f} KiB per 1,000 trainings; the bound is {BOUND_KIB:.0f} KiB",
-        f"in the end: {last.memory_kib / 1024:.0f} MiB resident, {counts}",
-        *(found.others or ["nothing else grew"]),
-    ]
-    return said, found.memory_kib <= BOUND_KIB and not found.others
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How often."""
-    parser.add_argument("--trainings", type=int, default=6000, metavar="N", help="how many (default: 6,000)")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Train, and print what grew; 1 where something did, beyond its bound."""
-    if options.trainings < LEAST:
-        raise UsageError(f"--trainings is {options.trainings}; it must be at least {LEAST}")
-    with progress(options.trainings, "trainings", quiet=options.quiet) as bar:
-        lines, bounded = main(options.trainings, bar.update)
-    print("\n".join(lines))
-    return int(not bounded)
