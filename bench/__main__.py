@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from bench import upkeep
-from bench.commands import ab, compare, missing, recommend, report, schema, trajectories
+from bench.commands import ab, compare, missing, recommend, report, schema
 from bench.evidence.untrusted import plain
 from targetrl_core import __version__
 from targetrl_core.commands import Command
@@ -14,7 +14,7 @@ from targetrl_core.commands.output import is_of_output, printing
 from targetrl_core.commands.parser import Parser
 from targetrl_core.errors import UsageError
 
-COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, schema, missing, trajectories, upkeep)
+COMMANDS: tuple[Command, ...] = (report, compare, recommend, ab, schema, missing, upkeep)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

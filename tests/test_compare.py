@@ -18,7 +18,6 @@ from bench.comparison.crossings import orders, takeovers
 from bench.comparison.page import MARKDOWN, TERMINAL
 from bench.comparison.rows import rows
 from bench.evidence.schema import SCHEMA
-from bench.trajectories import evidence as trajectories
 from bench.verdicts import trials
 from targetrl_core import UsageError
 from tests.some_evidence import EVIDENCE, evidence, row
@@ -218,7 +217,7 @@ def test_what_cannot_be_compared_is_refused(
 
 
 def test_files_of_other_commands_are_no_evidence() -> None:
-    """What `ab --self-test` wrote into the folder of results is refused by name, with what a suite's file is called."""
+    """What `upkeep self-test` wrote into the folder of results is refused by name, with what a suite's file is called."""
     evidence, verdicts = EVIDENCE / "amd-epyc-2c-cpu.json", EVIDENCE / "amd-epyc-2c-cpu-verdicts.json"
     ran = compare(str(evidence), str(verdicts))
     assert (ran.returncode, ran.stdout) == (2, "")
@@ -271,8 +270,8 @@ def test_many_large_files_are_compared_without_torch(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
-FILES = sorted({*EVIDENCE.glob("*-*.json")} - {*trials.files(EVIDENCE), *trajectories.files(EVIDENCE)})
-"""What the suite writes; the self-test of `ab` has times of no benchmark, and trajectories have none at all."""
+FILES = sorted({*EVIDENCE.glob("*-*.json")} - {*trials.files(EVIDENCE)})
+"""What the suite writes; the self-test of `ab` has times of no benchmark."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -22,7 +22,6 @@ from bench.evidence.fingerprint import fingerprint
 from bench.evidence.schema import Environment, Fingerprint
 from bench.report import page
 from bench.timing.environment import THREAD_VARIABLES, Watch
-from bench.trajectories import record
 from bench.upkeep import bounds, docs, gpu, kills, power, scaling, self_test, soak
 from bench.verdicts.sides import ROOT, snapshot
 from targetrl_core import UsageError, cli, report, report_json, training, verification
@@ -94,7 +93,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(report, "verify_line", lambda _: "a line")
         patch.setattr(verification, "certify", lambda *_: None)
         patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), identical=True))
-        for module, name in ((ab, "_compare"), (bounds, "run"), (docs, "run"), (record, "main")):
+        for module, name in ((ab, "_compare"), (bounds, "run"), (docs, "run")):
             patch.setattr(module, name, lambda *_, **__: 0)
         patch.setattr(self_test, "main", lambda *_, **__: ([], folder))
         patch.setattr(gpu, "run_all", lambda *_: [])
