@@ -66,9 +66,9 @@ def test_cold_starts_and_when_compiling_pays(tmp_path: Path) -> None:
     some = machine(tmp_path, evidence())
     lines = table(folder.text([some]), "Cold and warm")
     assert lines[1] == ["`batched`", "1,000", "–", "2.05 s [1.50 s, 2.79 s]", "1.00 s", "100 ms", "500 ms", "250 ms", "3.0 MiB"]
-    (one,) = payoffs(some)
-    assert one.cost == pytest.approx(8.0)
-    assert one.policy_steps == pytest.approx(8.0 / ((1.0 - 0.53795) / 50_000), rel=1e-3)
+    (payoff,) = payoffs(some)
+    assert payoff.cost == pytest.approx(8.0)
+    assert payoff.policy_steps == pytest.approx(8.0 / ((1.0 - 0.53795) / 50_000), rel=1e-3)
 
 
 def test_growth_of_memory_stands_where_it_was_looked_at(tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_each_disturbance_has_its_words(tmp_path: Path) -> None:
     }  # fmt: skip
     content = evidence()
     content["targetrl"]["environment"] |= changes
-    said = " ".join(disturbances(machine(tmp_path, content).evidence.targetrl.environment))
+    sentence = " ".join(disturbances(machine(tmp_path, content).evidence.targetrl.environment))
     for word in ("hypervisor", "load", "battery", "on the GPU", "0x8", "powersave"):
-        assert word in said
+        assert word in sentence
 
 
 def test_a_failed_clock_is_said(tmp_path: Path) -> None:
@@ -151,11 +151,11 @@ def test_the_front_page_explains_its_letters(tmp_path: Path) -> None:
     assert "\n*r* fewer than five rounds.  \n" in front_page(machine(tmp_path, content))
     content["benchmarks"][1]["extra_info"]["ambiguous"] = 3
     content["targetrl"]["environment"]["on_battery"] = True
-    said = (
+    sentence = (
         "\n*r* fewer than five rounds; *w* weak: the machine was disturbed; "
         "ambiguous: policies whose course hangs on a rounding error, held to no bound.  \n"
     )
-    assert said in front_page(machine(tmp_path, content))
+    assert sentence in front_page(machine(tmp_path, content))
     content = evidence()
     content["benchmarks"] = [row("batched", 1, [0.5] * 7)]
     content["targetrl"]["absent"] = []
@@ -173,9 +173,9 @@ def test_findings_are_no_more_exact_than_what_was_measured(tmp_path: Path) -> No
 
 def test_the_distances_of_honest_variants_are_a_table(tmp_path: Path) -> None:
     """What `bench bounds` measured stands by objective and steps, below the factor of the bound; another file is refused by name."""
-    found = [each for by_steps in reach.read(EVIDENCE).values() for each in by_steps.values()]
-    assert len(found) == 30
-    assert 1.0 < max(max(each.by_tensor()) for each in found) < FACTOR
+    distances = [each for by_steps in reach.read(EVIDENCE).values() for each in by_steps.values()]
+    assert len(distances) == 30
+    assert 1.0 < max(max(each.by_tensor()) for each in distances) < FACTOR
     (tmp_path / "bounds.json").write_text('{"detached/adam": {"10": {"kinked": "none"}}}')
     with pytest.raises(UsageError, match=r"^bounds.json: Expected `float`, got `str`"):
         reach.read(tmp_path)

@@ -96,10 +96,10 @@ def test_ci_runs_what_lands_a_change() -> None:
 
 def test_every_supported_python_is_tested() -> None:
     """The wheel is installed and tested on each Python that the package says it supports."""
-    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
     job = WORKFLOWS["ci.yml"]["jobs"]["installed"]
     assert [f"Programming Language :: Python :: {version}" for version in job["strategy"]["matrix"]["python"]] == [
-        text for text in said if ":: Python ::" in text
+        text for text in lines if ":: Python ::" in text
     ]
     assert step_named(job, "Install the wheel and test it") == "make installed"
 
@@ -323,9 +323,9 @@ def test_a_comment_calls_nobody(tmp_path: Path) -> None:
     """Mentions, HTML, links and references of the judged code's output are text."""
     verdict = "@someone <img src=x> [here](https://evil) ![x][y] www.evil #12 &#64;someone\n[y]: //evil\n"
     _, _, text = comment(tmp_path, verdict=verdict)
-    said = text.partition("abc.\n\n")[2]
-    assert not re.search(r"@\w|<|\]\(|\]\[|\]:|://|www\.|#12|&#64", said)
-    assert "someone" in said
+    lines = text.partition("abc.\n\n")[2]
+    assert not re.search(r"@\w|<|\]\(|\]\[|\]:|://|www\.|#12|&#64", lines)
+    assert "someone" in lines
 
 
 @pytest.mark.parametrize(("size", "code", "output"), [("0", 0, ""), ("900", 0, "there=true\n"), ("100001", 1, "")])
