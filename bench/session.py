@@ -14,7 +14,7 @@ from bench.evidence.commit import commit_info
 from bench.evidence.files import RESULTS, write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.evidence.kinds import kind_of
-from bench.evidence.reasons import one_line, reason_of
+from bench.evidence.reasons import one_line
 from bench.evidence.schema import Absence, AbsenceKind, Cell, ClockTest, Evidence, Facts, Part
 from bench.limit import measure
 from bench.limit.ceiling import Ceiling
@@ -66,7 +66,7 @@ class Session:
 
     def note_absence(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep why a row is missing: withheld, as it is not identical, or not measured, whether it was skipped or failed."""
-        self._note(item, *reason_of(error))
+        self._note(item, *_reason_of(error))
 
     def _note(self, item: pytest.Item, kind: AbsenceKind, reason: str) -> None:
         device, name = without_device(item.name, self.devices)
@@ -165,6 +165,15 @@ class Session:
         text = json.dumps(content | {"targetrl": msgspec.to_builtins(part)}, indent=1, default=str) + "\n"
         msgspec.json.decode(text, type=Evidence)  # what is written can be read
         return text
+
+
+def _reason_of(error: pytest.ExceptionInfo[BaseException]) -> tuple[AbsenceKind, str]:
+    """Withheld where the gate says so, as a run was not identical; else not measured, by what it says or what went wrong."""
+    if isinstance(error.value, (pytest.skip.Exception, pytest.fail.Exception)):
+        kind, _, why = str(error.value.msg).partition(": ")
+        if kind in ("withheld", "not measured"):
+            return "withheld" if kind == "withheld" else "not measured", one_line(why)
+    return "not measured", f"{error.typename}: {one_line(str(error.value))}"
 
 
 def _limits(ceiling: Ceiling, device: torch.device, rows: list[Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 
 def _groups(root: Path) -> Iterator[Path]:
     """The folders of the process's groups and those above them. In a container only the upper ones may be there."""
-    lines = [line.split(":", 2) for line in (_text(root / "proc/self/cgroup") or "").splitlines() if line.count(":") > 1]
+    lines = [line.split(":", 2) for line in (text_of(root / "proc/self/cgroup") or "").splitlines() if line.count(":") > 1]
     # Version 2 names no controllers.
     paths = {path for _, controllers, path in lines if not controllers or "cpu" in controllers.split(",")}
     for hierarchy in HIERARCHIES:
@@ -30,9 +30,9 @@ def _groups(root: Path) -> Iterator[Path]:
 
 
 def _quota(group: Path) -> float | None:
-    granted = (_text(group / "cpu.max") or "").split()
+    granted = (text_of(group / "cpu.max") or "").split()
     if not granted:
-        granted = [_text(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
+        granted = [text_of(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
     try:
         quota, period = (float(number) for number in granted)
     except ValueError:  # max, or none is set here
@@ -40,7 +40,8 @@ def _quota(group: Path) -> float | None:
     return quota / period if quota > 0 and period > 0 else None
 
 
-def _text(path: Path) -> str | None:
+def text_of(path: Path) -> str | None:
+    """What a file of the system says; None where it is not there or says nothing that is text."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

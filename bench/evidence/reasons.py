@@ -3,10 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
-from bench.evidence.schema import AbsenceKind
-
 LONGEST = 500
 """Characters of an exception that are kept; what a compiler says can be pages."""
 
@@ -17,20 +13,16 @@ SHOWN = 3
 """Of a path with as many parts the last one is kept: it cannot be the name of someone's home."""
 
 
-def reason_of(error: pytest.ExceptionInfo[BaseException]) -> tuple[AbsenceKind, str]:
-    """Withheld where the gate says so, as a run was not identical; else not measured, by what it says or what went wrong."""
-    if isinstance(error.value, (pytest.skip.Exception, pytest.fail.Exception)):
-        kind, _, why = str(error.value.msg).partition(": ")
-        if kind in ("withheld", "not measured"):
-            return "withheld" if kind == "withheld" else "not measured", one_line(why)
-    return "not measured", f"{error.typename}: {one_line(str(error.value))}"
-
-
 def one_line(text: str) -> str:
     """The first line of a text that says something, without the paths that would tell whose machine it is."""
     first = next((line.strip() for line in text.splitlines() if line.strip()), "no reason given")
     home = str(Path.home())  # a part of it may be what the pattern does not foresee, such as a space
     return PATH.sub(_shortened, first.replace(home, "~") if len(home) > 1 else first)[:LONGEST]
+
+
+def last_words(errors: Path) -> str:
+    """The last line that a process wrote to the file of its standard error."""
+    return (errors.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _shortened(match: re.Match[str]) -> str:

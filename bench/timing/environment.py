@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from bench.evidence import nvml
+from bench.evidence.quota import text_of
 from bench.evidence.schema import Environment
 from bench.evidence.untrusted import plain
 
@@ -49,7 +50,7 @@ class Watch:
             busy_elsewhere=max(busy - (_own_seconds() - self.own), 0.0) / capacity,
             stolen=None if stolen is None or self.stolen is None else max(stolen - self.stolen, 0.0) / capacity,
             load_before=self.load,
-            governor=_text(CPU / "cpu0/cpufreq/scaling_governor"),
+            governor=text_of(CPU / "cpu0/cpufreq/scaling_governor"),
             turbo=_turbo(),
             throttled=None if throttled is None or self.throttled is None else max(throttled - self.throttled, 0),
             on_battery=_on_battery(),
@@ -80,25 +81,18 @@ def _load() -> float | None:
 
 
 def _throttling_events() -> int | None:
-    counts = [_text(path) for path in CPU.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")]
+    counts = [text_of(path) for path in CPU.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")]
     return sum(int(count) for count in counts if count) if counts else None
 
 
 def _turbo() -> bool | None:
-    off = _text(CPU / "intel_pstate/no_turbo")
+    off = text_of(CPU / "intel_pstate/no_turbo")
     if off is not None:
         return off == "0"
-    boost = _text(CPU / "cpufreq/boost")
+    boost = text_of(CPU / "cpufreq/boost")
     return None if boost is None else boost == "1"
 
 
 def _on_battery() -> bool | None:
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     return None if battery is None else not battery.power_plugged
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return None

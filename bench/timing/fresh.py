@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 import torch
 
+from bench.evidence.reasons import last_words
 from bench.evidence.schema import Phases
 from bench.timing.child import MOST_CALLS, RESULTS, STARTS
 from bench.timing.gate import Gate, cell_of, facts_of
@@ -164,8 +165,7 @@ class Process:
 
     def last_words(self) -> str:
         """How it ended, and the last line that it wrote to standard error."""
-        lines = (Path(self.scratch.name) / "stderr").read_text().strip().splitlines()[-1:] or ["it said nothing"]
-        return f"a fresh process ended with exit code {self.process.wait()}: {lines[0]}"
+        return f"a fresh process ended with exit code {self.process.wait()}: {last_words(Path(self.scratch.name) / 'stderr')}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.evidence.reasons import last_words
 from bench.evidence.schema import Limits
 from bench.verdicts import rule
 from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask
@@ -148,8 +149,7 @@ def run_process(task: ProcessTask, scratch: Path) -> ProcessTimes:
             process.kill()
             process.wait()
     if process.returncode:
-        last_words = errors.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise BrokenError(f"a process ended with exit code {process.returncode}: {last_words[0]}")
+        raise BrokenError(f"a process ended with exit code {process.returncode}: {last_words(errors)}")
     return msgspec.json.decode(Path(task.result).read_bytes(), type=ProcessTimes)
 
 
