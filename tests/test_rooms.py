@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 ORDER = (
-    "__main__", "upkeep", "commands", "plugin", "session", "suites", "ranks", "trajectories", "report", "comparison", "cost", "verdicts",
+    "__main__", "upkeep", "commands", "plugin", "session", "suites", "ranks", "report", "comparison", "cost", "verdicts",
     "timing", "peers", "limit", "tables", "evidence",
 )  # fmt: skip
 """The rooms of ``bench``, each of which may import those behind it; below them all is ``targetrl_core``."""
