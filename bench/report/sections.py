@@ -1,7 +1,7 @@
 """What is said of one device: a section a question, in the order in which a reader asks."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from bench.evidence import records
@@ -28,7 +28,7 @@ def device_section(machine: Machine) -> str:
         *cost_section(machine),
         *_cold_start(machine, reasons),
         *payoff_section(machine),
-        *_plain(machine, "latency", "One policy, a step at a time, each output looked at", reasons),
+        *_latency(machine, reasons),
         *_memory(machine),
         *_growth(machine, reasons),
         *_sharding(machine, reasons),
@@ -117,44 +117,41 @@ def _share(share: float | None) -> str:
     return "–" if share is None else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 — two digits or more
 
 
+def _section(title: str, lines: Sequence[Iterable[object]], headers: Sequence[str]) -> Iterable[str]:
+    """A heading and a table, if it has lines."""
+    if lines:
+        yield f"### {title}\n"
+        yield markdown_table(lines, headers) + "\n"
+
+
 def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
-    cells = machine.cells("cold start")
-    if not cells:
-        return
-    yield "### Cold and warm: a fresh process to its first trained population\n"
     lines = []
-    for cell in cells:
-        head = (coded(cell.variant), f"{cell.policies:,}", cell.cache or "–")
-        if cell not in machine.rows:
-            lines.append((*head, reasons.cell(machine.absent.get(cell)), *[""] * 5))
-            continue
-        row = machine.rows[cell]
-        phases = [
-            duration(statistics.median(getattr(process, name) for process in row.extra_info.processes))
-            for name in ("import_seconds", "prepare_seconds", "first_call_seconds", "second_call_seconds")
-        ]
-        memory = records.peak_memory(row.extra_info)
-        whole = with_interval(records.median_interval(row.stats.data), seconds=True)
-        lines.append((*head, whole, *phases, "" if memory is None else size(memory)))
-    yield (
-        markdown_table(
-            lines, ("variant", "N", "compiler's cache", "all", "import", "prepare", "first call", "second call", "memory growth")
-        )
-        + "\n"
-    )
-
-
-def _plain(machine: Machine, question: Question, title: str, reasons: Reasons) -> Iterable[str]:
-    cells = machine.cells(question)
-    if not cells:
-        return
-    yield f"### {title}: time of one step\n"
-    lines = []
-    for cell in cells:
+    for cell in machine.cells("cold start"):
         row = machine.rows.get(cell)
-        value = _per_step(machine, row) + marked(machine, row) if row else reasons.cell(machine.absent.get(cell))
+        shown = [reasons.cell(machine.absent.get(cell)), *[""] * 5] if row is None else _phases(row)
+        lines.append((coded(cell.variant), f"{cell.policies:,}", cell.cache or "–", *shown))
+    headers = ("variant", "N", "compiler's cache", "all", "import", "prepare", "first call", "second call", "memory growth")
+    return _section("Cold and warm: a fresh process to its first trained population", lines, headers)
+
+
+def _phases(row: Benchmark) -> list[str]:
+    """Of a cold start the whole, its phases, and its memory."""
+    phases = [
+        duration(statistics.median(getattr(process, name) for process in row.extra_info.processes))
+        for name in ("import_seconds", "prepare_seconds", "first_call_seconds", "second_call_seconds")
+    ]
+    memory = records.peak_memory(row.extra_info)
+    whole = with_interval(records.median_interval(row.stats.data), seconds=True)
+    return [whole, *phases, "" if memory is None else size(memory)]
+
+
+def _latency(machine: Machine, reasons: Reasons) -> Iterable[str]:
+    lines = []
+    for cell in machine.cells("latency"):
+        row = machine.rows.get(cell)
+        value = reasons.cell(machine.absent.get(cell)) if row is None else _per_step(machine, row) + marked(machine, row)
         lines.append((coded(cell.variant), value, identity([row] if row else [])))
-    yield markdown_table(lines, ("variant", "a step", "identity")) + "\n"
+    return _section("One policy, a step at a time, each output looked at: time of one step", lines, ("variant", "a step", "identity"))
 
 
 def _per_step(machine: Machine, row: Benchmark) -> str:
@@ -169,16 +166,12 @@ def _memory(machine: Machine) -> Iterable[str]:
          f"{memory / facts.policies:.1f} B")
         for facts, memory in rows if memory is not None
     ]  # fmt: skip
-    if lines:
-        yield "### Growth of memory in one call\n"
-        yield markdown_table(lines, ("variant", "N", "objective", "arithmetic", "all", "a policy")) + "\n"
+    return _section("Growth of memory in one call", lines, ("variant", "N", "objective", "arithmetic", "all", "a policy"))
 
 
 def _growth(machine: Machine, reasons: Reasons) -> Iterable[str]:
     """Seconds of a call by steps; the steady state's own number of steps stands between."""
     cells = machine.cells("growth with steps")
-    if not cells:
-        return
     by_key = {(cell.variant, cell.steps): cell for cell in cells}
     for cell in machine.cells("steady state"):
         if any(_same_but_steps(cell, other) for other in cells):
@@ -189,8 +182,7 @@ def _growth(machine: Machine, reasons: Reasons) -> Iterable[str]:
         first = next(cell for cell in cells if cell.variant == variant)
         shown = [_seconds(machine, by_key.get((variant, steps)), reasons) for steps in counts]
         lines.append((coded(variant), f"{first.policies:,}", *shown))
-    yield "### How time grows with steps: seconds of a call\n"
-    yield markdown_table(lines, ("variant", "N", *(f"{steps} steps" for steps in counts))) + "\n"
+    return _section("How time grows with steps: seconds of a call", lines, ("variant", "N", *(f"{steps} steps" for steps in counts)))
 
 
 def _same_but_steps(cell: Cell, other: Cell) -> bool:
@@ -207,16 +199,14 @@ def _seconds(machine: Machine, cell: Cell | None, reasons: Reasons) -> str:
 def _sharding(machine: Machine, reasons: Reasons) -> Iterable[str]:
     """Ranks × N."""
     cells = machine.cells("sharding")
-    if not cells:
-        return
     sizes = sorted({cell.policies for cell in cells})
     lines = []
     for ranks in sorted({cell.ranks or 1 for cell in cells}):
         mine = {cell.policies: cell for cell in cells if cell.ranks == ranks}
         lines.append((f"{ranks:,}", *(_shared(machine, cells, mine.get(n), reasons) for n in sizes)))
     names = ", ".join(dict.fromkeys(coded(cell.variant) for cell in cells))
-    yield f"### Ranks that train together, a thread or a GPU each, {names}: policy-steps per second, and efficiency\n"
-    yield markdown_table(lines, ("ranks", *(f"N = {n:,}" for n in sizes))) + "\n"
+    title = f"Ranks that train together, a thread or a GPU each, {names}: policy-steps per second, and efficiency"
+    return _section(title, lines, ("ranks", *(f"N = {n:,}" for n in sizes)))
 
 
 def _shared(machine: Machine, cells: Iterable[Cell], cell: Cell | None, reasons: Reasons) -> str:
@@ -237,34 +227,27 @@ def _efficiency(alone: Benchmark, together: Benchmark, ranks: int) -> str:
 
 
 def _time_to_target(machine: Machine) -> Iterable[str]:
-    rows = [row for row in machine.measured("steady state") if row.extra_info.objective == "pathwise"]
-    if not rows:
-        return
-    yield "### Until 95 % of the policies are at target, pathwise: derived, steps a sample of 10,000 needs × measured time of one\n"
     lines = []
-    for row in rows:
+    for row in machine.measured("steady state"):
         facts = row.extra_info
-        needed = facts.steps_to_target
-        derived = duration(machine.seconds(row).value / facts.steps * needed) if needed is not None else "never"
-        lines.append((coded(facts.variant), f"{facts.policies:,}", "–" if needed is None else needed, derived))
-    yield markdown_table(lines, ("variant", "N", "steps needed", "time (derived)")) + "\n"
+        if facts.objective == "pathwise":
+            needed = facts.steps_to_target
+            derived = duration(machine.seconds(row).value / facts.steps * needed) if needed is not None else "never"
+            lines.append((coded(facts.variant), f"{facts.policies:,}", "–" if needed is None else needed, derived))
+    title = "Until 95 % of the policies are at target, pathwise: derived, steps a sample of 10,000 needs × measured time of one"
+    return _section(title, lines, ("variant", "N", "steps needed", "time (derived)"))
 
 
 def _construction(machine: Machine, reasons: Reasons) -> Iterable[str]:
-    questions: tuple[Question, ...] = ("construction", "to device", "to host")
-    names = {"construction": "made on the CPU", "to device": "moved to the device", "to host": "moved back to the CPU"}
+    names: dict[Question, str] = {
+        "construction": "made on the CPU", "to device": "moved to the device", "to host": "moved back to the CPU",
+    }  # fmt: skip
     lines = []
-    for question in questions:
+    for question, name in names.items():
         for cell in machine.cells(question):
-            row = machine.rows.get(cell)
-            if row is None:
-                shown = (reasons.cell(machine.absent.get(cell)), "")
-            else:
-                shown = (with_interval(machine.seconds(row), seconds=True) + marked(machine, row), scaled(machine.speed(row).value))
-            lines.append((names[question], f"{cell.policies:,}", *shown))
-    if lines:
-        yield "### Before and after training: a population is\n"
-        yield markdown_table(lines, ("", "N", "in", "policies/s")) + "\n"
+            speed = scaled(machine.speed(machine.rows[cell]).value) if cell in machine.rows else ""
+            lines.append((name, f"{cell.policies:,}", _seconds(machine, cell, reasons), speed))
+    return _section("Before and after training: a population is", lines, ("", "N", "in", "policies/s"))
 
 
 def _legend(machine: Machine) -> list[str]:
