@@ -76,14 +76,13 @@ def fastest(machine: Machine) -> Iterator[Record]:
     by_problem: dict[str, dict[int, list[Benchmark]]] = defaultdict(lambda: defaultdict(list))
     for row in machine.measured("steady state"):
         by_problem[problem_of(row.extra_info)][row.extra_info.policies].append(row)
+    withheld: dict[str, set[int]] = defaultdict(set)
+    for cell, absence in machine.absent.items():
+        if (absence.kind, cell.question) == ("withheld", "steady state"):
+            withheld[problem_of(cell)].add(cell.policies)
     for problem, by_size in by_problem.items():
-        withheld = {
-            cell.policies
-            for cell, absence in machine.absent.items()
-            if (absence.kind, cell.question) == ("withheld", "steady state") and problem_of(cell) == problem
-        }
         best = {policies: _best(machine, rows) for policies, rows in by_size.items()}
-        yield {"machine": machine.name, "problem": problem, "best": best, "withheld": withheld}
+        yield {"machine": machine.name, "problem": problem, "best": best, "withheld": withheld[problem]}
 
 
 def _best(machine: Machine, rows: Iterable[Benchmark]) -> Record:

@@ -213,7 +213,7 @@
   table.search.fixed("shown", (_text, row) => isShown(row) && (state.status === "" || row.status === state.status));
 
   // What scrolls sideways is the table alone, once DataTables has put things around it.
-  function label() {
+  function nameRegion() {
     const [outer, inner] = [table.table().container().parentElement, table.table().node().closest(".dt-layout-cell")];
     outer.querySelector(".dt-paging nav").ariaLabel = "Pages of all rows";
     for (const attribute of ["tabindex", "role", "aria-label"]) {
@@ -305,6 +305,6 @@
   document.getElementById("controls").open = matchMedia("(min-width: 64rem)").matches;
   const arrive = () => { restore(); restoreTable(); look(); };
   window.addEventListener("hashchange", arrive);
-  label();
+  nameRegion();
   arrive();
 })();
