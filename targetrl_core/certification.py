@@ -49,11 +49,11 @@ def drawn_places(n: int, count: int) -> Tensor:
     return edges[:-1] + torch.minimum(within.to(torch.int64), widths - 1)
 
 
-def same_bits(one: Population, other: Population) -> bool:
+def same_bits(first: Population, second: Population) -> bool:
     """Whether two populations hold the same bits in every state tensor, and have the same ones."""
-    mine, theirs = one.tensors(), other.tensors()
-    return mine.keys() == theirs.keys() and all(
-        torch.equal(tensor.view(torch.int32), theirs[name].view(torch.int32)) for name, tensor in mine.items()
+    tensors, others = first.tensors(), second.tensors()
+    return tensors.keys() == others.keys() and all(
+        torch.equal(tensor.view(torch.int32), others[name].view(torch.int32)) for name, tensor in tensors.items()
     )
 
 

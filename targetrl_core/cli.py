@@ -64,10 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     add_completion(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
-        said = command.__doc__ or ""
-        one = commands.add_parser(command.__name__.rpartition(".")[2], help=said, description=said)
-        command.add_arguments(one)
-        one.set_defaults(run=command.run)
+        text = command.__doc__ or ""
+        subparser = commands.add_parser(command.__name__.rpartition(".")[2], help=text, description=text)
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
     return parser
 
 

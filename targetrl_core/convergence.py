@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from targetrl_core.listing.outcomes import AT_TARGET, Outcomes, count_codes, outcome_codes, outputs_of
-from targetrl_core.oracle import FACTOR, Reference, reference
+from targetrl_core.oracle import Reference, reference
 from targetrl_core.population import STATE_NAMES, Population
 from targetrl_core.problem import Problem
+from targetrl_core.rounding import FACTOR
 
 Level = Literal["bitwise", "bounded", "undecided", "diverged"]
 
@@ -68,7 +69,7 @@ class Identity:
         level: ``bitwise``, ``bounded``, ``undecided`` or ``diverged``.
         policies: how many were checked.
         ulp: largest distance from the oracle of each state tensor, in ulp of the largest magnitude on the policy's path; policies
-            at a kink aside.
+            that are undetermined aside.
         used: the same in shares of the bound; at most 1 where nothing diverged.
         ambiguous: policies whose course or outcome hangs on a rounding error, so that either way is right.
         flips: unambiguous policies whose outcome is not the oracle's.
@@ -149,7 +150,7 @@ def expect(problem: Problem, population: Population, *, policies: Tensor | None 
 
 
 def allowed_ambiguous(problem: Problem, n: int) -> int:
-    """How many of n policies may come to a kink: the share for its steps and five standard deviations more; of several, at most half."""
+    """How many of n policies may be undetermined: the share for its steps and five standard deviations more; of several, at most half."""
     table = AMBIGUOUS_SHARE.get(f"{problem.objective}/{problem.optimizer}") or AMBIGUOUS_SHARE[problem.objective]
     last = max(table)
     steps = min((known for known in table if known >= problem.steps), default=last)
@@ -163,11 +164,11 @@ def undecided(reasons: Iterable[str]) -> bool:
 
 
 def _bounds(ref: Reference, name: str) -> tuple[Tensor, Tensor]:
-    """Smallest and largest float32 value that is right; any finite one where the policy comes to a kink."""
+    """Smallest and largest float32 value that is right; any finite one where the policy is undetermined."""
     room = FACTOR * ref.reach[name]
     largest = torch.finfo(torch.float32).max
-    low = _outwards(ref.state[name] - room, -torch.inf).masked_fill(ref.kinked, -largest)
-    high = _outwards(ref.state[name] + room, torch.inf).masked_fill(ref.kinked, largest)
+    low = _outwards(ref.state[name] - room, -torch.inf).masked_fill(ref.undetermined, -largest)
+    high = _outwards(ref.state[name] + room, torch.inf).masked_fill(ref.undetermined, largest)
     return low, high
 
 
@@ -184,7 +185,7 @@ def _outcome(problem: Problem, ref: Reference) -> tuple[Tensor, Tensor]:
     low, high = torch.sigmoid(ref.logit - reach) - ROUNDING, torch.sigmoid(ref.logit + reach) + ROUNDING
     codes = [outcome_codes(o, problem) for o in (torch.sigmoid(ref.logit), low, high)]
     wide = high - low > AT_TARGET  # could reach past a whole outcome
-    return codes[0], ref.kinked | wide | (codes[1] != codes[0]) | (codes[2] != codes[0])
+    return codes[0], ref.undetermined | wide | (codes[1] != codes[0]) | (codes[2] != codes[0])
 
 
 def check(expectation: Expectation, trained: Population) -> Identity:
@@ -221,10 +222,10 @@ def check(expectation: Expectation, trained: Population) -> Identity:
 
 def _too_ambiguous(expectation: Expectation) -> Iterable[str]:
     """A reason where more policies hang on a rounding error than may, so that the others prove nothing."""
-    n, kinked = len(expectation.outcome), int(expectation.reference.kinked.sum())
+    n, undetermined = len(expectation.outcome), int(expectation.reference.undetermined.sum())
     allowed = allowed_ambiguous(expectation.problem, n)
-    if kinked > allowed and expectation.bits is None:
-        yield f"{UNDECIDED}{kinked} of {n} policies hang on a rounding error: at most {allowed} may; portable arithmetic decides"
+    if undetermined > allowed and expectation.bits is None:
+        yield f"{UNDECIDED}{undetermined} of {n} policies hang on a rounding error: at most {allowed} may; portable arithmetic decides"
 
 
 def _level(expectation: Expectation, reasons: Sequence[str]) -> Level:
@@ -297,18 +298,18 @@ def _wrong_bits(expectation: Expectation, trained: Population) -> Iterable[str]:
         wrong = (tensors[name].view(torch.int32) != right.view(torch.int32)) & ~(tensors[name].isnan() & right.isnan())
         if bool(wrong.any()):
             policy = int(wrong.nonzero()[0])
-            found = Divergence(
+            divergence = Divergence(
                 numbered(expectation, policy), expectation.age, name, float(tensors[name][policy]), float(right[policy]), 0.0
             )
-            yield f"{name} of {int(wrong.sum())} policies has other bits: {found}"
+            yield f"{name} of {int(wrong.sum())} policies has other bits: {divergence}"
 
 
 def _distances(expectation: Expectation, tensors: dict[str, Tensor]) -> tuple[dict[str, float], dict[str, float]]:
-    """Largest distance of each tensor in ulp and in shares of its bound, policies at a kink aside."""
+    """Largest distance of each tensor in ulp and in shares of its bound, undetermined policies aside."""
     ref = expectation.reference
     ulp, used = {}, {}
     for name, state in ref.state.items():
         distance = (tensors[name].double() - state).abs()
-        ulp[name] = float((distance / ref.ulp[name]).masked_fill(ref.kinked, 0.0).max())
-        used[name] = float((distance / ref.reach[name]).masked_fill(ref.kinked, 0.0).max()) / FACTOR
+        ulp[name] = float((distance / ref.ulp[name]).masked_fill(ref.undetermined, 0.0).max())
+        used[name] = float((distance / ref.reach[name]).masked_fill(ref.undetermined, 0.0).max()) / FACTOR
     return ulp, used

@@ -21,10 +21,10 @@ from targetrl_core.history import History
 from targetrl_core.listing.probe import probe
 from targetrl_core.population import Population
 from targetrl_core.problem import CONSTANTS, Problem
-from targetrl_core.recorded import check_first_steps, check_history, check_outputs, check_rows
+from targetrl_core.recorded import first_step_faults, history_faults, output_faults, row_faults
 from targetrl_core.surroundings import Surroundings
 from targetrl_core.variants import Train, Variant
-from targetrl_core.variants.variant import Finished
+from targetrl_core.variants.variant import EndState
 
 PROBED = 4096
 """Most policies of a probe population that are checked; of more, as many, drawn at random."""
@@ -174,24 +174,21 @@ def _other_problem(problem: Problem, variant: Variant, device: torch.device, n: 
 
 
 def _other_ways_faults(problem: Problem, variant: Variant, device: torch.device, n: int) -> Iterator[str]:
-    """What is wrong with policies that are trained with first steps told, and from their seeds."""
-    if variant.prepare_finishing is not None:
-        start = probe(problem, n, unforeseen())
-        finished = variant.prepare_finishing(problem, device, n)(start)
-        yield from _finished_faults("with first steps told", certify(problem, start), finished)
-    if variant.prepare_seeded is not None:
-        seed = _CHANCE.randrange(2**62)
-        finished = variant.prepare_seeded(problem, device, n)(seed)
-        yield from _finished_faults("trained from seeds", certify(problem, Population.initialise(n, seed)), finished)
+    """What is wrong with policies that are trained to the end, where a variant does that on its own: with first steps told, from seeds."""
+    if variant.prepare_to_end is None:
+        return
+    train, start, seed = variant.prepare_to_end(problem, device, n), probe(problem, n, unforeseen()), _CHANCE.randrange(2**62)
+    yield from _end_faults("with first steps told", certify(problem, start), train(start))
+    yield from _end_faults("trained from seeds", certify(problem, Population.initialise(n, seed)), train(range(seed, seed + n)))
 
 
-def _finished_faults(what: str, expectation: Expectation, finished: Finished) -> Iterator[str]:
-    yield from _faults(what, expectation, finished.population)
-    wrong = (*check_first_steps(expectation, finished.first_steps.to("cpu")), *check_outputs(expectation, finished.outputs.to("cpu")))
+def _end_faults(what: str, expectation: Expectation, ended: EndState) -> Iterator[str]:
+    yield from _faults(what, expectation, ended.population)
+    wrong = (*first_step_faults(expectation, ended.first_steps.to("cpu")), *output_faults(expectation, ended.outputs.to("cpu")))
     yield from (f"{what}: {reason}" for reason in wrong)
 
 
-def recorded(  # noqa: PLR0913 — what a recorded run is compared by
+def recording_faults(  # noqa: PLR0913 — what a recorded run is compared by
     problem: Problem, start: Population, timed: Population, expectation: Expectation, variant: Variant, train: Train
 ) -> tuple[str, ...]:
     """Why a recorded run is not that of ``timed``: it ends with other bits, or what it recorded is not the oracle's.
@@ -224,16 +221,16 @@ def recorded(  # noqa: PLR0913 — what a recorded run is compared by
         chosen = expectation.policies.to(history.outputs.device)
         history = History(history.logits[:, chosen], history.outputs[:, chosen])
         problem, start = problem.take(expectation.policies), start.take(chosen)
-    return (*reasons, *check_history(expectation, history), *_wrong_rows(problem, start, history))
+    return (*reasons, *history_faults(expectation, history), *_wrong_rows(problem, start, history))
 
 
 def _wrong_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
-    """What ``check_rows`` says of some policies, drawn at random."""
+    """What ``row_faults`` says of some policies, drawn at random."""
     n = min(start.n, ROWS_CHECKED)
     first = random.SystemRandom().randrange(start.n - n + 1)
     part = slice(first, first + n)
     columns = History(history.logits[:, part], history.outputs[:, part])
-    return check_rows(problem.take(part), start.slice(first, first + n).to("cpu"), columns)
+    return row_faults(problem.take(part), start.slice(first, first + n).to("cpu"), columns)
 
 
 def recordable(steps: int, n: int, device: torch.device) -> int:

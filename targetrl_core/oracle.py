@@ -1,13 +1,10 @@
-"""The oracle: the step in float64, written on its own, and how far rounding may carry a float32 run from it.
+"""The oracle: the step in float64, written on its own; how far rounding may carry a float32 run from it is followed beside it.
 
-It shares no code with the variants. Two things are followed beside the path of each policy. Its *spread*: every float32 operation
-of a step adds an error of about one ulp, errors of different operations are independent, and the step's derivatives carry the
-variances on (linear error propagation, exact to first order, whatever the constants and wherever the policy begins). Other errors
-repeat from step to step, and add up. Two *neighbours* follow these: one is trained under constants rounded to float32, its state
-rounded after every step, which updates too small for their parameter do not survive, and what comes below the smallest normal number is
-zero there, as on devices that flush; the other's outputs are always half an ulp too high, as those of a policy are that hardly moves,
-and never below e^−87, where a sigmoid may end. Where a policy has settled, so that its moves are lost in their own rounding, or moves by
-the same each time, a step makes the errors of the one before: there weight and bias *drift*, by errors that are added up as they are.
+It shares no code with the variants. Beside the path of each policy go two *neighbours*: one is trained under constants rounded to
+float32, its state rounded after every step, which updates too small for their parameter do not survive, and what comes below the smallest
+normal number is zero there, as on devices that flush; the other's outputs are always half an ulp too high, as those of a policy are that
+hardly moves, and never below e^−87, where a sigmoid may end. What else rounding does is in ``rounding.py``, and the listing's closed
+forms are in ``listing/oracle_gradients.py``.
 
 Where float32 cannot hold what a step computes, nothing follows from what becomes of it: such a policy's course is not determined.
 """
@@ -22,14 +19,11 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from targetrl_core.arithmetic import GRADIENT_FLOOR, MOMENT_FLOOR
-from targetrl_core.listing.oracle_draws import Draws, RewardSlope
+from targetrl_core.listing.oracle_gradients import Draws, RewardSlope, closed_gradient, closed_slope
 from targetrl_core.listing.outcomes import AT_TARGET
 from targetrl_core.population import Population
 from targetrl_core.problem import CONSTANTS, Problem, as_float64
-from targetrl_core.spread import Slope, Spread, float32_ulp
-
-FACTOR = 3.0
-"""The bound in units of the reach; honest variants stay below it, by results/bounds.json."""
+from targetrl_core.rounding import FACTOR, Rounding, Slope, apart, float32_ulp
 
 SENSITIVE = 0.01
 """Where rounding may have carried the logit this far, the policy amplifies errors so much that its course is not determined."""
@@ -46,9 +40,6 @@ LARGEST = 2.0**126
 LEAST_OUTPUT = math.exp(-87.0)
 """A sigmoid may limit its logit to where the exponential is a normal number."""
 
-LEAST_DIVISOR = 1e-30
-"""The derivative of log o divides by o, down to here."""
-
 _BLOCK = 1 << 17  # policies at a time: few enough to stay in a cache, enough to keep two threads busy
 
 
@@ -63,10 +54,10 @@ class Reference:
         logit: z after the last update, [N] float64.
         logit_reach: how far rounding may carry it, [N] float64.
         first_step: first step whose output is within 0.02 of the target, ``steps`` where none is; [N] int32.
-        kinked: whether the policy comes so close to a kink that either branch is right, or amplifies errors so much that its course
+        undetermined: whether the policy comes so close to a kink that either branch is right, or amplifies errors so much that its course
             is not determined; [N] bool.
         first_unsure: whether ``first_step`` hangs on a rounding error; [N] bool.
-        overflowing: whether float32 may overflow on the policy's way, so that NaN is right as well: kinked, too; [N] bool.
+        overflowing: whether float32 may overflow on the policy's way, so that NaN is right as well: undetermined, too; [N] bool.
     """
 
     state: dict[str, Tensor]
@@ -75,7 +66,7 @@ class Reference:
     logit: Tensor
     logit_reach: Tensor
     first_step: Tensor
-    kinked: Tensor
+    undetermined: Tensor
     first_unsure: Tensor
     overflowing: Tensor
 
@@ -88,12 +79,12 @@ class Reference:
         return type(self)(**{field.name: part(getattr(self, field.name)) for field in fields(self)})
 
 
-class Row(NamedTuple):
-    """Before an update, [N] each: the logits, how far rounding may carry them, and which policies are at a kink so far."""
+class LogitRow(NamedTuple):
+    """Before an update, [N] each: the logits, how far rounding may carry them, and which policies are undetermined so far."""
 
     logit: Tensor
     logit_reach: Tensor
-    kinked: Tensor
+    undetermined: Tensor
 
 
 def reference(problem: Problem, population: Population) -> Reference:
@@ -107,12 +98,12 @@ def reference(problem: Problem, population: Population) -> Reference:
     return _joined(parts)
 
 
-def course(problem: Problem, population: Population) -> Iterator[Row]:
+def course(problem: Problem, population: Population) -> Iterator[LogitRow]:
     """What the oracle has of ``population``, which is on the CPU, before each update."""
     problem.check_policies(population.n)
     path = _Path(problem, population)
     for z in path.course():
-        yield Row(z[0], path.forward_reach(z), path.kinked)
+        yield LogitRow(z[0], path.rounding.forward_reach(z), path.undetermined)
 
 
 def _joined(parts: list[Reference]) -> Reference:
@@ -142,15 +133,12 @@ class _Path:
             state.setdefault("baseline", torch.zeros(population.n, dtype=torch.float64, device="cpu"))
         self.seeds = population.seed_tensor(torch.device("cpu"))
         self.s = {name: tensor.expand(3, -1).clone() for name, tensor in state.items()}
-        self.largest = {name: tensor.abs() for name, tensor in state.items()}
-        self.moments = {"bias": "mv", "weight": "mv" if self.shared or problem.optimizer == "sgd" else "MV"}
-        self.spread = Spread(population.n, "wb" + "".join(sorted(set(self.moments.values()))) + "g" + "q" * ("baseline" in state))
-        self.kinked = torch.zeros(population.n, dtype=torch.bool, device="cpu")
+        moments = {"bias": "mv", "weight": "mv" if self.shared or problem.optimizer == "sgd" else "MV"}
+        self.rounding = Rounding(self.s, self.c["x"][0], moments)
+        self.undetermined = torch.zeros(population.n, dtype=torch.bool, device="cpu")
         self.first_step = torch.full((population.n,), problem.steps, dtype=torch.int32, device="cpu")
         self.first_unsure = torch.zeros(population.n, dtype=torch.bool, device="cpu")
         self.overflowing = torch.zeros(population.n, dtype=torch.bool, device="cpu")
-        self.drift = {name: torch.zeros(population.n, dtype=torch.float64, device="cpu") for name in ("weight", "bias")}
-        self.moved = dict(self.drift)
         self.least: dict[str, _Least] = {}
         portable = problem.arithmetic == "portable"
         self.least_gradient, self.least_moment = (GRADIENT_FLOOR, MOMENT_FLOOR) if portable else (SMALLEST, SMALLEST)
@@ -163,7 +151,7 @@ class _Path:
     def follow(self) -> Reference:
         for _logits in self.course():
             pass
-        return self.found()
+        return self.result()
 
     def course(self) -> Iterator[Tensor]:
         """Update after update; what is yielded before each are the logits, [3, N]."""
@@ -174,7 +162,7 @@ class _Path:
             o = torch.sigmoid(z)
             o[1] = flushed(o[1])
             o[2] = (o[2] + 0.5 * float32_ulp(o[2])).clamp(min=LEAST_OUTPUT)
-            error = self.forward_error(z[0], o[0])
+            error = self.rounding.forward_error(z[0], o[0])
             carried = self.note_sensitive(z)
             yield z
             reach = carried * o[0] * (1.0 - o[0]) + FACTOR * error
@@ -195,53 +183,32 @@ class _Path:
             low, high = value.aminmax()
             if not bool((high <= LARGEST) & (low >= -LARGEST)):  # NaN is no number that fits
                 self.overflowing |= ~(value.abs() <= LARGEST)
-                self.kinked |= self.overflowing
+                self.undetermined |= self.overflowing
 
-    def found(self) -> Reference:
+    def result(self) -> Reference:
         if self.shared and self.problem.optimizer == "adam":
             for moment in ("m", "v"):
                 self.s[f"{moment}_bias"] = self.s[f"{moment}_weight"]
-                self.largest[f"{moment}_bias"] = self.largest[f"{moment}_weight"]
+                self.rounding.largest[f"{moment}_bias"] = self.rounding.largest[f"{moment}_weight"]
         z = self.s["weight"] * self.c["x"] + self.s["bias"]
         self.note_sensitive(z)
-        ulp = {name: float32_ulp(self.largest[name]) for name in self.s}
+        ulp = {name: float32_ulp(self.rounding.largest[name]) for name in self.s}
         return Reference(
             state={name: tensor[0] for name, tensor in self.s.items()},
-            reach={name: self.reach(name) + ulp[name] for name in self.s},
+            reach={name: self.rounding.reach(name) + ulp[name] for name in self.s},
             ulp=ulp,
             logit=z[0],
-            logit_reach=self.forward_reach(z),
+            logit_reach=self.rounding.forward_reach(z),
             first_step=self.first_step,
-            kinked=self.kinked,
+            undetermined=self.undetermined,
             first_unsure=self.first_unsure,
             overflowing=self.overflowing,
         )
 
-    def reach(self, name: str) -> Tensor:
-        """How far rounding may have carried a state tensor: one standard deviation, the neighbours' distances, and its drift; [N]."""
-        of, _, parameter = name.partition("_")
-        letter = "q" if name == "baseline" else name[0] if not parameter else self.moments[parameter]["mv".index(of)]
-        reach = self.spread[letter * 2].clamp(min=0.0).sqrt() + _apart(self.s[name])
-        return reach + self.drift[name] if name in self.drift else reach
-
-    def logit_reach(self, z: Tensor) -> Tensor:
-        """The same of the logit, [N]."""
-        variance = self.spread.variance_of({"b": 1.0, "w": self.c["x"][0]})
-        return variance.clamp(min=0.0).sqrt() + _apart(z)
-
-    def forward_reach(self, z: Tensor) -> Tensor:
-        """The same of a logit that is computed from parameters of float32, [N]."""
-        return self.logit_reach(z) + float32_ulp(self.largest["weight"]) * self.c["x"][0].abs() + float32_ulp(self.largest["bias"])
-
-    def forward_error(self, z: Tensor, o: Tensor) -> Tensor:
-        """What rounding within one forward pass does to the output: one ulp of the largest term of z, and one of o."""
-        terms = torch.stack(((self.s["weight"][0] * self.c["x"][0]).abs(), self.s["bias"][0].abs(), z.abs())).amax(0)
-        return o * (1.0 - o) * float32_ulp(terms) + float32_ulp(o)
-
     def note_sensitive(self, z: Tensor) -> Tensor:
         """How far rounding may have carried the logit, [N]; mark where that is so far that the course is not determined."""
-        carried = FACTOR * self.logit_reach(z)
-        self.kinked |= ~(carried <= SENSITIVE * (z[0].abs() / FAR).clamp(min=1.0))  # where the variances have overflowed, too
+        carried = FACTOR * self.rounding.logit_reach(z)
+        self.undetermined |= ~(carried <= SENSITIVE * (z[0].abs() / FAR).clamp(min=1.0))  # where the variances have overflowed, too
         return carried
 
     def note_first(self, step: int, o: Tensor, reach: Tensor) -> None:
@@ -251,62 +218,41 @@ class _Path:
         self.first_unsure |= undecided & ((distance - AT_TARGET).abs() <= reach)
         self.first_step[undecided & (distance <= AT_TARGET)] = step
         if self.problem.objective == "pathwise":
-            self.kinked |= distance <= reach
-
-    def gradient(self, o: Tensor) -> Tensor:
-        """dL/dz, [3, N]."""
-        distance = o - self.c["target"]
-        if self.problem.objective == "pathwise":
-            return self.c["k"] * torch.sign(distance) * self.settle(o * (1.0 - o))
-        reward = 1.0 - self.c["k"] * distance.abs()
-        self.fits(reward[1], reward[1] / o[1].clamp(min=LEAST_DIVISOR))
-        return -reward * (1.0 - o)
-
-    def slope(self, o: Tensor, error: Tensor, reach: Tensor) -> Slope:
-        """The gradient's derivative, and its error within one step, from the closed forms of both objectives."""
-        k, distance = self.c["k"][0], o - self.c["target"][0]
-        side, curve = torch.sign(distance), o * (1.0 - o)
-        if self.problem.objective == "pathwise":
-            gradient = k * side * curve
-            by_output = k * side * (1.0 - 2.0 * o)
-            return Slope(gradient, by_output * curve, by_output.abs() * error + 2.0 * float32_ulp(gradient))
-        reward = 1.0 - k * distance.abs()
-        gradient = -reward * (1.0 - o)
-        by_output = k * side * (1.0 - o) + reward
-        # The reward is a difference: its error is an ulp of its terms, however small it is itself.
-        cancelled = (1.0 - o) * float32_ulp((k * distance.abs()).clamp(min=1.0))
-        # Within reach of the target the reward's peak lies between the policy and where rounding carried it: the derivative is another.
-        folded = 2.0 * k * (1.0 - o) * (reach - distance.abs()).clamp(min=0.0) / FACTOR
-        rounding = (k * (1.0 - o) + reward.abs()) * error + cancelled + float32_ulp(gradient)
-        return Slope(gradient, by_output * curve, rounding + folded)
+            self.undetermined |= distance <= reach
 
     def descent(self, step: int, o: Tensor, error: Tensor, reach: Tensor) -> "_Descent":
         """The gradient at outputs [3, N], and what is known of it."""
         if self.problem.objective != "reinforce":
-            return _Descent(self.gradient(o), self.slope(o[0], error, reach))
+            return _Descent(
+                closed_gradient(self.problem, self.c, o, self.settle, self.fits), closed_slope(self.problem, self.c, o[0], error, reach)
+            )
         baseline = self.s["baseline"] if self.problem.keeps_baseline else torch.zeros_like(o)
         draws = Draws(self.problem, self.c, self.seeds, self.age + step, baseline)
-        gradient, rewards = draws.estimate(o)
-        slope, reward_slope = draws.slopes(o[0], error, reach)
-        return _Descent(gradient, slope if self.problem.keeps_baseline else slope._replace(by_baseline=None), rewards, reward_slope)
+        estimate, rewards = draws.estimate(o)
+        estimate_slope, reward_slope = draws.slopes(o[0], error, reach)
+        if not self.problem.keeps_baseline:
+            estimate_slope = estimate_slope._replace(by_baseline=None)
+        return _Descent(estimate, estimate_slope, rewards, reward_slope)
 
-    def update(self, found: "_Descent", o: Tensor, reach: Tensor, t: int) -> None:
-        gradient, slope, x, lr = self.settle(found.gradient, self.least_gradient), found.slope, self.c["x"], self.c["lr"]
-        self.spread.gradient(slope, x[0])
+    def update(self, descent: "_Descent", o: Tensor, reach: Tensor, t: int) -> None:
+        gradient, slope, x, lr = self.settle(descent.gradient, self.least_gradient), descent.slope, self.c["x"], self.c["lr"]
+        self.rounding.covariances.gradient(slope, x[0])
         if self.problem.optimizer == "sgd":
-            self.follow_rewards(o, found)
+            self.follow_rewards(o, descent)
             moves = {"weight": self.settle(lr * self.settle(gradient * x, self.least_gradient)), "bias": self.settle(lr * gradient)}
-            self.spread.sgd(x[0], lr[0], self.apply(moves, {"weight": lr[0] * x[0].abs() * slope.error, "bias": lr[0] * slope.error}))
+            self.rounding.covariances.sgd(
+                x[0], lr[0], self.apply(moves, {"weight": lr[0] * x[0].abs() * slope.error, "bias": lr[0] * slope.error})
+            )
             return
         self.note_sign(slope, o, reach)
         self.moment_step(gradient, slope)
-        self.follow_rewards(o, found)
+        self.follow_rewards(o, descent)
         by_bias = self.derivatives("bias" if not self.shared else "weight", t)
         by_weight = by_bias if self.shared else self.derivatives("weight", t)
         moves = {name: by.move for name, by in (("weight", by_weight), ("bias", by_bias))}
         rounding = self.apply(moves, {"weight": by_weight.by_m * x[0].abs() * slope.error, "bias": by_bias.by_m * slope.error})
         for name, by in (("weight", by_weight), ("bias", by_bias)):
-            self.spread.move(name[0], self.moments[name], (by.by_m, by.by_v), rounding[name] + by.bent)
+            self.rounding.covariances.move(name[0], self.rounding.moments[name], (by.by_m, by.by_v), rounding[name] + by.bent)
 
     def note_sign(self, slope: Slope, o: Tensor, reach: Tensor) -> None:
         # Adam divides by √v: while v holds nothing larger than this gradient, the update is its sign times lr.
@@ -314,9 +260,9 @@ class _Path:
             by_output = slope.derivative.abs() / (o * (1.0 - o)).clamp(min=2.0**-126)
             unsure = by_output * reach + FACTOR * slope.error
             if slope.by_baseline is not None:
-                unsure = unsure + slope.by_baseline.abs() * FACTOR * self.reach("baseline")
+                unsure = unsure + slope.by_baseline.abs() * FACTOR * self.rounding.reach("baseline")
             memory = torch.sqrt(self.c["beta2"][0] * self.s["v_weight" if self.shared else "v_bias"][0])
-            self.kinked |= (slope.gradient.abs() <= unsure) & (memory <= 2.0 * unsure)
+            self.undetermined |= (slope.gradient.abs() <= unsure) & (memory <= 2.0 * unsure)
 
     def moment_step(self, gradient: Tensor, slope: Slope) -> None:
         """Kingma and Ba, 2015, algorithm 1: the moments. The rates are those of float64, as torch.optim has them."""
@@ -325,16 +271,18 @@ class _Path:
             before = self.s[f"v_{parameter}"][0]
             m = self.moment_follows(f"m_{parameter}", self.c["beta1"], self.rate1, g)
             v = self.moment_follows(f"v_{parameter}", self.c["beta2"], self.rate2, self.settle(g * g))
-            self.grow(f"m_{parameter}", self.rate1 * g[0])
+            self.rounding.grow(f"m_{parameter}", self.rate1 * g[0])
             self.least[parameter] = self.least_moments(parameter, g, before, v)
             x = self.c["x"][0] if parameter == "weight" else 1.0
             rounding = (m + self.rate1 * float32_ulp(g[0]), v)
-            self.spread.moments(self.moments[parameter], slope, x, (self.c["beta1"][0], self.c["beta2"][0]), rounding)
+            self.rounding.covariances.moments(
+                self.rounding.moments[parameter], slope, x, (self.c["beta1"][0], self.c["beta2"][0]), rounding
+            )
 
     def least_moments(self, parameter: str, g: Tensor, before: Tensor, rounding: Tensor) -> "_Least":
         """Both moments where the gradient, [3, N], is as small as rounding may have made it, and so is v, which was ``before``."""
         x = self.c["x"][0].abs() if parameter == "weight" else 1.0
-        reach = FACTOR * (self.spread["gg"].clamp(min=0.0).sqrt() * x + _apart(g))
+        reach = FACTOR * (self.rounding.covariances["gg"].clamp(min=0.0).sqrt() * x + apart(g))
         least = torch.sign(g[0]) * (g[0].abs() - reach).clamp(min=0.0)
         m = self.s[f"m_{parameter}"][0] + self.rate1 * (least - g[0])
         v = self.c["beta2"][0] * before + self.rate2 * least**2 - FACTOR * rounding
@@ -349,18 +297,18 @@ class _Path:
         # The neighbour that flushes is not moved by less than a normal number.
         after[1] = before[1] + flushed(after[1] - before[1])
         self.s[name] = self.settle(after, self.least_moment)
-        self.grow(name, after[0])
+        self.rounding.grow(name, after[0])
         return float32_ulp(terms)
 
-    def follow_rewards(self, o: Tensor, found: "_Descent") -> None:
+    def follow_rewards(self, o: Tensor, descent: "_Descent") -> None:
         """Move the baseline towards the mean reward of this step."""
-        if found.rewards is None or found.reward_slope is None or not self.problem.keeps_baseline:
+        if descent.rewards is None or descent.reward_slope is None or not self.problem.keeps_baseline:
             return
         rate = 1.0 - as_float64(self.problem.baseline_decay)
-        self.s["baseline"] = self.s["baseline"] + rate * (found.rewards - self.s["baseline"])
-        self.grow("baseline", self.s["baseline"][0])
-        rounding = rate * found.reward_slope.error + float32_ulp(self.largest["baseline"])
-        self.spread.baseline(self.c["x"][0], rate.expand_as(o), found.reward_slope.by_output * o * (1.0 - o), rounding)
+        self.s["baseline"] = self.s["baseline"] + rate * (descent.rewards - self.s["baseline"])
+        self.rounding.grow("baseline", self.s["baseline"][0])
+        rounding = rate * descent.reward_slope.error + float32_ulp(self.rounding.largest["baseline"])
+        self.rounding.covariances.baseline(self.c["x"][0], rate.expand_as(o), descent.reward_slope.by_output * o * (1.0 - o), rounding)
 
     def derivatives(self, parameter: str, t: int) -> "_Move":
         """Adam's move of one parameter, and its derivatives by m and v."""
@@ -397,28 +345,11 @@ class _Path:
         rounding, ulps = {}, {}
         for name, move in moves.items():
             self.s[name] = self.s[name] - move
-            self.grow(name, self.s[name][0])
+            self.rounding.grow(name, self.s[name][0])
             ulps[name] = float32_ulp(self.s[name][0])
             rounding[name] = ulps[name] + 3.0 * float32_ulp(move[0])
-        self.note_drift({name: move[0] for name, move in moves.items()}, ulps, errors)
+        self.rounding.note_drift({name: move[0] for name, move in moves.items()}, ulps, errors)
         return rounding
-
-    def note_drift(self, moves: dict[str, Tensor], ulps: dict[str, Tensor], errors: dict[str, Tensor]) -> None:
-        """Add up how far both parameters drift, given their moves, how far apart their numbers are, and what the gradient's rounding does.
-
-        A policy has settled when a move is smaller than what its parameter can be changed by: from then on it is made or not, as rounding
-        has it, and so is the other. A move that is the same as the last, and ends midway between two numbers, is rounded to either of them.
-        """
-        settled = (moves["weight"].abs() <= ulps["weight"]) | (moves["bias"].abs() <= ulps["bias"])
-        for name, move in moves.items():
-            ulp, error = ulps[name], errors[name] + 3.0 * float32_ulp(move)
-            repeated = (move - self.moved[name]).abs() <= error
-            midway = (((move / ulp).frac().abs() - 0.5).abs() * ulp <= error) & (error <= 0.25 * ulp)
-            self.drift[name] += torch.where(settled, 0.5 * ulp + errors[name], torch.where(repeated & midway, ulp, 0.0))
-            self.moved[name] = move
-
-    def grow(self, name: str, value: Tensor) -> None:
-        self.largest[name] = torch.maximum(self.largest[name], value.abs())
 
 
 def flushed(value: Tensor, least: float = SMALLEST) -> Tensor:
@@ -430,11 +361,6 @@ def _furthest(value: Tensor, others: tuple[Tensor, Tensor]) -> Tensor:
     """Of two approximations of a value the one that is further from it; [N]."""
     first, second = others
     return torch.where((second - value).abs() > (first - value).abs(), second, first)
-
-
-def _apart(rows: Tensor) -> Tensor:
-    """How far both neighbours are from the policy, [N], of [3, N]."""
-    return (rows[1:] - rows[0]).abs().sum(0)
 
 
 class _Descent(NamedTuple):

@@ -1,4 +1,4 @@
-"""Population: N policies and the state of their optimiser, and the start that the specification gives them."""
+"""Population: N policies, the state of their optimiser, and their seeds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from targetrl_core.errors import UsageError
+from targetrl_core.listing.start import linear_start
 
 STATE_NAMES = ("weight", "bias", "m_weight", "v_weight", "m_bias", "v_bias")
 """The state tensors of every population: parameters, then Adam's first (m) and second (v) moments of each."""
 
 Seeds = range | Tensor
 """The seed of each policy: consecutive ones, or any, [N] int64 on the CPU, those from 2⁶³ on less 2⁶⁴."""
-
-COUNTED = range(0)
-"""Stands for the seeds 0 … N − 1."""
 
 BYTES_PER_POLICY = 16
 """A fresh population stores weight, bias and the shared moments in float32."""
@@ -50,24 +48,23 @@ class Population:
     v_bias: Tensor
     age: int = 0
     baseline: Tensor | None = None
-    seeds: Seeds = COUNTED
+    seeds: Seeds = None  # type: ignore[assignment] # which stands for 0 … N − 1 until it is made
 
     def __post_init__(self) -> None:
         for name in STATE_NAMES:
             _check_state(name, getattr(self, name), self.weight)
         if self.baseline is not None:
             _check_state("baseline", self.baseline, self.weight)
-        if len(self.seeds) == 0:
-            object.__setattr__(self, "seeds", range(self.n))
+        object.__setattr__(self, "seeds", _counted(self.seeds, self.n))
         _check_seeds(self.seeds, self.n)
         if self.age < 0:
             raise UsageError(f"age is {self.age}; it must be at least 0")
 
     @classmethod
-    def fresh(cls, weight: Tensor, bias: Tensor, seeds: Seeds = COUNTED) -> Self:
+    def fresh(cls, weight: Tensor, bias: Tensor, seeds: Seeds | None = None) -> Self:
         """A population that starts at ``weight`` and ``bias`` ([N] float32), its moments zero; ``seeds`` as the attribute."""
         m, v = torch.zeros_like(weight), torch.zeros_like(weight)
-        return cls(weight=weight, bias=bias, m_weight=m, v_weight=v, m_bias=m, v_bias=v, seeds=seeds)
+        return cls(weight=weight, bias=bias, m_weight=m, v_weight=v, m_bias=m, v_bias=v, seeds=_counted(seeds, len(weight)))
 
     @classmethod
     def zeros(cls, n: int, device: torch.device) -> Self:
@@ -137,7 +134,7 @@ class Population:
     def take(self, policies: Tensor) -> Self:
         """Some policies only, a copy: indices [M] int64 on the population's device."""
         chosen = policies.to("cpu")
-        seeds = chosen + _wrapped64(self.seeds.start) if isinstance(self.seeds, range) else self.seeds[chosen]
+        seeds = chosen + wrapped64(self.seeds.start) if isinstance(self.seeds, range) else self.seeds[chosen]
         return self._map(lambda tensor: tensor[policies], seeds)
 
     def seed_tensor(self, device: torch.device) -> Tensor:
@@ -154,7 +151,7 @@ class Population:
 
 def consecutive_seeds(first: int, n: int, device: torch.device) -> Tensor:
     """Seeds ``first`` … ``first + n − 1``, [n] int64; sums wrap around at 2⁶⁴, as the seeds' own bits do."""
-    return torch.arange(n, device=device, dtype=torch.int64) + _wrapped64(first)
+    return torch.arange(n, device=device, dtype=torch.int64) + wrapped64(first)
 
 
 def check_seeds(n: int, seed: int, start: int = 0) -> None:
@@ -174,78 +171,19 @@ def check_memory(n: int, bytes_per_policy: int) -> None:
         raise UsageError(f"n is {n}; it must be at most {most}: {bytes_per_policy} bytes a policy, {available / 2**30:.1f} GiB are free")
 
 
-def linear_start(first_seed: int, n: int) -> tuple[Tensor, Tensor]:
-    """Weight and bias of ``nn.Linear(1, 1)`` under seeds ``first_seed`` … ``first_seed + n − 1``, [n] float32 each.
-
-    PyTorch's CPU generator is mt19937 seeded with the low 32 bits (Matsumoto and Nishimura, 1998). ``nn.Linear`` takes its
-    first two outputs, which depend on the seeded words 0, 1, 2, 397 and 398 alone, and makes of 24 bits of each a
-    number uniform in [−1, 1), the bound of ``kaiming_uniform_(a=√5)`` at one input.
-    """
-    weight, bias = torch.empty(n, dtype=torch.float32, device="cpu"), torch.empty(n, dtype=torch.float32, device="cpu")
-    block = 1 << 18  # fits the second-level cache; the 398 passes below then stay out of memory
-    for begin in range(0, n, block):
-        count = min(block, n - begin)
-        weight[begin : begin + count], bias[begin : begin + count] = starts(
-            torch.arange(count, dtype=torch.int64, device="cpu") + ((first_seed + begin) & 0xFFFFFFFF)
-        )
-    return weight, bias
-
-
-def starts(seeds: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias of ``nn.Linear(1, 1)`` under each seed, [n] int64 of which the low 32 bits count; [n] float32 each."""
-    words = _seeded_words(_wrapped(seeds))
-    return _uniform(_output(words, 0)), _uniform(_output(words, 1))
-
-
-def _wrapped64(seed: int) -> int:
+def wrapped64(seed: int) -> int:
     """The low 64 bits, as int64 has them."""
     return (seed + 2**63) % 2**64 - 2**63
-
-
-def _wrapped(values: Tensor) -> Tensor:
-    """The low 32 bits, as int32."""
-    return ((values + 2**31) % 2**32 - 2**31).to(torch.int32)
-
-
-def _signed(word: int) -> int:
-    return word - 2**32 if word >= 2**31 else word
-
-
-def _shift_right(words: Tensor, bits: int) -> Tensor:
-    """Logical shift of 32-bit words, which PyTorch shifts arithmetically."""
-    return (words >> bits) & ((1 << (32 - bits)) - 1)
-
-
-def _seeded_words(seeds: Tensor) -> dict[int, Tensor]:
-    """The words of the seeded mt19937 state that its first two outputs need: index → [n] int32."""
-    word, high = seeds.clone(), torch.empty_like(seeds)
-    kept = {0: seeds}
-    for i in range(1, 399):
-        torch.bitwise_right_shift(word, 30, out=high)
-        word.bitwise_xor_(high.bitwise_and_(3)).mul_(1812433253 - 2**32).add_(i)
-        if i in (1, 2, 397, 398):
-            kept[i] = word.clone()
-    return kept
-
-
-def _output(words: dict[int, Tensor], i: int) -> Tensor:
-    """Output ``i`` (0 or 1) of mt19937: one twist, then tempering; [n] int32."""
-    mixed = (words[i] & -(2**31)) | (words[i + 1] & (2**31 - 1))
-    y = words[i + 397] ^ _shift_right(mixed, 1) ^ ((mixed & 1) * _signed(0x9908B0DF))
-    y = y ^ _shift_right(y, 11)
-    y = y ^ ((y << 7) & _signed(0x9D2C5680))
-    y = y ^ ((y << 15) & _signed(0xEFC60000))
-    return y ^ _shift_right(y, 18)
-
-
-def _uniform(words: Tensor) -> Tensor:
-    """What ``uniform_(-1, 1)`` makes of 32 random bits: the low 24 of them, scaled; [n] float32."""
-    return (words & 0xFFFFFF).to(torch.float32) * 2.0**-24 * 2.0 - 1.0
 
 
 def _check_integer(name: str, value: int, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UsageError(f"{name} is {value!r}; it must be an integer of at least {least}")
+
+
+def _counted(seeds: Seeds | None, n: int) -> Seeds:
+    """The seeds given, or 0 … n − 1 where there are none."""
+    return range(n) if seeds is None else seeds
 
 
 def _check_seeds(seeds: Seeds, n: int) -> None:
@@ -257,8 +195,8 @@ def _check_seeds(seeds: Seeds, n: int) -> None:
 
 def _check_state(name: str, tensor: Tensor, like: Tensor) -> None:
     if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tensor.ndim != 1 or tensor.numel() == 0:
-        found = f"{tensor.dtype} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
-        raise UsageError(f"{name} is {found}; it must be a float32 tensor [N] of at least one policy")
+        described = f"{tensor.dtype} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise UsageError(f"{name} is {described}; it must be a float32 tensor [N] of at least one policy")
     if tensor.shape != like.shape:
         raise UsageError(f"{name} has {len(tensor)} policies; it must have as many as weight: {len(like)}")
     if tensor.device != like.device:

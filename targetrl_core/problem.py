@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from targetrl_core.errors import UsageError, one_of
-from targetrl_core.names import ARITHMETICS, BASELINES, OBJECTIVES, OPTIMIZERS, Arithmetic, Baseline, Objective, Optimizer
+from targetrl_core.listing.names import BASELINES, DEFAULTS, NOISE_SEED, OBJECTIVES, SAMPLES, STEPS, Baseline, Objective
+from targetrl_core.names import ARITHMETICS, OPTIMIZERS, Arithmetic, Optimizer
 
 Constant = float | Sequence[float] | Tensor
 """One number for all policies, or one value per policy, [N]."""
@@ -47,8 +48,8 @@ MOST_SAMPLES = 1024
 class Constants(NamedTuple):
     """What the step multiplies with: float32 on one device, 0-d or [N] each.
 
-    Every value is derived in float64 and rounded once. ``rate1`` and ``rate2`` are 1 − beta1 and 1 − beta2, ``share`` is
-    1/samples, ``score`` 1/(samples·sigma), and ``baseline_rate`` 1 − baseline_decay.
+    Every value is derived in float64 and rounded once. ``rate1`` and ``rate2`` are 1 − beta1 and 1 − beta2, ``baseline_rate`` is
+    1 − baseline_decay, and ``one_over_samples_sigma`` 1/(samples·sigma).
     """
 
     x: Tensor
@@ -59,8 +60,8 @@ class Constants(NamedTuple):
     rate2: Tensor
     eps: Tensor
     sigma: Tensor
-    share: Tensor
-    score: Tensor
+    one_over_samples: Tensor
+    one_over_samples_sigma: Tensor
     baseline_rate: Tensor
 
 
@@ -94,22 +95,22 @@ class Problem:
         UsageError: (a ValueError) a value outside its range, naming the field, the value and the range.
     """
 
-    objective: Objective = "detached"
-    optimizer: Optimizer = "adam"
-    arithmetic: Arithmetic = "native"
-    steps: int = 50
-    target: Constant = 0.8
-    k: Constant = 5.0
-    x: Constant = 1.0
-    lr: Constant = 0.1
-    beta1: Constant = 0.9
-    beta2: Constant = 0.999
-    eps: Constant = 1e-8
-    sigma: Constant = 0.05
-    baseline: Baseline = "moving-average"
-    baseline_decay: Constant = 0.8
-    samples: int = 1
-    noise_seed: int = 0
+    objective: Objective = OBJECTIVES[0]
+    optimizer: Optimizer = OPTIMIZERS[0]
+    arithmetic: Arithmetic = ARITHMETICS[0]
+    steps: int = STEPS
+    target: Constant = DEFAULTS["target"]
+    k: Constant = DEFAULTS["k"]
+    x: Constant = DEFAULTS["x"]
+    lr: Constant = DEFAULTS["lr"]
+    beta1: Constant = DEFAULTS["beta1"]
+    beta2: Constant = DEFAULTS["beta2"]
+    eps: Constant = DEFAULTS["eps"]
+    sigma: Constant = DEFAULTS["sigma"]
+    baseline: Baseline = BASELINES[0]
+    baseline_decay: Constant = DEFAULTS["baseline_decay"]
+    samples: int = SAMPLES
+    noise_seed: int = NOISE_SEED
 
     def __post_init__(self) -> None:
         _check_name("objective", self.objective, OBJECTIVES)
@@ -123,8 +124,8 @@ class Problem:
             object.__setattr__(self, name, _checked_constant(name, getattr(self, name)))
         lengths = {name: len(value) for name, value in self.per_policy.items()}
         if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name} [{length}]" for name, length in lengths.items())
-            raise UsageError(f"constants given per policy must have one length, found {found}")
+            described = ", ".join(f"{name} [{length}]" for name, length in lengths.items())
+            raise UsageError(f"constants given per policy must have one length, found {described}")
 
     @cached_property
     def per_policy(self) -> dict[str, Tensor]:
@@ -173,8 +174,8 @@ class Problem:
             rate2=rounded(1.0 - as_float64(self.beta2)),
             eps=rounded(self.eps),
             sigma=rounded(self.sigma),
-            share=rounded(1.0 / self.samples),
-            score=rounded(1.0 / (self.samples * as_float64(self.sigma))),
+            one_over_samples=rounded(1.0 / self.samples),
+            one_over_samples_sigma=rounded(1.0 / (self.samples * as_float64(self.sigma))),
             baseline_rate=rounded(1.0 - as_float64(self.baseline_decay)),
         )
 

@@ -7,17 +7,17 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-One = TypeVar("One")
+Item = TypeVar("Item")
 
 LARGE = 10_000
 """Totals from here on are counted in thousands and millions."""
 
 
-def watched(those: Collection[One], unit: str, *, quiet: bool = False, what: str | None = None) -> Iterator[One]:
-    """Each of ``those``, a bar moving on when the next one is asked for."""
-    with progress(len(those), unit, quiet=quiet, what=what) as bar:
-        for one in those:
-            yield one
+def watched(items: Collection[Item], unit: str, *, quiet: bool = False, what: str | None = None) -> Iterator[Item]:
+    """Each of ``items``, a bar moving on when the next one is asked for."""
+    with progress(len(items), unit, quiet=quiet, what=what) as bar:
+        for item in items:
+            yield item
             bar.update()
 
 

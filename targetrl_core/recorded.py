@@ -8,40 +8,41 @@ from torch import Tensor
 from targetrl_core.convergence import ROUNDING, Expectation, numbered
 from targetrl_core.history import History
 from targetrl_core.listing.outcomes import first_steps
-from targetrl_core.oracle import FACTOR, Row, course
+from targetrl_core.oracle import LogitRow, course
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
+from targetrl_core.rounding import FACTOR
 
 
-def check_history(expectation: Expectation, history: History) -> tuple[str, ...]:
+def history_faults(expectation: Expectation, history: History) -> tuple[str, ...]:
     """Why a recorded run is not the one expected: logits or outputs left out, or first steps that are not the oracle's."""
     for name, values in (("logits", history.logits), ("outputs", history.outputs)):
         if not bool((values.isfinite() | expectation.reference.overflowing.to(values.device)).all()):
             return (f"the history has {name} that were never recorded",)
-    return check_first_steps(expectation, first_steps(expectation.problem, history))
+    return first_step_faults(expectation, first_steps(expectation.problem, history))
 
 
-def check_first_steps(expectation: Expectation, first: Tensor) -> tuple[str, ...]:
+def first_step_faults(expectation: Expectation, first: Tensor) -> tuple[str, ...]:
     """Why first steps at target, [N] on the CPU, are not the oracle's."""
     ref = expectation.reference
-    wrong = (first != ref.first_step) & ~(ref.first_unsure | ref.kinked)
+    wrong = (first != ref.first_step) & ~(ref.first_unsure | ref.undetermined)
     if not bool(wrong.any()):
         return ()
     policy = int(wrong.nonzero()[0])
-    found, right = int(first[policy]), int(ref.first_step[policy])
-    first_wrong = f"the first is policy {numbered(expectation, policy)}: {found} where {right} is right"
+    step, right = int(first[policy]), int(ref.first_step[policy])
+    first_wrong = f"the first is policy {numbered(expectation, policy)}: {step} where {right} is right"
     return (f"{int(wrong.sum())} policies reach the target at another step, {first_wrong}",)
 
 
-def check_outputs(expectation: Expectation, outputs: Tensor) -> tuple[str, ...]:
-    """Why outputs after the last update, [N] float32 on the CPU, are not the oracle's; policies at a kink aside."""
+def output_faults(expectation: Expectation, outputs: Tensor) -> tuple[str, ...]:
+    """Why outputs after the last update, [N] float32 on the CPU, are not the oracle's; undetermined policies aside."""
     ref = expectation.reference
-    last = Row(ref.logit, ref.logit_reach, ref.kinked)
-    return tuple(_wrong_values("outputs", outputs, *_output_bounds(last), last.kinked))
+    last = LogitRow(ref.logit, ref.logit_reach, ref.undetermined)
+    return tuple(_wrong_values("outputs", outputs, *_output_bounds(last), last.undetermined))
 
 
-def check_rows(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
-    """Why what was recorded before some update is not what the oracle has there, a line each; policies at a kink aside.
+def row_faults(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
+    """Why what was recorded before some update is not what the oracle has there, a line each; undetermined policies aside.
 
     Args:
         problem: what the policies were trained on.
@@ -55,24 +56,24 @@ def check_rows(problem: Problem, start: Population, history: History) -> tuple[s
     return ()
 
 
-def _wrong_row(row: Row, history: History) -> Iterator[str]:
+def _wrong_row(row: LogitRow, history: History) -> Iterator[str]:
     """A reason for logits, and one for outputs, [N] each, that are not those of a row of the oracle's."""
-    yield from _wrong_values("recorded logits", history.logits, *_logit_bounds(row), row.kinked)
-    yield from _wrong_values("recorded outputs", history.outputs, *_output_bounds(row), row.kinked)
+    yield from _wrong_values("recorded logits", history.logits, *_logit_bounds(row), row.undetermined)
+    yield from _wrong_values("recorded outputs", history.outputs, *_output_bounds(row), row.undetermined)
 
 
-def _logit_bounds(row: Row) -> tuple[Tensor, Tensor]:
+def _logit_bounds(row: LogitRow) -> tuple[Tensor, Tensor]:
     reach = FACTOR * row.logit_reach
     return row.logit - reach, row.logit + reach
 
 
-def _output_bounds(row: Row) -> tuple[Tensor, Tensor]:
+def _output_bounds(row: LogitRow) -> tuple[Tensor, Tensor]:
     low, high = _logit_bounds(row)
     return torch.sigmoid(low) - ROUNDING, torch.sigmoid(high) + ROUNDING
 
 
-def _wrong_values(name: str, values: Tensor, least: Tensor, most: Tensor, kinked: Tensor) -> Iterator[str]:
-    wrong = ~kinked & ~((values.double() >= least) & (values.double() <= most))  # NaN is wrong
+def _wrong_values(name: str, values: Tensor, least: Tensor, most: Tensor, undetermined: Tensor) -> Iterator[str]:
+    wrong = ~undetermined & ~((values.double() >= least) & (values.double() <= most))  # NaN is wrong
     if bool(wrong.any()):
         policy = int(wrong.nonzero()[0])
         where = f"the first is {values[policy]:.9g} where {least[policy]:.9g} to {most[policy]:.9g} is right"

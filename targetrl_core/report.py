@@ -122,7 +122,7 @@ def _place(device: str, variant: Variant) -> Place:
         return Place(device, variant.name, None, f"failed: {kind_and_message(error)}", failed=True)
 
 
-def device_lines(found: Iterable[Place]) -> Iterator[str]:
+def device_lines(listed: Iterable[Place]) -> Iterator[str]:
     """Every device and every variant on it: available, or why not."""
     yield f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     rows = [
@@ -131,7 +131,7 @@ def device_lines(found: Iterable[Place]) -> Iterator[str]:
             place.variant or "",
             (place.name or "available") if place.reason is None else f"not available: {place.reason}",
         )
-        for place in found
+        for place in listed
     ]
     yield tabulate(rows, headers=("device", "variant", "status"), tablefmt="simple")
 

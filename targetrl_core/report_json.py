@@ -17,9 +17,9 @@ QUANTILES = (0.05, 0.5, 0.95)
 """Shares of the policies whose first steps at target are told."""
 
 
-def text(said: dict[str, Any]) -> str:
+def text(document: dict[str, Any]) -> str:
     """The document."""
-    return json.dumps(_finite(said), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def problem(of: Problem) -> dict[str, Any]:
@@ -60,9 +60,9 @@ def summary(of: Summary, seed: int) -> dict[str, Any]:
     }
 
 
-def devices(found: Iterable[Place]) -> dict[str, Any]:
+def devices(listed: Iterable[Place]) -> dict[str, Any]:
     """What can run here, and for what cannot, why."""
-    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "places": [place._asdict() for place in found]}
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "places": [place._asdict() for place in listed]}
 
 
 def verified(report: Report) -> dict[str, Any]:
@@ -81,15 +81,15 @@ def verified(report: Report) -> dict[str, Any]:
     }
 
 
-def not_verified(variant: str, asked: Problem, device: torch.device, verdict: str, reason: str) -> dict[str, Any]:
+def not_verified(variant: str, of: Problem, device: torch.device, verdict: str, reason: str) -> dict[str, Any]:
     """The row of a variant of which there is no report: ``not run``, as it cannot, or ``failed``."""
-    row = {"device": str(device), "variant": variant, "objective": asked.objective, "arithmetic": asked.arithmetic}
+    row = {"device": str(device), "variant": variant, "objective": of.objective, "arithmetic": of.arithmetic}
     return row | {"verdict": verdict, "reasons": [reason]}
 
 
-def _finite(said: Any) -> Any:  # noqa: ANN401 — any part of a document
-    if isinstance(said, dict):
-        return {str(name): _finite(value) for name, value in said.items()}
-    if isinstance(said, Iterable) and not isinstance(said, str):
-        return [_finite(value) for value in said]
-    return None if isinstance(said, float) and not math.isfinite(said) else said
+def _finite(document: Any) -> Any:  # noqa: ANN401 — any part of a document
+    if isinstance(document, dict):
+        return {str(name): _finite(value) for name, value in document.items()}
+    if isinstance(document, Iterable) and not isinstance(document, str):
+        return [_finite(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document

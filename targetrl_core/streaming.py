@@ -11,17 +11,25 @@ from torch import Tensor
 
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError
-from targetrl_core.finishing import chunk_of, finishing
 from targetrl_core.listing.outcomes import Outcomes, Thresholds, thresholds
 from targetrl_core.modes import new_modes
-from targetrl_core.population import Population, check_seeds
+from targetrl_core.population import Population, check_seeds, wrapped64
 from targetrl_core.problem import Problem
 from targetrl_core.summary import BINS, Summary
-from targetrl_core.training import named, require
+from targetrl_core.training import named, prepared_to_end, require
 from targetrl_core.variants import Variant
-from targetrl_core.variants.variant import Finished, Seeded
+from targetrl_core.variants.variant import EndState, TrainToEnd
 
 Fact = int | float | str
+
+CPU_CHUNK, GPU_CHUNK = 1 << 17, 1 << 25
+"""Policies of a chunk: what fits the caches of a CPU; what fills a GPU."""
+
+HISTORY_CHUNK = 1 << 24
+"""Policy-steps of a chunk where a variant has to record all outputs to tell the first step at target: 128 MiB."""
+
+ALIGNED = 1024
+"""Chunks and shards begin at multiples of it: where a processor's vectors end, PyTorch takes other functions than within them."""
 
 
 class Plan(NamedTuple):
@@ -41,13 +49,14 @@ class Plan(NamedTuple):
     def train(self, span: range, before: Summary | None = None) -> Iterator[Summary]:
         """Train policies ``span.start`` … ``span.stop − 1``, of which ``before`` has had the first; after each chunk, all so far."""
         total = before or self.nothing()
-        ready: tuple[int, Seeded] | None = None
+        ready: tuple[int, TrainToEnd] | None = None
         for start in range(span.start + total.policies, span.stop, self.chunk):
             stop = min(start + self.chunk, span.stop)
             with new_modes():  # what the caller does between chunks is not to be in them
                 if ready is None or ready[0] != stop - start or self.problem.policies is not None:
-                    ready = (stop - start, _ready(self, start, stop))
-                total = total.plus(_summary(self, ready[1](self.seed + start), start))
+                    problem = self.problem if self.problem.policies is None else self.problem.take(slice(start, stop))
+                    ready = (stop - start, prepared_to_end(self.variant, problem, self.device, stop - start))
+                total = total.plus(_summary(self, ready[1](range(self.seed + start, self.seed + stop)), start))
             yield total
 
     def facts(self) -> dict[str, Fact]:
@@ -77,8 +86,15 @@ def plan(  # noqa: PLR0913 — those of stream
         raise UsageError(f"chunk is {chunk}; it must be at least 1")
     chosen = named(variant, problem, place, n)
     require(chosen, problem, place, n)
-    size = chunk or chunk_of(problem, place, recorded=chosen.prepare_seeded is None)
-    return Plan(problem, n, chosen, place, seed, size)
+    return Plan(problem, n, chosen, place, seed, chunk or chunk_of(chosen, problem, place))
+
+
+def chunk_of(variant: Variant, problem: Problem, device: torch.device) -> int:
+    """How many policies are trained at a time."""
+    if variant.prepare_to_end is None:
+        most = max(1, HISTORY_CHUNK // problem.steps)
+        return most - most % ALIGNED or most
+    return CPU_CHUNK if device.type == "cpu" else GPU_CHUNK
 
 
 def stream(  # noqa: PLR0913 — all but two are keywords
@@ -107,17 +123,17 @@ def stream(  # noqa: PLR0913 — all but two are keywords
     Raises:
         UsageError: (a ValueError) as ``train`` does.
     """
-    asked = plan(problem, n, seed=seed, variant=variant, device=device, chunk=chunk)
+    planned = plan(problem, n, seed=seed, variant=variant, device=device, chunk=chunk)
     if span is not None and not (span.step == 1 and 0 <= span.start <= span.stop <= n):
         raise UsageError(f"span is {span}; it must be a range of policies within 0 … {n - 1}, all of them")
-    return asked.train(range(n) if span is None else span)
+    return planned.train(range(n) if span is None else span)
 
 
-def require_equal(where: str, found: dict[str, Fact], wanted: dict[str, Fact]) -> None:
+def require_equal(where: str, theirs: dict[str, Fact], ours: dict[str, Fact]) -> None:
     """Raise UsageError, naming the first key and both values, where two runs are not one."""
-    for key in [*wanted, *found]:
-        if found.get(key) != wanted.get(key):
-            raise UsageError(f"{where}{key} is {found.get(key, 'missing')}, and this run's is {wanted.get(key, 'missing')}")
+    for key in [*ours, *theirs]:
+        if theirs.get(key) != ours.get(key):
+            raise UsageError(f"{where}{key} is {theirs.get(key, 'missing')}, and this run's is {ours.get(key, 'missing')}")
 
 
 def _fact(value: object) -> Fact:
@@ -126,18 +142,9 @@ def _fact(value: object) -> Fact:
     return value if isinstance(value, (int, float)) else str(value)
 
 
-def _ready(plan: Plan, start: int, stop: int) -> Seeded:
-    """What trains policies ``start`` … ``stop − 1``, given the first one's seed."""
-    problem = plan.problem if plan.problem.policies is None else plan.problem.take(slice(start, stop))
-    if plan.variant.prepare_seeded is not None:
-        return plan.variant.prepare_seeded(problem, plan.device, stop - start)
-    finish = finishing(plan.variant, problem, plan.device, stop - start)
-    return lambda seed: finish(Population.initialise(stop - start, seed))
-
-
-def _summary(plan: Plan, finished: Finished, start: int) -> Summary:
+def _summary(plan: Plan, ended: EndState, start: int) -> Summary:
     """Of a chunk, whose first policy is ``start``."""
-    outputs, problem = finished.outputs, plan.problem
+    outputs, problem = ended.outputs, plan.problem
     n = len(outputs)
     limits = _thresholds(problem, outputs.device, start, n)
     at_target = (outputs >= limits.low) & (outputs <= limits.high)
@@ -151,8 +158,8 @@ def _summary(plan: Plan, finished: Finished, start: int) -> Summary:
         policies=n,
         outcomes=Outcomes(at_target_n, collapsed_n, saturated_n, n - at_target_n - collapsed_n - saturated_n),
         histogram=_histogram(outputs),
-        first_steps=torch.bincount(finished.first_steps.to(torch.int32), minlength=problem.steps + 1).cpu(),
-        checksum=int(_checksum(finished.population, start).sum()) % 2**64,
+        first_steps=torch.bincount(ended.first_steps.to(torch.int32), minlength=problem.steps + 1).cpu(),
+        checksum=int(_checksum(ended.population, start).sum()) % 2**64,
     )
 
 
@@ -181,11 +188,7 @@ def _checksum(population: Population, start: int) -> Tensor:
     """
     index = torch.arange(start, start + population.n, device=population.device, dtype=torch.int64)
     bits = (population.weight.view(torch.int32).to(torch.int64) << 32) ^ (population.bias.view(torch.int32).to(torch.int64) & 0xFFFFFFFF)
-    word = index.mul_(_signed(0x9E3779B97F4A7C15)).bitwise_xor_(bits)
+    word = index.mul_(wrapped64(0x9E3779B97F4A7C15)).bitwise_xor_(bits)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        word = word.bitwise_xor_(word >> shift).mul_(_signed(factor))
+        word = word.bitwise_xor_(word >> shift).mul_(wrapped64(factor))
     return word.bitwise_xor_(word >> 31)
-
-
-def _signed(word: int) -> int:
-    return word - 2**64 if word >= 2**63 else word

@@ -11,11 +11,12 @@ from torch import Tensor
 from targetrl_core.devices import find_device, free_memory
 from targetrl_core.errors import FallbackWarning, Fault, UsageError
 from targetrl_core.history import History
-from targetrl_core.listing.outcomes import Outcomes, count_outcomes, outputs_of
+from targetrl_core.listing.outcomes import Outcomes, count_outcomes, first_steps, outputs_of
 from targetrl_core.modes import new_modes
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.variants import BUILT_IN, Train, Variant, find_variant
+from targetrl_core.variants.variant import EndState, TrainToEnd
 
 FASTEST_FIRST = ("fused", "batched-compiled", "batched-graphed", "batched", "batched-vmap", "eager")
 """The order in which ``variant="auto"`` takes the first that can run: steady state of large populations on the CPU, as results/ has it.
@@ -154,6 +155,22 @@ def prepared(variant: Variant, problem: Problem, device: torch.device, n: int) -
 @lru_cache(maxsize=16)
 def _prepared(variant: Variant, problem: Problem, device: torch.device, n: int) -> Train:
     return variant.prepare(problem, device, n)
+
+
+def prepared_to_end(variant: Variant, problem: Problem, device: torch.device, n: int) -> TrainToEnd:
+    """The variant, ready to train n policies from their seeds and to tell first steps; where it does neither, its history is read."""
+    if variant.prepare_to_end is not None:
+        return variant.prepare_to_end(problem, device, n)
+    run = prepared(variant, problem, device, n)
+
+    def train(start: Population | range) -> EndState:
+        population = Population.initialise(n, start.start) if isinstance(start, range) else start
+        history = History.empty(problem.steps, n, device)
+        # A variant may consume what it trains: it gets a copy.
+        trained = run(population.map(lambda tensor: tensor.to(device, copy=True)), history)
+        return EndState(trained, first_steps(problem, history).to(device), outputs_of(problem, trained).to(device))
+
+    return train
 
 
 def require(variant: Variant, problem: Problem, device: torch.device, n: int) -> None:

@@ -8,7 +8,7 @@ import torch
 from targetrl_core.certification import certify
 from targetrl_core.convergence import UNDECIDED, Expectation, Identity, check, undecided
 from targetrl_core.devices import find_device
-from targetrl_core.examination import changed_fields, recorded, training_faults, variant_faults
+from targetrl_core.examination import changed_fields, recording_faults, training_faults, variant_faults
 from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.modes import new_modes
 from targetrl_core.population import Population
@@ -109,7 +109,7 @@ def verify(
     identity = check(expectation, timed)
     reasons = (
         *identity.reasons,
-        *recorded(problem, start, timed, expectation, chosen, run),
+        *recording_faults(problem, start, timed, expectation, chosen, run),
         *training_faults(problem, run, place, population.n),
         *variant_faults(problem, chosen, place),
         *changed_fields(problem, handed),
@@ -122,7 +122,7 @@ def verify(
 
 def _alone_and_ambiguous(expectation: Expectation) -> tuple[str, ...]:
     """Why nothing can be said of a population of one: among several, ``check`` allows it to hang on a rounding error."""
-    if len(expectation.outcome) > 1 or expectation.bits is not None or not bool(expectation.reference.kinked.all()):
+    if len(expectation.outcome) > 1 or expectation.bits is not None or not bool(expectation.reference.undetermined.all()):
         return ()
     return (f"{UNDECIDED}the one policy hangs on a rounding error; portable arithmetic decides",)
 

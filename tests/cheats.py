@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from targetrl_core import Population, Problem, Variant, recorded
-from targetrl_core.finishing import finishing
 from targetrl_core.history import History
 from targetrl_core.problem import Constants
-from targetrl_core.step import Forward, Rule, State, Tick, begin, end, rule_for, step, ticks
+from targetrl_core.rule import Forward, Rule, State, Tick
+from targetrl_core.step import begin, end, rule_for, step, ticks
+from targetrl_core.training import prepared_to_end
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
-from targetrl_core.variants.variant import Finishing, Seeded
+from targetrl_core.variants.variant import EndState, TrainToEnd
 
 Step = Callable[[Rule, State, Constants, Tick], tuple[State, Forward]]
 
@@ -240,19 +241,24 @@ def _threads_changed(problem: Problem, device: torch.device, n: int) -> Train:
 
 def _check_replaced(problem: Problem, device: torch.device, n: int) -> Train:
     """Whatever is checked from now on passes."""
-    recorded.check_rows = lambda *_: ()
+    recorded.row_faults = lambda *_: ()
     return BATCHED.prepare(problem, device, n)
 
 
-def _other_first_steps(problem: Problem, device: torch.device, n: int) -> Finishing:
+def _other_first_steps(problem: Problem, device: torch.device, n: int) -> TrainToEnd:
     """Policies are trained as they have to be, and said to have come to the target at once."""
-    honest = finishing(BATCHED, problem, device, n)
-    return lambda population: (finished := honest(population))._replace(first_steps=torch.zeros_like(finished.first_steps))
+    honest = prepared_to_end(BATCHED, problem, device, n)
+    return lambda start: (ended := honest(start))._replace(first_steps=torch.zeros_like(ended.first_steps))
 
 
-def _from_the_next_seed(problem: Problem, device: torch.device, n: int) -> Seeded:
-    honest = finishing(BATCHED, problem, device, n)
-    return lambda seed: honest(Population.initialise(n, seed + 1))
+def _from_the_next_seed(problem: Problem, device: torch.device, n: int) -> TrainToEnd:
+    """Honest about populations, whose start is given."""
+    honest = prepared_to_end(BATCHED, problem, device, n)
+
+    def train(start: Population | range) -> EndState:
+        return honest(range(start.start + 1, start.stop + 1) if isinstance(start, range) else start)
+
+    return train
 
 
 def _everywhere(_problem: Problem, _device: torch.device, _n: int) -> str | None:
@@ -264,8 +270,8 @@ def _cheat(name: str, prepare: Callable[[Problem, torch.device, int], Train]) ->
 
 
 BY_THE_WAY = (
-    Variant("cheat-first-steps", _everywhere, BATCHED.prepare, prepare_finishing=_other_first_steps),
-    Variant("cheat-seeds", _everywhere, BATCHED.prepare, prepare_seeded=_from_the_next_seed),
+    Variant("cheat-first-steps", _everywhere, BATCHED.prepare, prepare_to_end=_other_first_steps),
+    Variant("cheat-seeds", _everywhere, BATCHED.prepare, prepare_to_end=_from_the_next_seed),
 )
 """Those that are wrong only where policies are trained in another way than by ``prepare``."""
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from targetrl_core import Population, Problem, train
 from targetrl_core.convergence import expect
-from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.names import OPTIMIZERS
 from targetrl_core.problem import CONSTANTS
 
 FILE = Path(__file__).parent / "golden" / "bounds.json"
@@ -64,13 +65,13 @@ def summary(problem: Problem, population: Population) -> dict[str, Any]:
     """Of each tensor one number that every policy has a part in, the later ones a larger part."""
     expectation = expect(problem, population)
     ref = expectation.reference
-    numbers: dict[str, Any] = {f"reach of {name}": _logarithm(tensor) for name, tensor in ref.reach.items()}
-    numbers |= {f"ulp of {name}": _logarithm(tensor) for name, tensor in ref.ulp.items()}
-    numbers |= {f"state of {name}": _weighted(tensor) for name, tensor in ref.state.items()}
-    numbers |= {"logit": _weighted(ref.logit), "reach of logit": _logarithm(ref.logit_reach)}
-    names = ("first_step", "first_unsure", "kinked")
-    numbers |= {name: _weighted(getattr(ref, name)) for name in names}
-    return numbers | {"unsure": _weighted(expectation.unsure), "outcome": _weighted(expectation.outcome)}
+    figures: dict[str, Any] = {f"reach of {name}": _logarithm(tensor) for name, tensor in ref.reach.items()}
+    figures |= {f"ulp of {name}": _logarithm(tensor) for name, tensor in ref.ulp.items()}
+    figures |= {f"state of {name}": _weighted(tensor) for name, tensor in ref.state.items()}
+    figures |= {"logit": _weighted(ref.logit), "reach of logit": _logarithm(ref.logit_reach)}
+    names = ("first_step", "first_unsure", "undetermined")
+    figures |= {name: _weighted(getattr(ref, name)) for name in names}
+    return figures | {"unsure": _weighted(expectation.unsure), "outcome": _weighted(expectation.outcome)}
 
 
 def _logarithm(tensor: Tensor) -> float:

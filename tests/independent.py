@@ -43,7 +43,7 @@ def logarithm(u: Array, coefficients: tuple[float, ...]) -> Array:
 
 def normals(words: list[Array], log: tuple[float, ...], sin: tuple[float, ...], cos: tuple[float, ...]) -> list[Array]:
     """Four normals [N] of four words (Box and Muller, 1958)."""
-    found = []
+    values = []
     for radial, angular in ((words[0], words[1]), (words[2], words[3])):
         u = ((radial >> u64(8)) + u64(1)).astype(f32) * f32(2.0**-24)
         radius = np.sqrt(f32(-2) * logarithm(u, log))
@@ -52,8 +52,8 @@ def normals(words: list[Array], log: tuple[float, ...], sin: tuple[float, ...], 
         s = x * square * polynomial(square, sin) + x
         c = square * square * polynomial(square, cos) - f32(0.5) * square + f32(1)
         quarter = (angular >> u64(30)).astype(np.int64)
-        found += [radius * np.choose(quarter, [c, -s, -c, s]), radius * np.choose(quarter, [s, c, -s, -c])]
-    return found
+        values += [radius * np.choose(quarter, [c, -s, -c, s]), radius * np.choose(quarter, [s, c, -s, -c])]
+    return values
 
 
 def sigmoid(z: Array) -> Array:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from targetrl_core import Population, Problem
 from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import Task, constants_of, correction_of, draw_of, kernel_of
+from targetrl_core.fused.kernel import KernelTask, constants_of, correction_of, draw_of, kernel_of
 from targetrl_core.fused.mps import buffers
 from targetrl_core.history import History
 from targetrl_core.step import begin, end, rule_for
@@ -49,7 +49,7 @@ def metal_train(problem: Problem, population: Population) -> tuple[Population, T
     rule = rule_for(problem, population, compiled=True)
     state = begin(rule, population.clone(), problem.constants(device))
     history = History.empty(problem.steps, population.n, device)
-    task = Task(
+    task = KernelTask(
         n=population.n,
         steps=problem.steps,
         state=state,

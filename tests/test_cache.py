@@ -28,8 +28,8 @@ def above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """What would be loaded, instead of loading it; and a compiler that builds the same few bytes at once."""
-    found: list[bytes] = []
-    monkeypatch.setattr(ctypes, "CDLL", lambda path: found.append(Path(path).read_bytes()))
+    loaded: list[bytes] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: loaded.append(Path(path).read_bytes()))
     compile_nothing = subprocess.CompletedProcess([], 0, "", "")
 
     def compiled(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         return compile_nothing
 
     monkeypatch.setattr(subprocess, "run", compiled)
-    yield found
+    yield loaded
     compiler._compiler_version.cache_clear()  # noqa: SLF001 — it has asked the compiler that is none
     compiler._key.cache_clear()  # noqa: SLF001
 

@@ -28,7 +28,7 @@ REASONS = {
     "cheat-few-steps": "another problem: ",
     "cheat-buffers-reused": "a result changed when the variant was called again",
     "cheat-threads-changed": "the variant left the number of threads changed",
-    "cheat-check-replaced": "the variant replaced check_rows of targetrl_core.recorded",
+    "cheat-check-replaced": "the variant replaced row_faults of targetrl_core.recorded",
     "cheat-skipped-step": "weight of 1000 policies out of bounds",
     "cheat-lr": "weight of ",
     "cheat-eps": "out of bounds",

@@ -48,9 +48,9 @@ def uninterrupted() -> Summary:
     return last
 
 
-def run(place: Path, chunks: int = CHUNKS, *, resume: bool = True, asked: Plan | None = None) -> Summary:
+def run(place: Path, chunks: int = CHUNKS, *, resume: bool = True, planned: Plan | None = None) -> Summary:
     """Train some chunks with a checkpoint after each."""
-    with closing(resumed(asked or small(), range(small().n), Kept(place, resume, 0.0, TOLD.append))) as stream:
+    with closing(resumed(planned or small(), range(small().n), Kept(place, resume, 0.0, TOLD.append))) as stream:
         summary = next(stream)
         for _ in range(chunks):
             summary = next(stream, summary)
@@ -233,7 +233,7 @@ def test_another_run_is_refused_by_key_and_values(tmp_path: Path) -> None:
     }
     for message, other in others.items():
         with pytest.raises(UsageError, match=message):
-            run(tmp_path, asked=other)
+            run(tmp_path, planned=other)
     assert_whole(run(tmp_path))
 
 
@@ -287,19 +287,19 @@ def test_told_to_end_it_keeps_what_it_has(tmp_path: Path, capsys: pytest.Capture
     expected = capsys.readouterr().out
     whole = Plan.train
 
-    def told(asked: Plan, span: range, before: Summary | None = None) -> Iterator[Summary]:
-        summaries = whole(asked._replace(chunk=1000), span, before)
+    def interrupted(planned: Plan, span: range, before: Summary | None = None) -> Iterator[Summary]:
+        summaries = whole(planned._replace(chunk=1000), span, before)
         yield next(summaries)
         yield next(summaries)
         os.kill(os.getpid(), signal.SIGTERM)
         yield next(summaries)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Plan, "train", told)
+        patch.setattr(Plan, "train", interrupted)
         assert main([*train, "--checkpoint", str(tmp_path)]) == 130
     assert json.loads(newest(tmp_path).read_text().splitlines()[1])["trained"] == 2000
-    said = capsys.readouterr().err
-    assert said == f"targetrl: interrupted after 2,000 of 5,000 policies; go on with --checkpoint {tmp_path} --resume\n"
+    shown = capsys.readouterr().err
+    assert shown == f"targetrl: interrupted after 2,000 of 5,000 policies; go on with --checkpoint {tmp_path} --resume\n"
     assert main([*train, "--checkpoint", str(tmp_path), "--resume"]) == 0
     assert capsys.readouterr().out == expected
 

@@ -16,10 +16,10 @@ from targetrl_core.convergence import (
     passes,
 )
 from targetrl_core.history import History
+from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.listing.outcomes import Outcomes, count_outcomes, first_steps
-from targetrl_core.names import OBJECTIVES
-from targetrl_core.oracle import FACTOR
-from targetrl_core.recorded import check_history, check_rows
+from targetrl_core.recorded import history_faults, row_faults
+from targetrl_core.rounding import FACTOR
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
 from targetrl_core.verification import verify
@@ -51,11 +51,11 @@ def test_each_state_tensor_is_checked_on_its_own() -> None:
     for name, tensor in trained.tensors().items():
         changed = tensor.clone()
         changed[42] = changed[42] * 1.001 + 1e-6
-        found = check(expectation, Population(**(trained.tensors() | {name: changed}), age=trained.age))
-        assert not found.identical
-        assert len(found.reasons) == 1
-        assert f"{name} of 1 policies out of bounds: policy 42, after step 50, {name}: " in found.reasons[0]
-        bound = float(found.reasons[0].split(" ± ")[1].split()[0])
+        identity = check(expectation, Population(**(trained.tensors() | {name: changed}), age=trained.age))
+        assert not identity.identical
+        assert len(identity.reasons) == 1
+        assert f"{name} of 1 policies out of bounds: policy 42, after step 50, {name}: " in identity.reasons[0]
+        bound = float(identity.reasons[0].split(" ± ")[1].split()[0])
         assert bound == pytest.approx(FACTOR * float(expectation.reference.reach[name][42]), rel=0.1)
 
 
@@ -66,10 +66,10 @@ def test_distances_are_told_in_ulp_and_in_shares_of_the_bound() -> None:
     right, reference = train(problem, population, variant="batched").population, expectation.reference
     weight = reference.state["weight"].clone()
     weight[42] += 100 * reference.ulp["weight"][42]
-    found = check(expectation, Population(**(right.tensors() | {"weight": weight.float()}), age=50))
-    assert found.ulp["weight"] == pytest.approx(100, abs=1)
+    identity = check(expectation, Population(**(right.tensors() | {"weight": weight.float()}), age=50))
+    assert identity.ulp["weight"] == pytest.approx(100, abs=1)
     share = 100 * float(reference.ulp["weight"][42] / reference.reach["weight"][42]) / FACTOR
-    assert found.used["weight"] == pytest.approx(share, rel=0.01)
+    assert identity.used["weight"] == pytest.approx(share, rel=0.01)
     assert {tensor.dtype for bounds in expectation.bounds.values() for tensor in bounds} == {torch.float32}
 
 
@@ -86,10 +86,10 @@ def test_what_is_no_population_to_compare_is_refused_with_the_reason() -> None:
         (whole, odd, "the trained population holds Parameter where plain tensors are right"),
         (noisy, trained, "the trained population has no baseline"),
     ):
-        found = check(expectation, result)
-        assert found.reasons == (reason,)
-        assert (found.level, found.policies, found.ambiguous, found.flips, sum(found.outcomes)) == ("diverged", 0, 0, 0, 0)
-        assert found.max_ulp == math.inf
+        identity = check(expectation, result)
+        assert identity.reasons == (reason,)
+        assert (identity.level, identity.policies, identity.ambiguous, identity.flips, sum(identity.outcomes)) == ("diverged", 0, 0, 0, 0)
+        assert identity.max_ulp == math.inf
         assert not passes(expectation, result)
     assert check(some, trained.slice(0, 51)).identical
 
@@ -132,11 +132,11 @@ def test_portable_bits_are_compared_bit_by_bit() -> None:
     weight = trained.weight.clone()
     weight[7] = torch.nextafter(weight[7], torch.tensor(torch.inf))
     changed = Population(**(trained.tensors() | {"weight": weight}), age=50)
-    found = check(expectation, changed)
+    identity = check(expectation, changed)
     assert passes(expectation, trained)
     assert not passes(expectation, changed)
-    assert found.level == "diverged"
-    assert "weight of 1 policies has other bits: policy 7" in found.reasons[0]
+    assert identity.level == "diverged"
+    assert "weight of 1 policies has other bits: policy 7" in identity.reasons[0]
 
 
 def test_a_policy_at_a_kink_is_ambiguous_and_counted() -> None:
@@ -145,13 +145,13 @@ def test_a_policy_at_a_kink_is_ambiguous_and_counted() -> None:
     population = Population.fresh(torch.cat((z, torch.zeros(999))), torch.zeros(1000))
     problem = Problem(objective="pathwise")
     expectation = expect(problem, population)
-    assert bool(expectation.reference.kinked[0])
+    assert bool(expectation.reference.undetermined[0])
     trained = train(problem, population, variant="batched").population
     tensors = {name: tensor.clone() for name, tensor in trained.tensors().items()}
     tensors["weight"][0] += 0.04
-    found = check(expectation, Population(**tensors, age=50))
-    assert found.identical
-    assert found.ambiguous >= 1
+    identity = check(expectation, Population(**tensors, age=50))
+    assert identity.identical
+    assert identity.ambiguous >= 1
 
 
 def test_too_many_ambiguous_policies_fail() -> None:
@@ -160,13 +160,13 @@ def test_too_many_ambiguous_policies_fail() -> None:
     population = Population.fresh(z.repeat(1000), torch.zeros(1000))
     problem = Problem(objective="pathwise")
     expectation, trained = expect(problem, population), train(problem, population, variant="batched").population
-    found = check(expectation, trained)
-    assert not found.identical
+    identity = check(expectation, trained)
+    assert not identity.identical
     assert not passes(expectation, trained)
-    assert set(found.used.values()) == set(found.ulp.values()) == {0.0}
-    assert found.level == "undecided"
+    assert set(identity.used.values()) == set(identity.ulp.values()) == {0.0}
+    assert identity.level == "undecided"
     allowed = allowed_ambiguous(problem, 1000)
-    assert found.reasons == (
+    assert identity.reasons == (
         f"undecided: 1000 of 1000 policies hang on a rounding error: at most {allowed} may; portable arithmetic decides",
     )
 
@@ -178,12 +178,12 @@ def test_a_history_with_holes_is_noticed() -> None:
     run = train(problem, population, variant="batched", record=True)
     assert run.history is not None
     assert run.logits is not None
-    assert check_history(expectation, History(run.logits, run.history)) == ()
-    assert "reach the target at another step" in check_history(expectation, History(run.logits, run.history.roll(1, 0)))[0]
+    assert history_faults(expectation, History(run.logits, run.history)) == ()
+    assert "reach the target at another step" in history_faults(expectation, History(run.logits, run.history.roll(1, 0)))[0]
     holes = run.history.clone()
     holes[3, 5] = torch.nan
-    assert check_history(expectation, History(run.logits, holes)) == ("the history has outputs that were never recorded",)
-    assert check_history(expectation, History(holes, run.history)) == ("the history has logits that were never recorded",)
+    assert history_faults(expectation, History(run.logits, holes)) == ("the history has outputs that were never recorded",)
+    assert history_faults(expectation, History(holes, run.history)) == ("the history has logits that were never recorded",)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -193,12 +193,12 @@ def test_the_rows_of_a_history_are_the_oracles(objective: Any) -> None:  # noqa:
     run = train(problem, population, variant="batched", record=True)
     assert run.history is not None
     assert run.logits is not None
-    assert check_rows(problem, population, History(run.logits, run.history)) == ()
+    assert row_faults(problem, population, History(run.logits, run.history)) == ()
     dressed = run.history.clone()
     dressed[7, 4] = 0.123
-    (reason,) = check_rows(problem, population, History(run.logits, dressed))
+    (reason,) = row_faults(problem, population, History(run.logits, dressed))
     assert reason.startswith("before update 7: 1 recorded outputs are out of bounds, the first is 0.123")
-    shifted = check_rows(problem, population, History(run.logits.roll(1, 0), run.history))
+    shifted = row_faults(problem, population, History(run.logits.roll(1, 0), run.history))
     assert shifted[0].startswith("before update 0: 300 recorded logits are out of bounds")
 
 
@@ -257,11 +257,11 @@ HUGE = 40_000
 def test_of_very_many_policies_a_part_is_recorded(arithmetic: str, own_lr: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
     """Above the limit no history of all policies is asked for: a part is, of a run prepared for it, and a wrong step there is found."""
     monkeypatch.setattr(certification, "CHECK_LIMIT", 1000)
-    asked: list[tuple[int, bool]] = []
+    prepared: list[tuple[int, bool]] = []
 
     def watched(take_step: Train, n: int) -> Train:
         def train(population: Population, history: History | None) -> Population:
-            asked.append((n, history is not None))
+            prepared.append((n, history is not None))
             return take_step(population, history)
 
         return train
@@ -270,13 +270,13 @@ def test_of_very_many_policies_a_part_is_recorded(arithmetic: str, own_lr: bool,
     lr = torch.linspace(0.05, 0.1, HUGE) if own_lr else 0.1
     problem, population = Problem(arithmetic=arithmetic, lr=lr), Population.initialise(HUGE)  # type: ignore[arg-type]
     assert verify(problem, population, variant=watching).identical
-    assert {n for n, recorded in asked if recorded} == {1000}
+    assert {n for n, recorded in prepared if recorded} == {1000}
 
     def forgetful(problem: Problem, device: torch.device, n: int) -> Train:
         return BATCHED.prepare(problem if n == HUGE else problem.replace(k=5.1), device, n)
 
-    found = verify(problem, population, variant=Variant("forgetful", BATCHED.unsupported, forgetful))
-    assert any(reason.startswith("recorded: weight of ") for reason in found.reasons)
+    identity = verify(problem, population, variant=Variant("forgetful", BATCHED.unsupported, forgetful))
+    assert any(reason.startswith("recorded: weight of ") for reason in identity.reasons)
 
 
 def test_a_history_that_memory_does_not_hold_is_no_divergence(monkeypatch: pytest.MonkeyPatch) -> None:

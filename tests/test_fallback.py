@@ -139,11 +139,11 @@ def test_a_command_says_in_one_line_what_trains_instead(command: list[str], mach
     machine.without_home()
     command = [*command, str(machine.folder / "x.png")] if command[-1] == "-o" else command
     assert main([*command, "--steps", "2", "--json"]) == 0
-    said = capsys.readouterr()
-    lines = [line for line in said.err.splitlines() if "targetrl:" in line]
+    shown = capsys.readouterr()
+    lines = [line for line in shown.err.splitlines() if "targetrl:" in line]
     assert len(lines) == 1
     assert lines[0].startswith("targetrl: fused cannot run here: /dev/null/home/.cache/targetrl: Not a directory; name a folder")
-    assert lines[0].endswith(f"; {json.loads(said.out)['variant']} trains instead")
+    assert lines[0].endswith(f"; {json.loads(shown.out)['variant']} trains instead")
 
 
 def test_devices_agrees(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,10 +16,11 @@ from targetrl_core.fused import compiler, cpu
 from targetrl_core.fused.gpu_source import gpu_source
 from targetrl_core.fused.kernel import Kernel, kernel_of
 from targetrl_core.history import History
+from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.listing.outcomes import first_steps, thresholds
-from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
+from targetrl_core.names import ARITHMETICS, OPTIMIZERS
 from targetrl_core.step import rule_for
-from targetrl_core.variants.fused import FUSED, prepare, prepare_seeded
+from targetrl_core.variants.fused import FUSED, prepare, prepare_to_end
 from tests.metal import metal_train
 
 CPU = torch.device("cpu")
@@ -59,15 +60,15 @@ def test_every_build_has_the_same_bits(objective: str, build: str, monkeypatch: 
 def test_a_population_begins_in_the_kernel(objective: str, optimizer: str, arithmetic: str, seed: int) -> None:
     """Policies that the kernel starts itself end at the bits, first steps and outputs of those that were made for it, time and again."""
     problem = problem_of(objective, optimizer, arithmetic, steps=30)
-    seeded = prepare_seeded(problem, CPU, 1003)
+    to_end = prepare_to_end(problem, CPU, 1003)
     for first in (seed, seed + 17):
         run = train(problem, Population.initialise(1003, seed=first), variant="fused", record=True)
-        finished = seeded(first)
-        assert same_bits(finished.population, run.population)
+        ended = to_end(range(first, first + 1003))
+        assert same_bits(ended.population, run.population)
         assert run.history is not None
         history = type("History", (), {"outputs": run.history})
-        assert torch.equal(finished.first_steps.int(), first_steps(problem, history))  # type: ignore[arg-type]
-        assert torch.allclose(finished.outputs, run.outputs, rtol=3e-7)
+        assert torch.equal(ended.first_steps.int(), first_steps(problem, history))  # type: ignore[arg-type]
+        assert torch.allclose(ended.outputs, run.outputs, rtol=3e-7)
 
 
 @pytest.mark.parametrize("target", [0.8, 0.5, [0.1, 0.3, 0.8, 0.97, 0.999]])

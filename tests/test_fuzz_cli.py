@@ -29,7 +29,8 @@ from targetrl_core.commands import sweep
 from targetrl_core.commands.parser import Parser
 from targetrl_core.fused import cache, compiler
 from targetrl_core.history import History
-from targetrl_core.names import ARITHMETICS, DEVICES, OBJECTIVES
+from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.names import ARITHMETICS, DEVICES
 from targetrl_core.pictures import curves
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.sharding import everywhere
@@ -127,12 +128,12 @@ def run(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> tuple
 
 def options_of(commands: Any) -> dict[str, list[str]]:  # noqa: ANN401 — the commands of either program
     """What each command takes."""
-    found = {}
+    options = {}
     for command in commands:
         parser = Parser()
         command.add_arguments(parser)
-        found[command.__name__.rpartition(".")[2]] = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
-    return found
+        options[command.__name__.rpartition(".")[2]] = [flag for action in parser._actions for flag in action.option_strings]  # noqa: SLF001
+    return options
 
 
 def lines_of(options: dict[str, list[str]]) -> st.SearchStrategy[list[str]]:
@@ -143,7 +144,7 @@ def lines_of(options: dict[str, list[str]]) -> st.SearchStrategy[list[str]]:
         fitting, any_word = st.tuples(flag, st.sampled_from(FITTING)), st.tuples(flag, WORD)
         joined = st.builds(lambda name, value: (f"{name}={value}",), flag, WORD)
         part = st.one_of(fitting, fitting, st.sampled_from(FILES), any_word, joined, st.tuples(WORD), st.tuples(flag))
-        return st.lists(part, max_size=5).map(lambda parts: [command, *(word for one in parts for word in one)])
+        return st.lists(part, max_size=5).map(lambda parts: [command, *(word for words in parts for word in words)])
 
     return st.sampled_from([*sorted(options) * (100 // len(options)), *WORDS[::8]]).flatmap(of)
 
@@ -153,12 +154,12 @@ def check(main: Callable[[Sequence[str]], int], name: str | tuple[str, ...], arg
 
     Where it is 1, a line may say that nothing was verified.
     """
-    code, said = run(main, arguments)
+    code, shown = run(main, arguments)
     assert code in (0, 1, 2)
-    assert len(said.splitlines()) == (code == 2) or (code == 1 and said.startswith("targetrl: nothing was verified, "))
-    assert said.removesuffix("\n").isprintable()
-    assert said.startswith(name) or code != 2
-    assert len(said) < 20_000
+    assert len(shown.splitlines()) == (code == 2) or (code == 1 and shown.startswith("targetrl: nothing was verified, "))
+    assert shown.removesuffix("\n").isprintable()
+    assert shown.startswith(name) or code != 2
+    assert len(shown) < 20_000
 
 
 FUZZ = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -219,10 +220,10 @@ def test_any_environment(variables: dict[str, str]) -> None:
         for name, value in ({"HOME": str(Path.cwd())} | variables).items():
             patch.setenv(name, value)
         assert kept_privately()
-        found = fingerprint(MACHINE, {}, "cpu", {})
+        taken = fingerprint(MACHINE, {}, "cpu", {})
         environment = Watch.start().finish("cpu")
         assert run(cli.main, ["--help"]) == (0, "")
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Fingerprint) == found
+    assert msgspec.json.decode(msgspec.json.encode(taken), type=Fingerprint) == taken
     assert msgspec.json.decode(msgspec.json.encode(environment), type=Environment) == environment
 
 
@@ -232,8 +233,8 @@ def test_a_compiler_that_says_nothing_has_no_version(tmp_path: Path, monkeypatch
         (tmp_path / "silent").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "silent").chmod(0o755)
         monkeypatch.setenv("CXX", str(tmp_path / "silent"))
-        found = fingerprint(MACHINE, {}, "cpu", {})
-        assert not any((said or "").strip("\ufffd") for said in (found.compiler, found.torch_compiler))
+        taken = fingerprint(MACHINE, {}, "cpu", {})
+        assert not any((version or "").strip("\ufffd") for version in (taken.compiler, taken.torch_compiler))
 
 
 def test_the_compilers_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +246,7 @@ def test_the_compilers_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("CXX", str(tmp_path / "mine"))
     compiler.compiler.cache_clear()
     try:
-        found = fingerprint(MACHINE, {}, "cpu", {})
+        taken = fingerprint(MACHINE, {}, "cpu", {})
         (tmp_path / "c++").unlink()
         (tmp_path / "g++").unlink()
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -254,5 +255,5 @@ def test_the_compilers_are_told_apart(tmp_path: Path, monkeypatch: pytest.Monkey
     finally:
         monkeypatch.undo()
         compiler.compiler.cache_clear()
-    assert (found.compiler, found.torch_compiler, found.kernel_compiler) == ("mine 1.0", "mine 1.0", "c++ 1.0")
+    assert (taken.compiler, taken.torch_compiler, taken.kernel_compiler) == ("mine 1.0", "mine 1.0", "c++ 1.0")
     assert none.kernel_compiler is None

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from targetrl_core import Population, Problem, UsageError, train, verify
 from targetrl_core.certification import certify
 from targetrl_core.convergence import check
-from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.names import OPTIMIZERS
 from tests.cheats import CHEATS
 
 PROBLEMS = int(os.environ.get("HONEST_PROBLEMS", "40"))

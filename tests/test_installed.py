@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem
-from targetrl_core.names import OBJECTIVES
+from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.variants import installed as module
 from targetrl_core.variants.installed import GROUP
 
@@ -87,19 +87,19 @@ def test_what_is_wrong_with_an_entry_is_said(tmp_path: Path) -> None:
     install(tmp_path, "z-package", {"honest": "some_module:HONEST"}, {})
     ran = run(tmp_path, "targetrl_core.cli", "devices")
     assert ran.returncode == 0, ran.stderr
-    found = dict(re.findall(r"^ +(\S+) +not available: (.*)$", ran.stdout, re.MULTILINE))
+    reasons = dict(re.findall(r"^ +(\S+) +not available: (.*)$", ran.stdout, re.MULTILINE))
     here = "entry point {} of some-package".format
-    assert found["honest"] == "only on Sundays"
-    assert found["number"] == here("number") + " (some_module:NUMBER) is no Variant but of type int"
-    assert found["gone"].startswith(here("gone") + " (some_module:GONE) cannot be loaded: AttributeError: module 'some_module' has no")
+    assert reasons["honest"] == "only on Sundays"
+    assert reasons["number"] == here("number") + " (some_module:NUMBER) is no Variant but of type int"
+    assert reasons["gone"].startswith(here("gone") + " (some_module:GONE) cannot be loaded: AttributeError: module 'some_module' has no")
     assert (
-        found["absent"]
+        reasons["absent"]
         == here("absent") + " (no_such_module:HONEST) cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"
     )
-    assert found["zz-honest"].endswith("is named 'honest': it must have the name of its entry point")
-    assert found["some-package:batched"] == here("batched") + " has a name that is taken by targetrl itself"
-    assert found["z-package:honest"] == "entry point honest of z-package has a name that is taken by some-package"
-    assert found["some-package:not-a-name"].startswith("entry point 'Not A Name' of some-package must have a name of 1 to 64 of a-z")
+    assert reasons["zz-honest"].endswith("is named 'honest': it must have the name of its entry point")
+    assert reasons["some-package:batched"] == here("batched") + " has a name that is taken by targetrl itself"
+    assert reasons["z-package:honest"] == "entry point honest of z-package has a name that is taken by some-package"
+    assert reasons["some-package:not-a-name"].startswith("entry point 'Not A Name' of some-package must have a name of 1 to 64 of a-z")
     assert re.search(r"^ +batched +available$", ran.stdout, re.MULTILINE)
 
 
@@ -145,8 +145,8 @@ def test_verify_goes_on_after_a_faulty_variant(faulty: Path) -> None:
     place = ["--device", "cpu", "--objective", "detached", "--arithmetic", "native", "--population", "20"]
     ran = run(faulty, "targetrl_core.cli", "verify", *place, *chosen)
     assert ran.returncode == 1
-    said = [f"targetrl: {name} on cpu, detached, native: failed: {why}" for name, why in FAULTS.items()]
-    assert ran.stderr.splitlines() == said
+    expected = [f"targetrl: {name} on cpu, detached, native: failed: {why}" for name, why in FAULTS.items()]
+    assert ran.stderr.splitlines() == expected
     verdicts = [line.split()[4] for line in ran.stdout.splitlines()[1:]]
     assert verdicts == ["bounded", "failed:", "failed:", "failed:", "bounded"]
     rows = json.loads(run(faulty, "targetrl_core.cli", "verify", *place, *chosen, "--json").stdout)["rows"]

@@ -14,8 +14,8 @@ import torch
 from targetrl_core import VARIANTS, Population, Problem, Run, stream, sweep, train, verify
 from targetrl_core.certification import same_bits
 from targetrl_core.fused.kernel import operands
+from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.modes import PROCESS_MODES, flushes_subnormals, new_modes
-from targetrl_core.names import OBJECTIVES
 from targetrl_core.population import Population as Policies
 
 CPU = torch.device("cpu")
@@ -91,12 +91,14 @@ def trained(variant: str, objective: str, n: int = 8, seed: int = 3, steps: int 
     return train(problem, first.population, variant=variant, record=True)
 
 
-def same(one: Run, other: Run) -> bool:
+def same(first: Run, second: Run) -> bool:
     """Whether two runs have the same bits, those of what was recorded too."""
-    assert one.history is not None
-    assert other.history is not None
+    assert first.history is not None
+    assert second.history is not None
     return (
-        same_bits(one.population, other.population) and torch.equal(one.history, other.history) and torch.equal(one.outputs, other.outputs)
+        same_bits(first.population, second.population)
+        and torch.equal(first.history, second.history)
+        and torch.equal(first.outputs, second.outputs)
     )
 
 
@@ -108,8 +110,8 @@ def test_a_run_has_the_same_bits_in_every_mode(variant: str) -> None:
         right = trained(variant, objective)
         for name, mode in MODES.items():
             with mode():
-                found = trained(variant, objective)
-            assert same(found, right), name
+                actual = trained(variant, objective)
+            assert same(actual, right), name
         assert same(trained(variant, objective), right)
 
 

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from targetrl_core.arithmetic import arithmetic
-from targetrl_core.listing.oracle_draws import NOISE_ULP, normals
+from targetrl_core.listing.oracle_gradients import NOISE_ULP, normals
 from targetrl_core.noise import Words, draw_table, noise, philox
-from targetrl_core.oracle import FACTOR
 from targetrl_core.problem import Problem
-from targetrl_core.spread import float32_ulp
+from targetrl_core.rounding import FACTOR, float32_ulp
 from tests import independent
 
 CPU = torch.device("cpu")
@@ -35,8 +34,8 @@ def drawn(seeds: torch.Tensor, step: int, samples: int = 1, noise_seed: int = 0)
 @pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
 def test_philox_gives_the_published_words(counter: tuple[int, ...], key: tuple[int, int], words: tuple[int, ...]) -> None:
     """Counter and key of the published test vectors give their words, as tensors and in the NumPy program of the tests."""
-    found = philox(Words(*(torch.tensor([word]) for word in counter)), (torch.tensor(key[0]), torch.tensor(key[1])))
-    assert tuple(int(word) for word in found) == words
+    drawn = philox(Words(*(torch.tensor([word]) for word in counter)), (torch.tensor(key[0]), torch.tensor(key[1])))
+    assert tuple(int(word) for word in drawn) == words
     mine = independent.philox([np.array([word], np.uint64) for word in counter], list(key))
     assert tuple(int(word[0]) for word in mine) == words
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem, train
-from targetrl_core.oracle import FACTOR, reference
+from targetrl_core.oracle import reference
 from targetrl_core.population import STATE_NAMES
-from targetrl_core.spread import float32_ulp
+from targetrl_core.rounding import FACTOR, float32_ulp
 from targetrl_core.verification import verify
 from tests import golden_bounds
 
@@ -43,14 +43,14 @@ def test_oracle_agrees_with_fifty_digits(objective: str, optimizer: str, x: floa
     """After 50 steps every state tensor is within 1e-12 of mpmath at 50 digits, far inside one float32 ulp."""
     problem = Problem(objective=objective, optimizer=optimizer, x=x)  # type: ignore[arg-type]
     population = Population.initialise(20, seed=40)
-    found = reference(problem, population)
+    ref = reference(problem, population)
     with mpmath.workdps(50):
         for policy in range(population.n):
-            if found.kinked[policy]:
+            if ref.undetermined[policy]:
                 continue
             exact = by_mpmath(problem, population.weight[policy].item(), population.bias[policy].item())
             for name in STATE_NAMES:
-                assert abs(found.state[name][policy].item() - exact[name]) < 1e-12
+                assert abs(ref.state[name][policy].item() - exact[name]) < 1e-12
 
 
 def test_ulp_is_the_distance_to_the_next_float() -> None:
@@ -64,19 +64,19 @@ def test_kinks_and_thresholds_are_rare() -> None:
     population = Population.initialise(20_000)
     pathwise = reference(Problem(objective="pathwise"), population)
     detached = reference(Problem(), population)
-    assert 0.0005 < float(pathwise.kinked.double().mean()) < 0.0025
-    assert int(detached.kinked.sum()) <= 2
+    assert 0.0005 < float(pathwise.undetermined.double().mean()) < 0.0025
+    assert int(detached.undetermined.sum()) <= 2
     assert int(pathwise.first_unsure.sum()) <= 4
 
 
 def test_reach_covers_rounding_and_little_more() -> None:
     """An honest float32 run uses between a fortieth and the whole of the bound: it is neither broken nor slack."""
     problem, population = Problem(), Population.initialise(50_000)
-    found = reference(problem, population)
+    ref = reference(problem, population)
     trained = train(problem, population, variant="batched").population
     for name in STATE_NAMES:
-        used = (getattr(trained, name).double() - found.state[name]).abs() / found.reach[name] / FACTOR
-        assert 1 / 40 < float(used[~found.kinked].max()) < 1.0
+        used = (getattr(trained, name).double() - ref.state[name]).abs() / ref.reach[name] / FACTOR
+        assert 1 / 40 < float(used[~ref.undetermined].max()) < 1.0
 
 
 CASES = {name: (problem, population) for name, problem, population in golden_bounds.cases()}
@@ -85,14 +85,14 @@ CASES = {name: (problem, population) for name, problem, population in golden_bou
 @pytest.mark.parametrize("name", CASES)
 def test_the_bound_moves_only_when_it_is_moved(name: str) -> None:
     """Path, reach, kinks and outcomes are those of golden/bounds.json, for every kind of problem: a bound that changes is seen."""
-    found, golden = golden_bounds.summary(*CASES[name]), json.loads(golden_bounds.FILE.read_text())[name]
-    assert found == pytest.approx(golden, rel=1e-5, abs=1e-9)
+    actual, golden = golden_bounds.summary(*CASES[name]), json.loads(golden_bounds.FILE.read_text())[name]
+    assert actual == pytest.approx(golden, rel=1e-5, abs=1e-9)
 
 
 def test_a_logit_far_out_is_not_taken_for_undetermined() -> None:
     """Collapsed policies whose logits go on falling for a thousand steps of SGD are held to their bounds: few are ambiguous."""
     problem, population = Problem(optimizer="sgd", lr=0.5, steps=1000), Population.initialise(1000)
-    found = reference(problem, population)
-    assert float(found.logit.min()) < -2900
-    assert int(found.kinked.sum()) <= 2
+    ref = reference(problem, population)
+    assert float(ref.logit.min()) < -2900
+    assert int(ref.undetermined.sum()) <= 2
     assert verify(problem, population, variant="fused").level == "bounded"

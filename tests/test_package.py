@@ -98,21 +98,21 @@ def test_every_version_is_the_packages(built: Path) -> None:
 
 def test_the_supported_pythons_are_said(built: Path) -> None:
     """The classifiers are the versions from the oldest on that pip is told, and this Python is one of them."""
-    said = [found[1] for text in PROJECT["classifiers"] if (found := re.match(r"Programming Language :: Python :: (3\.\d+)$", text))]
-    assert said == [f"3.{minor}" for minor in range(11, 11 + len(said))]
-    assert metadata(built)["Requires-Python"] == f">={said[0]}"
-    assert f"3.{sys.version_info.minor}" in said
+    versions = [match[1] for text in PROJECT["classifiers"] if (match := re.match(r"Programming Language :: Python :: (3\.\d+)$", text))]
+    assert versions == [f"3.{minor}" for minor in range(11, 11 + len(versions))]
+    assert metadata(built)["Requires-Python"] == f">={versions[0]}"
+    assert f"3.{sys.version_info.minor}" in versions
 
 
 def imported(path: Path) -> set[str]:
     """Names of the modules that a file imports anywhere in it."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            names |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
 def test_the_tests_that_run_outside_need_no_checkout() -> None:

@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_leaves
 from targetrl_core import Population, Problem, train
 from targetrl_core.arithmetic import arithmetic
 from targetrl_core.certification import same_bits
-from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.names import OPTIMIZERS
 from targetrl_core.step import begin, end, rule_for, step, ticks
 from targetrl_core.variants import batched_compiled
 from targetrl_core.verification import verify
@@ -44,9 +45,9 @@ def test_any_constants_give_the_same_bits(objective: Any, optimizer: Any, consta
     """Portable variants agree bit for bit under constants that hypothesis draws, at sizes that leave a remainder."""
     problem = Problem(objective=objective, optimizer=optimizer, arithmetic="portable", steps=30, **constants)  # type: ignore[arg-type]
     population = Population.initialise(1003, seed=21)
-    one = train(problem, population, variant="batched").population
-    assert same_bits(one, train(problem, population, variant="batched-compiled").population)
-    assert same_bits(one, train(problem, population, variant="fused").population)
+    trained = train(problem, population, variant="batched").population
+    assert same_bits(trained, train(problem, population, variant="batched-compiled").population)
+    assert same_bits(trained, train(problem, population, variant="fused").population)
 
 
 @given(objective=st.sampled_from(OBJECTIVES), optimizer=st.sampled_from(OPTIMIZERS), constants=st.fixed_dictionaries(CONSTANTS))
@@ -66,11 +67,11 @@ def test_any_constants_stay_within_the_bound(objective: Any, optimizer: Any, con
 def test_size_and_threads_do_not_show(n: int) -> None:
     """With 1 and 2 threads, at sizes that fill vectors, chunks and cache lines or do not, the bits are the same."""
     problem, population = Problem(arithmetic="portable"), Population.initialise(n, seed=23)
-    found = []
+    results = []
     for count in (1, 2):
         torch.set_num_threads(count)
-        found += [train(problem, population, variant=variant).population for variant in ("batched", "batched-compiled", "fused")]
-    assert all(same_bits(found[0], other) for other in found[1:])
+        results += [train(problem, population, variant=variant).population for variant in ("batched", "batched-compiled", "fused")]
+    assert all(same_bits(results[0], other) for other in results[1:])
 
 
 def test_chunking_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

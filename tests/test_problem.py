@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem, UsageError, train
+from targetrl_core.optimizers import _pages, correction_table
 from targetrl_core.problem import CONSTANTS
-from targetrl_core.step import _pages, correction_table
 
 
 @pytest.mark.parametrize("name", CONSTANTS)

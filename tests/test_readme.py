@@ -11,7 +11,7 @@ import pytest
 
 from bench.peers import PEERS
 from bench.report import reach
-from targetrl_core.oracle import FACTOR
+from targetrl_core.rounding import FACTOR
 from targetrl_core.variants import BUILT_IN
 from tests.cheats import CHEATS
 from tests.some_evidence import EVIDENCE

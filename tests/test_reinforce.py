@@ -11,8 +11,9 @@ from targetrl_core import Population, Problem, UsageError, Variant, train, verif
 from targetrl_core import noise as noises
 from targetrl_core.certification import same_bits
 from targetrl_core.cli import main
+from targetrl_core.listing.gradients import reinforce_gradient
 from targetrl_core.population import consecutive_seeds
-from targetrl_core.step import begin, reinforce_gradient, rule_for, ticks
+from targetrl_core.step import begin, rule_for, ticks
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
 from tests.independent import reinforce
@@ -40,20 +41,20 @@ def gradients(problem: Problem, output: float, baseline: float, n: int = 400_000
 def test_the_estimate_has_the_right_expectation(output: float, baseline: Any, samples: int) -> None:  # noqa: ANN401
     """The mean of many estimates is k·erf((o − target)/(σ√2))·o·(1 − o), within four of its standard errors, whatever the baseline."""
     problem = Problem(objective="reinforce", baseline=baseline, samples=samples, sigma=0.05)
-    found = gradients(problem, output, baseline=0.4)
+    estimates = gradients(problem, output, baseline=0.4)
     exact = 5.0 * math.erf((output - 0.8) / (0.05 * math.sqrt(2))) * output * (1 - output)
-    standard_error = float(found.std()) / math.sqrt(len(found))
-    assert abs(float(found.mean()) - exact) < 4 * standard_error
+    standard_error = float(estimates.std()) / math.sqrt(len(estimates))
+    assert abs(float(estimates.mean()) - exact) < 4 * standard_error
     assert standard_error < 0.02
 
 
 def test_more_samples_and_a_baseline_lower_the_variance() -> None:
     """Eight samples have an eighth of the variance of one, and a baseline near the reward has less than none."""
-    one = gradients(Problem(objective="reinforce"), 0.7, baseline=0.5)
+    single = gradients(Problem(objective="reinforce"), 0.7, baseline=0.5)
     eight = gradients(Problem(objective="reinforce", samples=8), 0.7, baseline=0.5)
     bare = gradients(Problem(objective="reinforce", baseline="none"), 0.7, baseline=0.0)
-    assert float(eight.var() / one.var()) == pytest.approx(1 / 8, rel=0.03)
-    assert float(one.var()) < 0.8 * float(bare.var())
+    assert float(eight.var() / single.var()) == pytest.approx(1 / 8, rel=0.03)
+    assert float(single.var()) < 0.8 * float(bare.var())
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_what_it_reaches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("constants", "said"),
+    ("constants", "message"),
     [
         ({"sigma": 0.0}, "sigma is 0.0; it must be a number from 0.0001 to 10000"),
         ({"sigma": [0.1, float("nan")]}, r"sigma\[1\] is nan; it must be a number from 0.0001 to 10000"),
@@ -153,9 +154,9 @@ def test_what_it_reaches() -> None:
         ({"noise_seed": 2**64}, "noise_seed is 18446744073709551616; it must be an integer"),
     ],
 )
-def test_wrong_constants_are_named(constants: dict[str, Any], said: str) -> None:
+def test_wrong_constants_are_named(constants: dict[str, Any], message: str) -> None:
     """A constant of `reinforce` that is out of its range is refused in one line, with the range."""
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         Problem(objective="reinforce", **constants)
 
 

@@ -17,7 +17,7 @@ from bench.evidence.records import read
 from bench.report import folder, front, listing_csv, reach
 from bench.tables import cells
 from targetrl_core import UsageError
-from targetrl_core.oracle import FACTOR
+from targetrl_core.rounding import FACTOR
 from tests.hostile import why_unsafe
 from tests.some_evidence import EVIDENCE, evidence, results_changed, row
 

@@ -29,7 +29,7 @@ from bench.upkeep.scaling import Scaling
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.devices import cores
 from targetrl_core.variants import find_variant
-from targetrl_core.variants.variant import Seeded
+from targetrl_core.variants.variant import TrainToEnd
 from tests.some_evidence import evidence, row
 from tests.test_suite import run_pytest
 
@@ -233,10 +233,10 @@ def test_what_ranks_train_by_is_what_is_examined(monkeypatch: pytest.MonkeyPatch
     """A kernel that makes another start than `Population.initialise` withholds the row, whatever it makes of a start that is given."""
     honest = find_variant("fused")
 
-    def prepare_seeded(problem: Problem, device: torch.device, n: int) -> Seeded:
-        train = honest.prepare_seeded(problem, device, n)  # type: ignore[misc] # it has one
-        return lambda seed: train(seed + 1)
+    def prepare_to_end(problem: Problem, device: torch.device, n: int) -> TrainToEnd:
+        train = honest.prepare_to_end(problem, device, n)  # type: ignore[misc] # it has one
+        return lambda seeds: train(range(seeds.start + 1, seeds.stop + 1))  # type: ignore[union-attr] # seeds are all it is given
 
-    monkeypatch.setattr(ranks_row, "choose", lambda *_: honest._replace(prepare_seeded=prepare_seeded))
+    monkeypatch.setattr(ranks_row, "choose", lambda *_: honest._replace(prepare_to_end=prepare_to_end))
     with pytest.raises(NotIdenticalError, match="out of bounds"):
         ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]

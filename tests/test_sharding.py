@@ -19,17 +19,15 @@ from torch.distributed import HashStore  # type: ignore[attr-defined] # torch ha
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.checkpoint import content
 from targetrl_core.cli import main
-from targetrl_core.finishing import ALIGNED
-from targetrl_core.names import OBJECTIVES
+from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.report import summary_lines
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.group import Group, _summary, _words
 from targetrl_core.sharding.local import together
 from targetrl_core.sharding.pulse import Pulse
-from targetrl_core.sharding.shards import Shard, train_shards
-from targetrl_core.sharding.slices import slice_of
+from targetrl_core.sharding.shards import Shard, slice_of, train_shards
 from targetrl_core.sharding.world import World, this_world
-from targetrl_core.streaming import plan
+from targetrl_core.streaming import ALIGNED, plan
 
 ROOT = Path(__file__).parent.parent
 HANGS_SECONDS = 600
@@ -45,10 +43,10 @@ def whole(problem: Problem = PROBLEM, n: int = N, variant: str = "auto") -> Summ
     return last
 
 
-def same(one: Summary, other: Summary) -> bool:
+def same(first: Summary, second: Summary) -> bool:
     """Whether two summaries tell the same of as many policies."""
-    counts = [(summary.policies, summary.outcomes, summary.checksum) for summary in (one, other)]
-    return counts[0] == counts[1] and one.histogram.equal(other.histogram) and one.first_steps.equal(other.first_steps)
+    counts = [(summary.policies, summary.outcomes, summary.checksum) for summary in (first, second)]
+    return counts[0] == counts[1] and first.histogram.equal(second.histogram) and first.first_steps.equal(second.first_steps)
 
 
 @pytest.mark.parametrize("n", [1, 1023, 1025, 50_000, 10**12])
@@ -57,8 +55,8 @@ def test_slices_are_the_population(n: int, shards: int) -> None:
     """Slices follow one another from the first policy to the last, none more than one unit longer than another."""
     slices = [slice_of(n, shard, shards) for shard in range(shards)]
     assert (slices[0].start, slices[-1].stop) == (0, n)
-    assert all(one.stop == other.start for one, other in pairwise(slices))
-    lengths = [len(one) for one in slices]
+    assert all(span.stop == following.start for span, following in pairwise(slices))
+    lengths = [len(span) for span in slices]
     assert max(lengths) - min(lengths) < 2 * ALIGNED
 
 
@@ -67,9 +65,9 @@ def test_slices_are_the_population(n: int, shards: int) -> None:
 def test_devices_of_a_process_add_up(objective: str, variant: str, arithmetic: str) -> None:
     """Two or three shards side by side in one process have the summary of the population in one piece, noise included."""
     problem, n = PROBLEM.replace(objective=objective, arithmetic=arithmetic), 30_011
-    asked = plan(problem, n, variant=variant)
+    planned = plan(problem, n, variant=variant)
     for shards in (2, 3):
-        *_, total = train_shards([Shard(asked, shard, shards) for shard in range(shards)], None)
+        *_, total = train_shards([Shard(planned, shard, shards) for shard in range(shards)], None)
         assert same(total, whole(problem, n, variant))
 
 
@@ -103,11 +101,11 @@ def test_what_one_device_raises_ends_all() -> None:
 
 def test_sums_over_ranks_do_not_overflow() -> None:
     """Checksums of several ranks add up modulo 2⁶⁴, counts as they are."""
-    one = whole(n=3000)
-    many = [torch.tensor(0), *[_words(one)] * 5]
-    total = _summary(sum(many[1:], start=many[0]).tolist(), one, "some")
-    assert total.checksum == one.checksum * 5 % 2**64
-    assert (total.policies, total.outcomes.at_target) == (15_000, 5 * one.outcomes.at_target)
+    single = whole(n=3000)
+    many = [torch.tensor(0), *[_words(single)] * 5]
+    total = _summary(sum(many[1:], start=many[0]).tolist(), single, "some")
+    assert total.checksum == single.checksum * 5 % 2**64
+    assert (total.policies, total.outcomes.at_target) == (15_000, 5 * single.outcomes.at_target)
 
 
 VARIABLES = {"WORLD_SIZE": "3", "RANK": "1", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
@@ -142,10 +140,10 @@ def test_a_wrong_variable_is_named(name: str, value: str | None, message: str, m
 
 def heard(ended: dict[int, tuple[float, float, bool]]) -> Pulse:
     """The pulse of rank 0 of 3, which has heard of each rank's last beat and progress then."""
-    found = Pulse(World(rank=0, size=3, host="here", port=1), HashStore(), patience_seconds=60.0)
-    found._heard = {rank: pulse._Heard(1, 1, working, beat, trained) for rank, (beat, trained, working) in ended.items()}  # noqa: SLF001
-    found._answered = 100.0  # noqa: SLF001
-    return found
+    beating = Pulse(World(rank=0, size=3, host="here", port=1), HashStore(), patience_seconds=60.0)
+    beating._heard = {rank: pulse._Heard(1, 1, working, beat, trained) for rank, (beat, trained, working) in ended.items()}  # noqa: SLF001
+    beating._answered = 100.0  # noqa: SLF001
+    return beating
 
 
 @pytest.mark.parametrize(
@@ -160,18 +158,18 @@ def heard(ended: dict[int, tuple[float, float, bool]]) -> Pulse:
 )
 def test_a_lost_rank_is_named(ranks: dict[int, tuple[float, float, bool]], now: float, reason: str | None) -> None:
     """A rank is lost when it is silent, or does not come on though it has work; one that has finished may wait."""
-    found = heard(ranks)._reason(now)  # noqa: SLF001
-    assert (found or "").startswith(reason or "\n") or found is reason
+    reason_given = heard(ranks)._reason(now)  # noqa: SLF001
+    assert (reason_given or "").startswith(reason or "\n") or reason_given is reason
 
 
 def test_who_is_cut_off_asks_nobody() -> None:
     """Where the meeting place does not answer, a rank says so itself: asking might keep it waiting for ever."""
-    found = heard({})
-    found._answered = time.monotonic() - 2 * pulse.LOST_SECONDS  # noqa: SLF001
-    assert found.claim_end()
-    assert not found.store.check(["ended"])
-    found._answered = time.monotonic()  # noqa: SLF001
-    assert [found.claim_end(), found.claim_end()] == [True, False]
+    beating = heard({})
+    beating._answered = time.monotonic() - 2 * pulse.LOST_SECONDS  # noqa: SLF001
+    assert beating.claim_end()
+    assert not beating.store.check(["ended"])
+    beating._answered = time.monotonic()  # noqa: SLF001
+    assert [beating.claim_end(), beating.claim_end()] == [True, False]
 
 
 def test_what_every_rank_finds_one_tells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,10 +232,10 @@ def ranks(module: str, size: int, *arguments: str) -> Iterator[list[subprocess.P
 def test_three_ranks_have_the_result_of_one() -> None:
     """Outcomes, histogram, first steps and checksum are those of one process; the first rank alone prints."""
     with ranks("targetrl_core", 3, *TRAIN) as started:
-        said = [process.communicate(timeout=HANGS_SECONDS) for process in started]
-        assert [process.returncode for process in started] == [0, 0, 0], said
-    assert said[0][0].splitlines() == printed("3 × cpu")
-    assert [out for out, _ in said[1:]] == ["", ""]
+        outputs = [process.communicate(timeout=HANGS_SECONDS) for process in started]
+        assert [process.returncode for process in started] == [0, 0, 0], outputs
+    assert outputs[0][0].splitlines() == printed("3 × cpu")
+    assert [out for out, _ in outputs[1:]] == ["", ""]
 
 
 @pytest.mark.parametrize(("lost", "ending"), [(1, signal.SIGKILL), (1, signal.SIGSTOP), (0, signal.SIGKILL)])
@@ -252,10 +250,10 @@ def test_a_rank_that_dies_or_stops_ends_the_job(lost: int, ending: signal.Signal
         time.sleep(0.3)
         other = (second, first)[lost]
         (first, second)[lost].send_signal(ending)
-        _, said = other.communicate(timeout=HANGS_SECONDS)
+        _, error = other.communicate(timeout=HANGS_SECONDS)
         assert other.returncode == 1
-    assert said.count("\n") == 1
-    assert said.startswith(f"targetrl: rank {lost} of 2")
-    asked = plan(Problem(), 10**14)
+    assert error.count("\n") == 1
+    assert error.startswith(f"targetrl: rank {lost} of 2")
+    planned = plan(Problem(), 10**14)
     for rank, path in enumerate(kept):
-        assert content.read(path, asked, slice_of(10**14, rank, 2)) is not None
+        assert content.read(path, planned, slice_of(10**14, rank, 2)) is not None

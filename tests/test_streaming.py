@@ -10,8 +10,9 @@ import torch
 
 from targetrl_core import Population, Problem, Summary, UsageError, stream, train
 from targetrl_core.cli import main
+from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.listing.outcomes import first_steps
-from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.names import OPTIMIZERS
 from targetrl_core.streaming import Plan
 from targetrl_core.summary import BINS
 
@@ -44,26 +45,28 @@ def test_a_summary_says_what_training_says(objective: Any, optimizer: Any, varia
 def test_the_checksum_depends_on_the_policies_alone(objective: Any) -> None:  # noqa: ANN401
     """Chunks, threads and, in portable arithmetic, variants do not show in the checksum; the seed, the order and one bit do."""
     problem = Problem(objective=objective, arithmetic="portable")
-    found = {whole(problem, 20_011, variant=variant, chunk=chunk).checksum for variant in ("fused", "batched") for chunk in (777, 20_011)}
+    checksums = {
+        whole(problem, 20_011, variant=variant, chunk=chunk).checksum for variant in ("fused", "batched") for chunk in (777, 20_011)
+    }
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    found.add(whole(problem, 20_011, variant="fused").checksum)
+    checksums.add(whole(problem, 20_011, variant="fused").checksum)
     torch.set_num_threads(before)
-    assert len(found) == 1
+    assert len(checksums) == 1
     others = {
         whole(problem, 20_011, seed=1).checksum,
         whole(problem, 20_010).checksum,
         whole(problem.replace(lr=0.1000001), 20_011).checksum,
     }
-    assert len(others | found) == 4
+    assert len(others | checksums) == 4
 
 
 def test_constants_per_policy_are_streamed() -> None:
     """Each chunk trains by its own policies' constants."""
     n = 1500
     problem = Problem(objective="pathwise", target=torch.linspace(0.3, 0.9, n), arithmetic="portable")
-    one, other = whole(problem, n, variant="fused", chunk=400), whole(problem, n, variant="batched", chunk=n)
-    assert (one.outcomes, one.checksum) == (other.outcomes, other.checksum)
+    first, second = whole(problem, n, variant="fused", chunk=400), whole(problem, n, variant="batched", chunk=n)
+    assert (first.outcomes, first.checksum) == (second.outcomes, second.checksum)
 
 
 def test_every_summary_is_of_all_so_far() -> None:
@@ -126,8 +129,8 @@ def test_an_interrupted_run_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch
     """After Ctrl-C, `targetrl train` prints how many policies it had trained and what became of them, and exits with 130."""
     train = Plan.train
 
-    def interrupted(asked: Plan, span: range) -> Iterator[Summary]:
-        summaries = train(asked._replace(chunk=400), span)
+    def interrupted(planned: Plan, span: range) -> Iterator[Summary]:
+        summaries = train(planned._replace(chunk=400), span)
         yield next(summaries)
         yield next(summaries)
         raise KeyboardInterrupt

@@ -17,14 +17,14 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from targetrl_core import Population, Problem, UsageError, finishing, sweep, train
+from targetrl_core import Population, Problem, UsageError, streaming, sweep, train
 from targetrl_core.cli import main
 from targetrl_core.commands import sweep as command
 from targetrl_core.listing import basin
+from targetrl_core.listing.names import Objective
 from targetrl_core.listing.outcomes import Outcomes, first_steps
-from targetrl_core.names import Objective
 from targetrl_core.sweeps.axes import Axis, listed, parse
-from targetrl_core.sweeps.grid import Grid, Start, grid_of
+from targetrl_core.sweeps.grid import Grid, GridStart, grid_of
 from targetrl_core.sweeps.run import Swept, train_grid
 
 RATES, TARGETS = [0.003, 0.05, 0.4], [0.2, 0.5, 0.77, 0.9]
@@ -43,7 +43,7 @@ def alone(problem: Problem, start: Population) -> tuple[float, int, int]:
 def begun(seed: int, weight: float | None, bias: float | None) -> Population:
     """One policy that begins as its seed says, or as it is told."""
     start = Population.initialise(1, seed=seed)
-    own_weight, own_bias = (own if told is None else torch.tensor([told]) for own, told in ((start.weight, weight), (start.bias, bias)))
+    own_weight, own_bias = (own if given is None else torch.tensor([given]) for own, given in ((start.weight, weight), (start.bias, bias)))
     return Population.fresh(own_weight, own_bias, start.seeds)
 
 
@@ -63,24 +63,24 @@ LOOPS += [(SWEEPS[0], "reinforce", "fused"), (SWEEPS[1], "reinforce", "fused"), 
 def test_a_sweep_is_a_loop(axes: dict[str, list[float]], objective: Objective, variant: str) -> None:
     """Each cell has the bits of a policy that is trained alone under the cell's constants, from the cell's start."""
     problem = Problem(objective=objective, arithmetic="portable", steps=30)
-    found = sweep(problem, variant=variant, **axes)  # type: ignore[arg-type] # names of axes alone
+    swept = sweep(problem, variant=variant, **axes)  # type: ignore[arg-type] # names of axes alone
     shape = tuple(len(values) for values in axes.values())
     expected = np.empty(shape, dtype=object)
     for place in itertools.product(*map(range, shape)):
-        said: dict[str, Any] = {name: values[at] for (name, values), at in zip(axes.items(), place, strict=True)}
-        start = begun(said.pop("seed", 0), said.pop("weight", None), said.pop("bias", None))
-        expected[place] = alone(problem.replace(**said), start)
-    got = zip(found["output"].values.flat, found["outcome"].values.flat, found["first_step"].values.flat, strict=True)
+        cell: dict[str, Any] = {name: values[at] for (name, values), at in zip(axes.items(), place, strict=True)}
+        start = begun(cell.pop("seed", 0), cell.pop("weight", None), cell.pop("bias", None))
+        expected[place] = alone(problem.replace(**cell), start)
+    got = zip(swept["output"].values.flat, swept["outcome"].values.flat, swept["first_step"].values.flat, strict=True)
     assert [tuple(cell) for cell in got] == list(expected.flat)
 
 
 def test_native_cells_are_those_of_a_loop_too() -> None:
     """In native arithmetic the same variant computes the same bits, whether a constant is the policy's own or everyone's."""
     problem = Problem(objective="pathwise", steps=30)
-    found = sweep(problem, variant="batched", lr=RATES, target=TARGETS)
+    swept = sweep(problem, variant="batched", lr=RATES, target=TARGETS)
     for (i, lr), (j, target) in itertools.product(enumerate(RATES), enumerate(TARGETS)):
         run = train(problem.replace(lr=lr, target=target), Population.initialise(1), variant="batched")
-        assert float(found["output"][i, j]) == float(run.outputs[0])
+        assert float(swept["output"][i, j]) == float(run.outputs[0])
 
 
 @pytest.mark.parametrize("variant", ["batched", "fused"])
@@ -88,34 +88,34 @@ def test_parts_do_not_show(variant: str, monkeypatch: pytest.MonkeyPatch) -> Non
     """A grid that is trained a few cells at a time ends with the same bits, and tells of each part."""
     problem = Problem(objective="reinforce", arithmetic="portable", steps=20)
     whole = sweep(problem, variant=variant, seed=range(5), target=TARGETS)
-    monkeypatch.setattr(finishing, "CPU_CHUNK", 7)
-    monkeypatch.setattr(finishing, "HISTORY_CHUNK", 7 * 20)
-    told: list[int] = []
-    assert sweep(problem, variant=variant, seed=range(5), target=TARGETS, tell=told.append).identical(whole)
-    assert told == [7, 7, 6]
+    monkeypatch.setattr(streaming, "CPU_CHUNK", 7)
+    monkeypatch.setattr(streaming, "HISTORY_CHUNK", 7 * 20)
+    parts: list[int] = []
+    assert sweep(problem, variant=variant, seed=range(5), target=TARGETS, tell=parts.append).identical(whole)
+    assert parts == [7, 7, 6]
 
 
 def test_labels() -> None:
     """The arrays are found by the values of the axes; what all cells share stands beside them."""
-    found = sweep(Problem(objective="pathwise", arithmetic="portable"), lr=RATES, target=np.linspace(0.1, 0.9, 5), bias=0.5, k=3.0)
-    assert found.sizes == {"lr": 3, "target": 5}
-    assert set(found.data_vars) == {"output", "distance", "outcome", "first_step"}
-    cell = found.sel(lr=0.05, target=0.5, method="nearest")
+    swept = sweep(Problem(objective="pathwise", arithmetic="portable"), lr=RATES, target=np.linspace(0.1, 0.9, 5), bias=0.5, k=3.0)
+    assert swept.sizes == {"lr": 3, "target": 5}
+    assert set(swept.data_vars) == {"output", "distance", "outcome", "first_step"}
+    cell = swept.sel(lr=0.05, target=0.5, method="nearest")
     assert float(cell["distance"]) == pytest.approx(abs(float(cell["output"]) - 0.5), abs=1e-7)
     assert float(cell["first_step"]) < 50
-    assert found.attrs["objective"] == "pathwise"
-    assert found.attrs["k"] == 3.0
-    assert "lr" not in found.attrs
-    assert found["outcome"].attrs["flag_meanings"].split() == list(Outcomes._fields)
+    assert swept.attrs["objective"] == "pathwise"
+    assert swept.attrs["k"] == 3.0
+    assert "lr" not in swept.attrs
+    assert swept["outcome"].attrs["flag_meanings"].split() == list(Outcomes._fields)
 
 
 def test_an_axis_of_betas_stays_close() -> None:
     """Where policies have betas of their own the bias corrections are computed in float32: the outputs differ by rounding alone."""
     problem = Problem(objective="detached", arithmetic="portable")
-    found = sweep(problem, variant="batched", beta1=[0.5, 0.9])
+    swept = sweep(problem, variant="batched", beta1=[0.5, 0.9])
     for at, beta1 in enumerate((0.5, 0.9)):
         run = train(problem.replace(beta1=beta1), Population.initialise(1), variant="batched")
-        assert float(found["output"][at]) == pytest.approx(float(run.outputs[0]), rel=1e-4)
+        assert float(swept["output"][at]) == pytest.approx(float(run.outputs[0]), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_grids_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="a sweep has no axis"):
         sweep(problem, lr=0.1)
     with pytest.raises(UsageError, match="lr is on two axes"):
-        grid_of(problem, [listed("lr", [0.1]), listed("lr", [0.2])], Start())
+        grid_of(problem, [listed("lr", [0.1]), listed("lr", [0.2])], GridStart())
     with pytest.raises(UsageError, match="k has 2 values; the problem of a sweep must have one"):
         sweep(problem.replace(k=[1.0, 2.0]), lr=[0.1])
     with pytest.raises(UsageError, match="axis is 'steps'; it must be one of"):
@@ -236,23 +236,23 @@ def test_the_command_writes_picture_and_table(tmp_path: Path, capsys: pytest.Cap
     assert len(rows) == 24
     best = min(rows, key=lambda row: float(row["distance"]))
     assert f"best cell: target={float(best['target']):.6g}, lr={float(best['lr']):.6g}: output {float(best['output']):.6f}" in out
-    found = sweep(Problem(objective="pathwise", arithmetic="portable"), target=np.linspace(0.2, 0.8, 4), lr=np.geomspace(1e-3, 1, 6))
-    assert [np.float32(row["output"]) for row in rows] == found["output"].values.flatten().tolist()
-    assert [Outcomes._fields.index(row["outcome"]) for row in rows] == found["outcome"].values.flatten().tolist()
-    assert [int(row["first_step"] or 50) for row in rows] == found["first_step"].values.flatten().tolist()
+    swept = sweep(Problem(objective="pathwise", arithmetic="portable"), target=np.linspace(0.2, 0.8, 4), lr=np.geomspace(1e-3, 1, 6))
+    assert [np.float32(row["output"]) for row in rows] == swept["output"].values.flatten().tolist()
+    assert [Outcomes._fields.index(row["outcome"]) for row in rows] == swept["outcome"].values.flatten().tolist()
+    assert [int(row["first_step"] or 50) for row in rows] == swept["first_step"].values.flatten().tolist()
 
 
 def test_the_axis_of_x_has_two_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The axis of x is also called input, as its option is: the results are the same."""
-    said, drawn = [], []
+    documents, drawn = [], []
     for name in ("x", "input"):
         arguments = ["sweep", "--x", f"{name}=1,2", "-o", str(tmp_path / "a.png"), "--variant", "batched", "--json"]
         assert main(arguments) == 0
-        said.append(json.loads(capsys.readouterr().out))
+        documents.append(json.loads(capsys.readouterr().out))
         drawn.append((tmp_path / "a.png").read_bytes())
-    assert said[0] == said[1]
+    assert documents[0] == documents[1]
     assert drawn[0] == drawn[1]
-    assert said[0]["axes"]["x"]["values"] == [1.0, 2.0]
+    assert documents[0]["axes"]["x"]["values"] == [1.0, 2.0]
 
 
 def test_parquet_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,21 +260,21 @@ def test_parquet_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     path = tmp_path / "a.parquet"
     assert main(["sweep", *GRID, "--data", str(path), "--json", "--quiet"]) == 0
     captured = capsys.readouterr()
-    said = json.loads(captured.out)
+    documents = json.loads(captured.out)
     assert captured.err == ""
     table = parquet.read_table(path)
     assert table.column_names == ["target", "lr", "output", "distance", "outcome", "first_step"]
-    assert table.num_rows == said["cells"] == sum(said["outcomes"].values()) == 24
-    assert said["axes"]["lr"]["values"] == np.geomspace(1e-3, 1, 6).tolist()
-    assert said["best"]["distance"] == min(table["distance"].to_pylist())
-    assert said["best"]["outcome"] == "at_target"
-    assert said["files"] == [str(path)]
-    assert "lr" not in said["problem"]
+    assert table.num_rows == documents["cells"] == sum(documents["outcomes"].values()) == 24
+    assert documents["axes"]["lr"]["values"] == np.geomspace(1e-3, 1, 6).tolist()
+    assert documents["best"]["distance"] == min(table["distance"].to_pylist())
+    assert documents["best"]["outcome"] == "at_target"
+    assert documents["files"] == [str(path)]
+    assert "lr" not in documents["problem"]
 
 
-def found_of(*axes: Axis, steps: int = 50) -> Swept:
+def swept_of(*axes: Axis, steps: int = 50) -> Swept:
     """A sweep about the pathwise problem."""
-    return train_grid(grid_of(Problem(objective="pathwise", arithmetic="portable", steps=steps), axes, Start()), variant="batched")
+    return train_grid(grid_of(Problem(objective="pathwise", arithmetic="portable", steps=steps), axes, GridStart()), variant="batched")
 
 
 @pytest.mark.parametrize("show", command.SHOWN)
@@ -285,9 +285,9 @@ def found_of(*axes: Axis, steps: int = 50) -> Swept:
 )
 def test_pictures_of_every_kind(axes: list[str], show: str) -> None:
     """One axis or two, ranges up or down, logarithmic, listed or single: drawn without a warning, twice the same bytes."""
-    found = found_of(*map(parse, axes))
-    drawn = basin.picture(found, show, said="made for a test")
-    assert drawn == basin.picture(found, show, said="made for a test")
+    swept = swept_of(*map(parse, axes))
+    drawn = basin.picture(swept, show, description="made for a test")
+    assert drawn == basin.picture(swept, show, description="made for a test")
     assert size(drawn)[0] == round(basin.WIDTH * 150)
     assert b"made for a test" in drawn
     assert b"Matplotlib" not in drawn
@@ -295,20 +295,20 @@ def test_pictures_of_every_kind(axes: list[str], show: str) -> None:
 
 def test_each_cell_of_a_large_picture_has_a_dot() -> None:
     """The resolution grows with the grid, up to a limit."""
-    wide = basin.picture(found_of(parse("lr=1e-3:1:1500:log"), steps=1), "outcome")
+    wide = basin.picture(swept_of(parse("lr=1e-3:1:1500:log"), steps=1), "outcome")
     assert size(wide)[0] > 1500
     assert size(wide)[0] < basin.WIDTH * basin.MOST_DPI
 
 
 def test_what_shows_no_number_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A cell whose output is no number is never the best; where none has one, that is said, and the picture is drawn all the same."""
-    found = found_of(listed("lr", RATES))
+    swept = swept_of(listed("lr", RATES))
     nan = np.full(3, np.nan, np.float32)
-    assert found._replace(distance=np.array([np.nan, 0.3, 0.2], np.float32)).best == 2
-    assert found._replace(distance=nan).best is None
-    tied = found._replace(distance=np.array([0.1, 0.1, 0.1], np.float32), first_step=np.array([9, 3, 4], np.int32))
+    assert swept._replace(distance=np.array([np.nan, 0.3, 0.2], np.float32)).best == 2
+    assert swept._replace(distance=nan).best is None
+    tied = swept._replace(distance=np.array([0.1, 0.1, 0.1], np.float32), first_step=np.array([9, 3, 4], np.int32))
     assert tied.best == 1
-    assert size(basin.picture(found._replace(distance=nan, output=nan)))[0] > 0
+    assert size(basin.picture(swept._replace(distance=nan, output=nan)))[0] > 0
     assert (
         main(["sweep", "--x", "lr=1e30,1e35", "--optimizer", "sgd", "--k", "1e30", "--steps", "9", "--json", "--variant", "batched"]) == 0
     )
@@ -392,6 +392,6 @@ def test_an_interruption_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
 
 def test_a_sweep_of_noise_says_what_noise() -> None:
     """Under `reinforce` the labelled arrays name baseline, samples and noise seed beside the other constants."""
-    found = sweep(Problem(objective="reinforce", samples=8, baseline="none", noise_seed=7, steps=2), lr=[0.1, 0.2])
-    assert [found.attrs[name] for name in ("samples", "baseline", "noise_seed")] == [8, "none", 7]
-    assert "lr" not in found.attrs
+    swept = sweep(Problem(objective="reinforce", samples=8, baseline="none", noise_seed=7, steps=2), lr=[0.1, 0.2])
+    assert [swept.attrs[name] for name in ("samples", "baseline", "noise_seed")] == [8, "none", 7]
+    assert "lr" not in swept.attrs

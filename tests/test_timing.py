@@ -30,7 +30,9 @@ from targetrl_core import VARIANTS, Population, Problem, certification, populati
 from targetrl_core.certification import certify
 from targetrl_core.convergence import check
 from targetrl_core.history import History
-from targetrl_core.names import Arithmetic, Objective
+from targetrl_core.listing.names import Objective
+from targetrl_core.listing.start import linear_start
+from targetrl_core.names import Arithmetic
 from targetrl_core.variants import Train, find_variant
 from targetrl_core.variants.batched import BATCHED
 from tests.cheats import CHEATS
@@ -223,7 +225,7 @@ def test_every_policy_that_is_made_is_checked() -> None:
 
 def test_making_policies_wrongly_throughout_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong in every block the same way is found beside nn.Linear itself."""
-    right = population.linear_start
+    right = linear_start
     monkeypatch.setattr(population, "linear_start", lambda seed, n: right(seed + 1, n))
     with pytest.raises(NotIdenticalError, match=r"policy \d+ of seed 5 begins at "):
         check_initialised(Population.initialise(1000, seed=5), 5)

@@ -12,8 +12,9 @@ from targetrl_core import VARIANTS, Population, Problem, UsageError, train, veri
 from targetrl_core.certification import certify, same_bits
 from targetrl_core.convergence import Expectation
 from targetrl_core.history import History
-from targetrl_core.names import ARITHMETICS, OBJECTIVES, OPTIMIZERS
-from targetrl_core.step import State
+from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.names import ARITHMETICS, OPTIMIZERS
+from targetrl_core.rule import State
 from targetrl_core.variants import batched_graphed
 
 CPU = torch.device("cpu")
@@ -223,7 +224,7 @@ def test_a_graph_belongs_to_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
         yield
         current.pop()
 
-    def said(name: str) -> Callable[..., mock.MagicMock]:
+    def shown(name: str) -> Callable[..., mock.MagicMock]:
         def call(*_: object) -> mock.MagicMock:
             seen.append((name, current[-1]))
             return mock.MagicMock(replay=lambda: seen.append(("replay", current[-1])))
@@ -232,7 +233,7 @@ def test_a_graph_belongs_to_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch.cuda, "device", on)
     for name in ("Stream", "stream", "current_stream", "CUDAGraph", "graph"):
-        monkeypatch.setattr(torch.cuda, name, said(name))
+        monkeypatch.setattr(torch.cuda, name, shown(name))
     second = torch.device("cuda:1")
     replay, _ = batched_graphed.captured_run(lambda: State(*[torch.zeros(1)] * len(State._fields)), second)
     replay()

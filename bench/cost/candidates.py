@@ -11,7 +11,8 @@ from bench.cost.starting import WARM, ColdStart, cold_starts, total
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Cell, Part
-from targetrl_core.names import OBJECTIVES, OPTIMIZERS
+from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.names import OPTIMIZERS
 
 FIRST = OBJECTIVES[0]
 ALIKE = (FIRST, "pathwise")

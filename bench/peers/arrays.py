@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from targetrl_core import Problem
+from targetrl_core.optimizers import correction_table
 from targetrl_core.problem import Constants
-from targetrl_core.step import State, correction_table
+from targetrl_core.rule import State
 
 Array = NDArray[np.float32]
 

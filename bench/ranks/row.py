@@ -50,8 +50,8 @@ def _examined(gate: Gate, problem: Problem, variant: Variant) -> Identity:
     """The check of policies that are trained as ranks train them: by a kernel that makes their start too, where the variant has one."""
     seed = random.SystemRandom().randrange(2**62)
     start = Population.initialise(EXAMINED, seed)
-    if variant.prepare_seeded is not None:
-        trained = variant.prepare_seeded(problem, gate.device, EXAMINED)(seed).population
+    if variant.prepare_to_end is not None:
+        trained = variant.prepare_to_end(problem, gate.device, EXAMINED)(range(seed, seed + EXAMINED)).population
     else:
         trained = prepared(variant, problem, gate.device, EXAMINED)(start.clone().to(gate.device), None)
     identity = check(certify(problem, start), trained)

@@ -1,6 +1,7 @@
 """What the rows of the steady state train: problems and numbers of policies."""
 
-from targetrl_core.names import ARITHMETICS, OBJECTIVES, Arithmetic, Objective
+from targetrl_core.listing.names import OBJECTIVES, Objective
+from targetrl_core.names import ARITHMETICS, Arithmetic
 
 SIZES = (1, 100, 10_000, 1_000_000)
 GPU_SIZE = 100_000_000

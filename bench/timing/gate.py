@@ -24,7 +24,7 @@ from targetrl_core import Population, Problem, Variant
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
 from targetrl_core.devices import synchronized_clock
-from targetrl_core.examination import changed_fields, recorded, training_faults
+from targetrl_core.examination import changed_fields, recording_faults, training_faults
 from targetrl_core.modes import new_modes
 from targetrl_core.variants import Train
 from targetrl_core.variants.compiling import compile_seconds
@@ -147,7 +147,7 @@ class Gate:
         identity = check(expectation, trained)
         raise_unless_empty(identity.reasons)
         start = start.to(self.device)
-        raise_unless_empty(recorded(timed.rounds.problem, start, trained, expectation, variant, timed.train))
+        raise_unless_empty(recording_faults(timed.rounds.problem, start, trained, expectation, variant, timed.train))
         return identity
 
     def _memory(self, train: Train, start: Population) -> int | None:

@@ -15,8 +15,8 @@ import torch
 from bench.commands import add_results
 from bench.evidence.files import write_atomically
 from targetrl_core import Population, Problem
+from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.listing.probe import probe
-from targetrl_core.names import OBJECTIVES
 from targetrl_core.oracle import Reference, reference
 from targetrl_core.progress import watched
 from targetrl_core.variants import BUILT_IN
@@ -44,7 +44,7 @@ def measure(*, quiet: bool = True) -> dict[str, Any]:
         population = _starts(problem, n)
         expected = reference(problem, population)
         rows = furthest.setdefault(f"{problem.objective}/{problem.optimizer}", {}).setdefault(str(problem.steps), {})
-        rows.setdefault("kinked", float(expected.kinked[::2].double().mean()))
+        rows.setdefault("kinked", float(expected.undetermined[::2].double().mean()))
         for name, arithmetic, distances in _distances(problem, population, expected):
             for tensor, distance in distances.items():
                 if distance > rows.get(tensor, {"distance": -1.0})["distance"]:
@@ -85,7 +85,7 @@ def _distances(problem: Problem, population: Population, expected: Reference) ->
 def largest_distances(expected: Reference, trained: Population) -> dict[str, float]:
     """Largest |trained − oracle| of each tensor in units of its reach, policies at a kink aside."""
     n = trained.n
-    clear = ~expected.kinked[:n]
+    clear = ~expected.undetermined[:n]
     distances = {}
     for name, state in expected.state.items():
         distance = (trained.tensors()[name].double() - state[:n]).abs() / expected.reach[name][:n]

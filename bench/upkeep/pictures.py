@@ -137,13 +137,13 @@ def command() -> str:
 def swept() -> Swept:
     """The sweep."""
     problem = Problem(objective=OBJECTIVE, arithmetic=ARITHMETIC)  # type: ignore[arg-type] # names of both
-    return train_grid(grid.grid_of(problem, [axes.parse(UPWARDS), axes.parse(ACROSS)], grid.Start()))
+    return train_grid(grid.grid_of(problem, [axes.parse(UPWARDS), axes.parse(ACROSS)], grid.GridStart()))
 
 
 def basin_png() -> bytes:
     """Its picture, with the digest as the description that stands in it."""
     result = swept()
-    return basin.picture(result, said=basin_stamp(result))
+    return basin.picture(result, description=basin_stamp(result))
 
 
 def basin_stamp(result: Swept) -> str:

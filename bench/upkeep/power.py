@@ -27,11 +27,11 @@ from targetrl_core.convergence import Expectation, check, undecided
 from targetrl_core.devices import cores
 from targetrl_core.errors import UsageError, one_of
 from targetrl_core.history import History
+from targetrl_core.listing.names import OBJECTIVES, Objective
 from targetrl_core.modes import new_modes
-from targetrl_core.names import OBJECTIVES, Objective
 from targetrl_core.problem import as_float64
 from targetrl_core.progress import progress
-from targetrl_core.step import advance, begin, end, rule_for, ticks
+from targetrl_core.step import begin, end, rule_for, run_steps, ticks
 from targetrl_core.training import prepared
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
@@ -190,7 +190,7 @@ def _arithmetic(change: Callable[[Arithmetic, float], Arithmetic]) -> Plant:
         def run(population: Population, history: History | None) -> Population:
             honest = rule_for(problem, population)
             rule = honest._replace(arithmetic=change(honest.arithmetic, size))
-            state = advance(rule, begin(rule, population, c), c, ticks(problem, population.age, device), history)
+            state = run_steps(rule, begin(rule, population, c), c, ticks(problem, population.age, device), history)
             return end(rule, population, state, problem.steps)
 
         return run

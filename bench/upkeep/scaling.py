@@ -17,7 +17,7 @@ from bench.ranks.job import RankFailedError, RankTask, Round, started
 from bench.tables.table import markdown_table
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
-from targetrl_core.sharding.slices import slice_of
+from targetrl_core.sharding.shards import slice_of
 
 BOUNDS = {"ranks": (2, 1024), "policies": (1, 1e15), "steps": (1, 10**6), "rounds": (2, 10**4)}
 

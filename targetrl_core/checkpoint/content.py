@@ -36,7 +36,7 @@ class DamagedError(UsageError):
     """A file that is not as it was written: there may be an older one that is."""
 
 
-class Head(Struct, frozen=True, forbid_unknown_fields=True):
+class HeadLine(Struct, frozen=True, forbid_unknown_fields=True):
     """The first line."""
 
     targetrl: Literal["checkpoint"]
@@ -44,7 +44,7 @@ class Head(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True):
+class BodyLine(Struct, frozen=True, forbid_unknown_fields=True):
     """The second line: whose it is, and what became of the first ``trained`` policies from ``start`` on.
 
     ``facts`` are those of the plan. The counts are those of a ``Summary``, the checksum in hexadecimal.
@@ -63,7 +63,7 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
 def encode(plan: Plan, span: range, summary: Summary) -> bytes:
     """The file that says what became of the first policies of a span."""
     body = msgspec.json.encode(
-        Body(
+        BodyLine(
             facts=plan.facts(),
             start=span.start,
             stop=span.stop,
@@ -74,7 +74,7 @@ def encode(plan: Plan, span: range, summary: Summary) -> bytes:
             checksum=f"{summary.checksum:016x}",
         )
     )
-    head = Head("checkpoint", VERSION, sha256(body).hexdigest())
+    head = HeadLine("checkpoint", VERSION, sha256(body).hexdigest())
     return msgspec.json.encode(head) + b"\n" + body + b"\n"
 
 
@@ -89,12 +89,12 @@ def read(path: Path, plan: Plan, span: range) -> Summary | None:
     if content is None:
         return None
     first, _, rest = content.partition(b"\n")
-    head = _decoded(path, first, Head)
+    head = _decoded(path, first, HeadLine)
     if head.version != VERSION:
         raise UsageError(f"{path}: version is {head.version}; this targetrl reads checkpoints of version {VERSION}")
     if not rest.endswith(b"\n") or sha256(rest[:-1]).hexdigest() != head.sha256:
         raise DamagedError(f"{path}: its content is not what its sha256 says; it is damaged")
-    body = _decoded(path, rest, Body)
+    body = _decoded(path, rest, BodyLine)
     require_equal(f"{path}: ", body.facts | {"first policy": body.start, "end": body.stop}, facts_of(plan, span))
     return _summary(path, plan, body)
 
@@ -128,8 +128,8 @@ def _decoded(path: Path, line: bytes, kind: type[Decoded]) -> Decoded:
         raise DamagedError(f"{path}: {one_line(error)[:LONGEST]}; it is damaged or no checkpoint") from error
 
 
-def _summary(path: Path, plan: Plan, body: Body) -> Summary:
-    found: dict[str, Any] = {
+def _summary(path: Path, plan: Plan, body: BodyLine) -> Summary:
+    counts: dict[str, Any] = {
         name: torch.tensor(getattr(body, name), dtype=torch.int64, device="cpu") for name in ("histogram", "first_steps")
     }
     sums = {name: sum(getattr(body, name)) for name in ("outcomes", "histogram", "first_steps")}
@@ -139,5 +139,5 @@ def _summary(path: Path, plan: Plan, body: Body) -> Summary:
         raise DamagedError(f"{path}: its {(wrong or ['counts'])[0]} are not of {body.trained} policies; it is damaged")
     blank = plan.nothing()
     return Summary(
-        blank.problem, blank.variant, blank.device, body.trained, Outcomes(*body.outcomes), checksum=int(body.checksum, 16), **found
+        blank.problem, blank.variant, blank.device, body.trained, Outcomes(*body.outcomes), checksum=int(body.checksum, 16), **counts
     )

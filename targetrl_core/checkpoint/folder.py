@@ -31,7 +31,7 @@ class Folder:
         Raises:
             UsageError: there are checkpoints, and none can be read; or one is of another run.
         """
-        found: dict[Path, Summary] = {}
+        summaries: dict[Path, Summary] = {}
         damaged: list[DamagedError] = []
         for path in self.turns:
             try:
@@ -40,13 +40,13 @@ class Folder:
                 damaged.append(error)
                 continue
             if summary is not None:
-                found[path] = summary
-        if damaged and not found:
+                summaries[path] = summary
+        if damaged and not summaries:
             raise UsageError(f"{damaged[0]}; no older one is whole: begin again in an empty folder")
-        for one in damaged:
-            tell(f"{one}: going on from the checkpoint before it")
-        self.turns.sort(key=lambda path: found[path].policies if path in found else -1)
-        return found[self.turns[-1]] if found else None
+        for damage in damaged:
+            tell(f"{damage}: going on from the checkpoint before it")
+        self.turns.sort(key=lambda path: summaries[path].policies if path in summaries else -1)
+        return summaries[self.turns[-1]] if summaries else None
 
     def save(self, plan: Plan, span: range, summary: Summary) -> None:
         """Write a checkpoint over the older one. It is on the disk when this returns.

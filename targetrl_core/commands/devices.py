@@ -16,7 +16,7 @@ def run(options: argparse.Namespace) -> int:
     from targetrl_core import report_json
     from targetrl_core.report import device_lines, places
 
-    found = list(places())
-    for line in [report_json.text(report_json.devices(found))] if options.json else device_lines(found):
+    listed = list(places())
+    for line in [report_json.text(report_json.devices(listed))] if options.json else device_lines(listed):
         print(line)
-    return FAILED if any(place.failed for place in found) else FINE
+    return FAILED if any(place.failed for place in listed) else FINE

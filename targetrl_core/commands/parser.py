@@ -6,23 +6,24 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from targetrl_core.commands import WRONG_USAGE
 from targetrl_core.errors import UsageError, one_line, one_of
-from targetrl_core.names import ARITHMETICS, BASELINES, DEVICES, OBJECTIVES, OPTIMIZERS
+from targetrl_core.listing.names import BASELINES, DEFAULTS, NOISE_SEED, OBJECTIVES, SAMPLES, STEPS
+from targetrl_core.names import ARITHMETICS, DEVICES, OPTIMIZERS
 
 if TYPE_CHECKING:
     from targetrl_core.problem import Problem
 
 CONSTANTS = {
-    "target": (0.8, "output to reach, in (0, 1)"),
-    "k": (5.0, "how fast the reward falls with the distance from the target"),
-    "x": (1.0, "input of the policy"),
-    "lr": (0.1, "learning rate"),
-    "beta1": (0.9, "decay of Adam's first moment"),
-    "beta2": (0.999, "decay of Adam's second moment"),
-    "eps": (1e-8, "what Adam adds to the root of the second moment"),
-    "sigma": (0.05, "standard deviation of the actions under reinforce"),
-    "baseline_decay": (0.8, "how much of the moving average of the rewards each step keeps under reinforce"),
+    "target": "output to reach, in (0, 1)",
+    "k": "how fast the reward falls with the distance from the target",
+    "x": "input of the policy",
+    "lr": "learning rate",
+    "beta1": "decay of Adam's first moment",
+    "beta2": "decay of Adam's second moment",
+    "eps": "what Adam adds to the root of the second moment",
+    "sigma": "standard deviation of the actions under reinforce",
+    "baseline_decay": "how much of the moving average of the rewards each step keeps under reinforce",
 }
-"""The constants that may differ from policy to policy: name → default and help."""
+"""The constants that may differ from policy to policy: name → help."""
 
 MOST_SECONDS = 1e6
 """Longest time that is asked for, some eleven days: what waits takes no longer ones."""
@@ -42,10 +43,10 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """End where anything is left over: argparse would leave that to the parser above, which does not know the options."""
-        found, rest = super().parse_known_args(args, namespace)
+        known, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}{self._meant(rest)}")
-        return found, rest
+        return known, rest
 
     def _meant(self, rest: Sequence[str]) -> str:
         """The options that are nearest to those that are not known."""
@@ -73,8 +74,8 @@ class Noted(argparse.Action):
 
 def given(options: argparse.Namespace) -> dict[str, str]:
     """The constants and starts that were given: name → option."""
-    found: dict[str, str] = getattr(options, "given", {})
-    return found
+    by_name: dict[str, str] = getattr(options, "given", {})
+    return by_name
 
 
 def check_effect(options: argparse.Namespace, objectives: Sequence[str]) -> None:
@@ -115,13 +116,17 @@ def add_constants(parser: argparse.ArgumentParser, flags: Mapping[str, str] = NO
     ``flags`` says what a constant is called where its own name stands for something else.
     """
     parser.add_argument("--optimizer", default=OPTIMIZERS[0], help=f"{one_of(OPTIMIZERS)} (default: {OPTIMIZERS[0]})")
-    parser.add_argument("--steps", type=count, default=50, help="updates of each policy (default: 50)")
-    parser.add_argument("--samples", action=Noted, type=count, default=1, help="actions drawn each step under reinforce (default: 1)")
+    parser.add_argument("--steps", type=count, default=STEPS, help=f"updates of each policy (default: {STEPS})")
+    parser.add_argument(
+        "--samples", action=Noted, type=count, default=SAMPLES, help=f"actions drawn each step under reinforce (default: {SAMPLES})"
+    )
     parser.add_argument(
         "--baseline", action=Noted, default=BASELINES[0], help=f"of reinforce: {one_of(BASELINES)} (default: {BASELINES[0]})"
     )
-    parser.add_argument("--noise-seed", action=Noted, type=int, default=0, help="which noise reinforce draws (default: 0)")
-    for name, (default, text) in CONSTANTS.items():
+    parser.add_argument(
+        "--noise-seed", action=Noted, type=int, default=NOISE_SEED, help=f"which noise reinforce draws (default: {NOISE_SEED})"
+    )
+    for name, text in CONSTANTS.items():
         flag = flags.get(name, name).replace("_", "-")
         parser.add_argument(
             f"--{flag}",
@@ -129,8 +134,8 @@ def add_constants(parser: argparse.ArgumentParser, flags: Mapping[str, str] = NO
             dest=name,
             metavar=flag.replace("-", "_").upper(),
             type=float,
-            default=default,
-            help=f"{text} (default: {default:g})",
+            default=DEFAULTS[name],
+            help=f"{text} (default: {DEFAULTS[name]:g})",
         )
 
 

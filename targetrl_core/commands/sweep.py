@@ -49,12 +49,12 @@ def run(options: argparse.Namespace) -> int:
 
     grid = _grid(options)
     with progress(grid.cells, "cells", quiet=options.quiet) as bar:
-        found = train_grid(grid, variant=options.variant or "auto", device=options.device, tell=bar.update)
+        swept = train_grid(grid, variant=options.variant or "auto", device=options.device, tell=bar.update)
     files = [path for path in (options.output, options.data) if path is not None]
     # Printed before anything is written: a full disk costs the files alone.
-    for line in [text(sweep_json(found) | {"files": [str(path) for path in files]})] if options.json else sweep_lines(found):
+    for line in [text(sweep_json(swept) | {"files": [str(path) for path in files]})] if options.json else sweep_lines(swept):
         print(line, flush=True)
-    _write(found, options)
+    _write(swept, options)
     for path in [] if options.json else files:
         print(f"wrote {path}")
     return FINE
@@ -62,10 +62,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _grid(options: argparse.Namespace) -> "Grid":
     from targetrl_core.sweeps.axes import parse
-    from targetrl_core.sweeps.grid import Start, grid_of
+    from targetrl_core.sweeps.grid import GridStart, grid_of
 
-    axes = [parse(said) for said in (options.y_axis, options.x_axis) if said is not None]
-    start = Start(options.seed, options.weight, options.bias)
+    axes = [parse(text) for text in (options.y_axis, options.x_axis) if text is not None]
+    start = GridStart(options.seed, options.weight, options.bias)
     grid = grid_of(problem_of(options, options.objective, options.arithmetic), axes, start)
     check_effect(options, [options.objective])
     _check_axes(options, [axis.name for axis in axes])
@@ -94,15 +94,15 @@ def _check(options: argparse.Namespace) -> None:
         check_table("--data", options.data)
 
 
-def _write(found: "Swept", options: argparse.Namespace) -> None:
+def _write(swept: "Swept", options: argparse.Namespace) -> None:
     from targetrl_core.files import writing
     from targetrl_core.listing.basin import picture
     from targetrl_core.sweeps.table import write_table
 
     if options.output is not None:
-        drawn = picture(found, options.show)
+        drawn = picture(swept, options.show)
         with writing(options.output) as new:
             new.write_bytes(drawn)
     if options.data is not None:
         with writing(options.data) as new:
-            write_table(found, new, options.data.suffix)
+            write_table(swept, new, options.data.suffix)

@@ -24,7 +24,7 @@ from targetrl_core.sharding.world import World, this_world
 
 if TYPE_CHECKING:
     from targetrl_core.problem import Problem
-    from targetrl_core.sharding.everywhere import Asked
+    from targetrl_core.sharding.everywhere import Request
     from targetrl_core.summary import Summary
     from targetrl_core.training import Run
 
@@ -80,11 +80,11 @@ def _train(problem: "Problem", options: argparse.Namespace) -> int:
     from targetrl_core.report import listing_lines
 
     variant = options.variant or ("eager" if options.arithmetic == "native" else "auto")
-    found = _recorded(problem, variant, options)
-    for line in [report_json.text(report_json.run(found, options.seed))] if options.json else listing_lines(found):
+    recorded = _recorded(problem, variant, options)
+    for line in [report_json.text(report_json.run(recorded, options.seed))] if options.json else listing_lines(recorded):
         print(line)
     if options.plot is not None:
-        _plot(found, options)
+        _plot(recorded, options)
     return FINE
 
 
@@ -92,8 +92,8 @@ def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> in
     """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
     from targetrl_core.sharding.everywhere import train_everywhere
 
-    with _told_to_end(), _bar(options.population, quiet=options.quiet or world.rank != 0) as told:
-        summary, whole = train_everywhere(_asked(problem, options), world, told)
+    with _interrupted_by_sigterm(), _bar(options.population, quiet=options.quiet or world.rank != 0) as tell:
+        summary, whole = train_everywhere(_request(problem, options), world, tell)
     if world.rank != 0:
         return FINE if whole else INTERRUPTED
     if not whole:
@@ -115,12 +115,12 @@ def _say(summary: "Summary", options: argparse.Namespace) -> None:
         print(line)
 
 
-def _asked(problem: "Problem", options: argparse.Namespace) -> "Asked":
+def _request(problem: "Problem", options: argparse.Namespace) -> "Request":
     from targetrl_core.checkpoint.resuming import Kept
-    from targetrl_core.sharding.everywhere import Asked
+    from targetrl_core.sharding.everywhere import Request
 
     kept = Kept(options.checkpoint, options.resume, options.checkpoint_every, _note) if options.checkpoint else None
-    return Asked(
+    return Request(
         problem=problem,
         n=options.population,
         seed=options.seed,
@@ -142,14 +142,14 @@ def _bar(policies: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
 
     with progress(policies, "policies", quiet=quiet) as bar:
 
-        def told(trained: int) -> None:
+        def tell(trained: int) -> None:
             bar.update(trained - bar.n)
 
-        yield told
+        yield tell
 
 
 @contextmanager
-def _told_to_end() -> Iterator[None]:
+def _interrupted_by_sigterm() -> Iterator[None]:
     """Being told to end (SIGTERM) is being interrupted: what has been trained is kept."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -177,11 +177,11 @@ def _check_plot(options: argparse.Namespace) -> None:
     check_picture("--plot", options.plot)
 
 
-def _plot(found: "Run", options: argparse.Namespace) -> None:
+def _plot(recorded: "Run", options: argparse.Namespace) -> None:
     from targetrl_core.files import writing
     from targetrl_core.pictures.curves import learning_curves
 
-    drawn = learning_curves(found)
+    drawn = learning_curves(recorded)
     with writing(options.plot) as new:
         new.write_bytes(drawn)
     if not options.json:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from targetrl_core.commands import FAILED, FINE
 from targetrl_core.commands.parser import add_constants, add_output, check_effect, check_population, count, problem_of
 from targetrl_core.errors import kind_and_message, one_of
-from targetrl_core.names import ARITHMETICS, OBJECTIVES
+from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.names import ARITHMETICS
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser)
 
 
-class _Task(NamedTuple):
+class _Checks(NamedTuple):
     variants: "list[Variant]"
     devices: "list[torch.device]"
     problems: "list[Problem]"
@@ -50,26 +51,26 @@ class _NoReport(NamedTuple):
     reason: str
 
 
-class _Row(NamedTuple):
+class _Checked(NamedTuple):
     """A variant on a device and a problem: what was found, or why nothing was."""
 
     variant: "Variant"
     device: "torch.device"
     problem: "Problem"
-    found: "Report | _NoReport"
+    result: "Report | _NoReport"
 
     @property
     def not_run(self) -> bool:
         """Whether the variant cannot run here."""
-        return isinstance(self.found, _NoReport) and self.found.verdict == _NOT_RUN
+        return isinstance(self.result, _NoReport) and self.result.verdict == _NOT_RUN
 
     @property
     def complaints(self) -> list[str]:
         """A line for each reason why it did not converge identically, or for how it failed."""
         where = f"targetrl: {self.variant.name} on {self.device}, {self.problem.objective}, {self.problem.arithmetic}"
-        if isinstance(self.found, _NoReport):
-            return [] if self.not_run else [f"{where}: {self.found.verdict}: {self.found.reason}"]
-        return [f"{where}: {reason}" for reason in self.found.reasons]
+        if isinstance(self.result, _NoReport):
+            return [] if self.not_run else [f"{where}: {self.result.verdict}: {self.result.reason}"]
+        return [f"{where}: {reason}" for reason in self.result.reasons]
 
 
 _NOT_RUN, _FAILED = "not run", "failed"
@@ -81,11 +82,11 @@ def run(options: argparse.Namespace) -> int:
     from targetrl_core.progress import progress
     from targetrl_core.report import VERIFY_HEADER
 
-    task, rows = _task(options), []
+    checks, rows = _checks(options), []
     if not options.json:
         print(VERIFY_HEADER, flush=True)
-    with progress(task.rows, "rows", quiet=options.quiet) as bar:
-        for row in _rows(task):
+    with progress(checks.rows, "rows", quiet=options.quiet) as bar:
+        for row in _rows(checks):
             rows.append(row)
             if not options.json:
                 with bar.external_write_mode():
@@ -101,13 +102,13 @@ def run(options: argparse.Namespace) -> int:
     return FAILED if complaints else FINE
 
 
-def _task(options: argparse.Namespace) -> _Task:
+def _checks(options: argparse.Namespace) -> _Checks:
     from targetrl_core import VARIANTS, Population, available_devices
     from targetrl_core.devices import find_device
     from targetrl_core.variants import find_variant
 
     check_population(options.population, options.seed)
-    task = _Task(
+    checks = _Checks(
         variants=[find_variant(name) for name in options.variant] if options.variant else list(VARIANTS),
         devices=[find_device(name) for name in options.device or available_devices()],
         population=Population.initialise(options.population, seed=options.seed),
@@ -118,18 +119,18 @@ def _task(options: argparse.Namespace) -> _Task:
         ],
     )
     check_effect(options, options.objective or OBJECTIVES)
-    return task
+    return checks
 
 
-def _rows(task: _Task) -> Iterator[_Row]:
+def _rows(checks: _Checks) -> Iterator[_Checked]:
     """Verify one after another."""
     from targetrl_core.certification import certify
 
-    for device in task.devices:
-        for problem in task.problems:
-            expectation = certify(problem, task.population)
-            for variant in task.variants:
-                yield _Row(variant, device, problem, _examined(variant, device, problem, task.population, expectation))
+    for device in checks.devices:
+        for problem in checks.problems:
+            expectation = certify(problem, checks.population)
+            for variant in checks.variants:
+                yield _Checked(variant, device, problem, _examined(variant, device, problem, checks.population, expectation))
 
 
 def _examined(
@@ -147,20 +148,20 @@ def _examined(
         return _NoReport(_FAILED, kind_and_message(error))
 
 
-def _line(row: _Row) -> str:
+def _line(row: _Checked) -> str:
     from targetrl_core.colour import red
     from targetrl_core.report import verify_line, verify_not_measured
 
-    if isinstance(row.found, _NoReport):
-        line = verify_not_measured(row.variant.name, row.problem, row.device, f"{row.found.verdict}: {row.found.reason}")
+    if isinstance(row.result, _NoReport):
+        line = verify_not_measured(row.variant.name, row.problem, row.device, f"{row.result.verdict}: {row.result.reason}")
         return line if row.not_run else red(line, sys.stdout)
-    line = verify_line(row.found)
-    return line if row.found.identical else red(line, sys.stdout)
+    line = verify_line(row.result)
+    return line if row.result.identical else red(line, sys.stdout)
 
 
-def _document(row: _Row) -> dict[str, object]:
+def _document(row: _Checked) -> dict[str, object]:
     from targetrl_core import report_json
 
-    if isinstance(row.found, _NoReport):
-        return report_json.not_verified(row.variant.name, row.problem, row.device, *row.found)
-    return report_json.verified(row.found)
+    if isinstance(row.result, _NoReport):
+        return report_json.not_verified(row.variant.name, row.problem, row.device, *row.result)
+    return report_json.verified(row.result)

@@ -72,7 +72,7 @@ def processor_flags() -> tuple[str, ...]:
 @cache
 def compiler() -> str | None:
     """The first C++ compiler on the PATH."""
-    return next((found for found in map(shutil.which, COMPILERS) if found), None)
+    return next((path for path in map(shutil.which, COMPILERS) if path), None)
 
 
 @cache
@@ -86,11 +86,11 @@ def _key(source: str, options: tuple[str, ...]) -> str:
 
 @cache
 def _compiler_version() -> str:
-    found = compiler()
-    if found is None:
+    path = compiler()
+    if path is None:
         raise UsageError(str(why_no_compiler()))
-    shown = _run([found, "--version"]).stdout
-    return f"{found} {shown.partition(chr(10))[0]}"
+    shown = _run([path, "--version"]).stdout
+    return f"{path} {shown.partition(chr(10))[0]}"
 
 
 def _run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:

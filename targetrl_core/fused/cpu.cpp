@@ -15,7 +15,7 @@
 enum Recorded { NOTHING, HISTORY, FIRST };
 
 // What fused/cpu.py hands over. Pointers are null where there is nothing to read or write.
-struct Task {
+struct KernelTask {
   int64_t n, steps;
   float *state[STATES];              // in the order of Policy, [n]; what the kernel does not use is null
   const int64_t *seeds;              // whose noise is drawn, [n]
@@ -47,7 +47,7 @@ FUNCTION void put(const real &value, float *to, int64_t at, int64_t count) {
     memcpy(to + at, &value, count * sizeof(float));
 }
 
-FUNCTION void get_constants(Constants &c, const Task &task, int64_t at, int64_t count) {
+FUNCTION void get_constants(Constants &c, const KernelTask &task, int64_t at, int64_t count) {
   constant_t *values = &c.x;
   for (int i = 0; i < CONSTANTS; ++i) {
 #if PER_POLICY
@@ -58,7 +58,7 @@ FUNCTION void get_constants(Constants &c, const Task &task, int64_t at, int64_t 
   }
 }
 
-FUNCTION void begin(Policy &policy, const Task &task, int64_t at, int64_t count) {
+FUNCTION void begin(Policy &policy, const KernelTask &task, int64_t at, int64_t count) {
   real *values = &policy.weight;
   if (task.seeded) {
     uint32_t seeds[WIDTH];
@@ -81,7 +81,7 @@ FUNCTION void begin(Policy &policy, const Task &task, int64_t at, int64_t count)
 #endif
 }
 
-FUNCTION void end(const Policy &policy, const Task &task, int64_t at, int64_t count) {
+FUNCTION void end(const Policy &policy, const KernelTask &task, int64_t at, int64_t count) {
   const real *values = &policy.weight;
   for (int i = 0; i < STATES; ++i)
     if (task.state[i]) put(values[i], task.state[i], at, count);
@@ -89,7 +89,7 @@ FUNCTION void end(const Policy &policy, const Task &task, int64_t at, int64_t co
 
 // Keeps what a policy puts out before update t, as it is asked for.
 template <Recorded RECORDED>
-FUNCTION void record(const Task &task, const Forward &before, const Constants &c, real &first, int64_t t, int64_t here) {
+FUNCTION void record(const KernelTask &task, const Forward &before, const Constants &c, real &first, int64_t t, int64_t here) {
   if (RECORDED == HISTORY) {
     put(before.logit, task.logits + t * task.n, here, task.n - here);
     put(before.output, task.outputs + t * task.n, here, task.n - here);
@@ -100,7 +100,7 @@ FUNCTION void record(const Task &task, const Forward &before, const Constants &c
 // The halves of a step alternate between groups, so that what waits for one group's divisions is never the next thing to do:
 // update 0, forward 2, update 1, forward 0 of the next step, update 2, forward 1, and so on.
 template <Recorded RECORDED>
-static void train_block(const Task &task, int64_t at) {
+static void train_block(const KernelTask &task, int64_t at) {
   Policy policy[GROUPS];
   Constants c[GROUPS];
   Forward before[GROUPS];
@@ -139,7 +139,7 @@ static void train_block(const Task &task, int64_t at) {
   }
 }
 
-extern "C" void train(const Task *task, int threads) {
+extern "C" void train(const KernelTask *task, int threads) {
   const int64_t blocks = (task->n + BLOCK - 1) / BLOCK;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && blocks > 1)
   for (int64_t block = 0; block < blocks; ++block) {

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 
 from targetrl_core.fused.compiler import library
-from targetrl_core.fused.kernel import SEEDS, Kernel, Task
+from targetrl_core.fused.kernel import SEEDS, Kernel, KernelTask
 
 LAYOUT, NOISE_LAYOUT = ("3", "3"), ("6", "1")
 """How many vectors work side by side, and how many such groups take turns; see ``cpu.cpp``. The fastest of those that were tried on an
@@ -22,7 +22,7 @@ CONSTANTS = 13
 """Pointers to constants."""
 
 
-class _Task(ctypes.Structure):
+class _TaskStruct(ctypes.Structure):
     _fields_ = (
         ("n", ctypes.c_int64),
         ("steps", ctypes.c_int64),
@@ -43,14 +43,14 @@ class _Task(ctypes.Structure):
     )
 
 
-def launch(kernel: Kernel, task: Task) -> None:
+def launch(kernel: Kernel, task: KernelTask) -> None:
     """Train the policies of a task, on as many threads as torch uses."""
     addresses = task.addresses()
     work = task.n * task.steps * (1 + SAMPLE * task.draw.samples)
     threads = max(1, min(torch.get_num_threads(), work // POLICY_STEPS_PER_THREAD))
     state, seeds, rest = addresses[:SEEDS], addresses[SEEDS], addresses[SEEDS + 1 :]
     start = (task.seed or 0, task.seed is not None)
-    handed = _Task(task.n, task.steps, state, seeds, rest[:CONSTANTS], *rest[CONSTANTS:], *start, *task.draw)
+    handed = _TaskStruct(task.n, task.steps, state, seeds, rest[:CONSTANTS], *rest[CONSTANTS:], *start, *task.draw)
     built(kernel).train(ctypes.byref(handed), ctypes.c_int(threads))
 
 

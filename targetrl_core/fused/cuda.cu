@@ -23,22 +23,25 @@ FUNCTION void multiply(word a, word b, CHANGED(word) high, CHANGED(word) low) {
 #include "policy.h"
 #include "start.h"
 
-// The arguments of Task, in the order of its addresses (kernel.py): null where there is nothing to read or write.
+// The arguments of KernelTask, in the order of its addresses (kernel.py): null where there is nothing to read or write.
 extern "C" __global__ void train(
     long long n, long long steps, float *weight, float *bias, float *m_weight, float *v_weight, float *m_bias, float *v_bias,
-    float *decay1, float *decay2, float *baseline, const long long *seeds, const float *x, const float *target, const float *k,
-    const float *lr, const float *rate1, const float *rate2, const float *eps, const float *sigma, const float *share, const float *score,
-    const float *baseline_rate, const float *low, const float *high, const float *correction, float *logits, float *outputs, float *first,
-    float *last, long long seed, long long seeded, long long samples, long long first_step, long long key_low, long long key_high) {
-  float *const state[] = {weight, bias, m_weight, v_weight, m_bias, v_bias, decay1, decay2, baseline};
+    float *bias_correction1, float *bias_correction2, float *baseline, const long long *seeds, const float *x, const float *target,
+    const float *k, const float *lr, const float *rate1, const float *rate2, const float *eps, const float *sigma,
+    const float *one_over_samples, const float *one_over_samples_sigma, const float *baseline_rate, const float *low, const float *high,
+    const float *correction, float *logits, float *outputs, float *first, float *last, long long seed, long long seeded,
+    long long samples, long long first_step, long long key_low, long long key_high) {
+  float *const state[] = {weight, bias, m_weight, v_weight, m_bias, v_bias, bias_correction1, bias_correction2, baseline};
   const long long stride = (long long)gridDim.x * blockDim.x;
   for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += stride) {
     const long long at = PER_POLICY ? i : 0;
-    const Constants c = {x[at],     target[at], k[at],     lr[at],            rate1[at], rate2[at], eps[at],
-                         sigma[at], share[at],  score[at], baseline_rate[at], low[at],   high[at]};
+    const Constants c = {x[at],   target[at], k[at],
+                         lr[at],  rate1[at],  rate2[at],
+                         eps[at], sigma[at],  one_over_samples[at],
+                         one_over_samples_sigma[at], baseline_rate[at], low[at], high[at]};
     Policy p = {};
-    real *const values[] = {&p.weight, &p.bias,   &p.m_weight, &p.v_weight, &p.m_bias,
-                            &p.v_bias, &p.decay1, &p.decay2,   &p.baseline};
+    real *const values[] = {&p.weight, &p.bias, &p.m_weight, &p.v_weight, &p.m_bias, &p.v_bias, &p.bias_correction1,
+                            &p.bias_correction2, &p.baseline};
     if (seeded) {
       start(p, (word)seed + (word)i);
     } else {

@@ -8,7 +8,7 @@ import torch
 
 from targetrl_core.errors import Fault, UsageError, complaint
 from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import Kernel, Task
+from targetrl_core.fused.kernel import Kernel, KernelTask
 
 THREADS = 128
 """Threads of a block: a policy's state fits the registers of each, and nothing is shared."""
@@ -20,10 +20,10 @@ EXACT: dict[str, Any] = {"fma": False, "prec_div": True, "prec_sqrt": True, "ftz
 def why_no_cuda_core() -> str | None:
     """Why kernels cannot be built for CUDA, or None."""
     try:
-        found = find_spec("cuda.core") is not None
+        present = find_spec("cuda.core") is not None
     except ModuleNotFoundError:
-        found = False
-    return None if found else Fault("its kernel needs cuda-core: pip install 'targetrl[gpu]'")
+        present = False
+    return None if present else Fault("its kernel needs cuda-core: pip install 'targetrl[gpu]'")
 
 
 def ready(kernel: Kernel, device: torch.device) -> None:
@@ -32,7 +32,7 @@ def ready(kernel: Kernel, device: torch.device) -> None:
         built(gpu_source("cuda.cu", kernel), "train", torch.cuda.current_device())
 
 
-def launch(kernel: Kernel, task: Task, device: torch.device) -> None:
+def launch(kernel: Kernel, task: KernelTask, device: torch.device) -> None:
     """Put a task on the current stream of a device; it may still be running when this returns."""
     seed = (task.seed or 0, int(task.seed is not None))
     arguments = (task.n, task.steps, *task.addresses(), *seed, *task.draw)

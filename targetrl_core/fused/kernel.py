@@ -12,8 +12,9 @@ from targetrl_core.arithmetic import NATIVE
 from targetrl_core.history import History
 from targetrl_core.listing.outcomes import thresholds
 from targetrl_core.noise import key_words
+from targetrl_core.optimizers import correction_table
 from targetrl_core.problem import Problem
-from targetrl_core.step import Rule, State, correction_table
+from targetrl_core.rule import Rule, State
 
 SOURCES = Path(__file__).parent
 
@@ -88,7 +89,7 @@ def address_of(tensor: Tensor | None, shape: tuple[int, ...], device: torch.devi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class KernelTask:
     """What a kernel works on: all tensors float32 (the seeds of the state int64), contiguous and on the device of the constants.
 
     Attributes:
@@ -131,8 +132,8 @@ class Task:
         if self.history is not None:
             rows = (self.steps, self.n)
             logits, outputs = address_of(self.history.logits, rows, device), address_of(self.history.outputs, rows, device)
-        told = (address_of(self.first, each, device), address_of(self.last, each, device))
-        return (*state, seeds, *self.constants.addresses, *self.correction.addresses, logits, outputs, *told)
+        ends = (address_of(self.first, each, device), address_of(self.last, each, device))
+        return (*state, seeds, *self.constants.addresses, *self.correction.addresses, logits, outputs, *ends)
 
 
 def kernel_of(rule: Rule, *, per_policy: bool) -> Kernel:

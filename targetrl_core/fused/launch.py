@@ -4,7 +4,7 @@ import torch
 
 from targetrl_core.errors import Fault, UsageError
 from targetrl_core.fused import compiler, cpu, cuda, mps
-from targetrl_core.fused.kernel import Kernel, Task
+from targetrl_core.fused.kernel import Kernel, KernelTask
 
 
 def why_not(device: torch.device) -> str | None:
@@ -33,7 +33,7 @@ def ready(kernel: Kernel, device: torch.device) -> None:
         mps.built(kernel)
 
 
-def launch(kernel: Kernel, task: Task, device: torch.device) -> None:
+def launch(kernel: Kernel, task: KernelTask, device: torch.device) -> None:
     """Run a kernel on its task; on a GPU the task may still be running when this returns."""
     if device.type == "cpu":
         cpu.launch(kernel, task)

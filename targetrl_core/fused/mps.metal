@@ -62,7 +62,7 @@ FUNCTION real root(real a) { return precise::sqrt(a); }
 // Metal binds at most 31 buffers, so numbers come in one, in the order of mps.py, and the constants in another: [13], or [13, n].
 kernel void train(
     device const long *numbers, device float *weight, device float *bias, device float *m_weight, device float *v_weight,
-    device float *m_bias, device float *v_bias, device float *decay1, device float *decay2, device float *baseline,
+    device float *m_bias, device float *v_bias, device float *bias_correction1, device float *bias_correction2, device float *baseline,
     device const long *seeds, device const float *constants, device const float *correction, device float *logits, device float *outputs,
     device float *first, device float *last, uint index [[thread_position_in_grid]]) {
   const long n = numbers[0], steps = numbers[1], given = numbers[2], i = index;
@@ -80,8 +80,8 @@ kernel void train(
     if (given & (1 << 3)) p.v_weight = v_weight[i];
     if (given & (1 << 4)) p.m_bias = m_bias[i];
     if (given & (1 << 5)) p.v_bias = v_bias[i];
-    if (given & (1 << 6)) p.decay1 = decay1[i];
-    if (given & (1 << 7)) p.decay2 = decay2[i];
+    if (given & (1 << 6)) p.bias_correction1 = bias_correction1[i];
+    if (given & (1 << 7)) p.bias_correction2 = bias_correction2[i];
     if (given & (1 << 8)) p.baseline = baseline[i];
   }
 #if REINFORCE
@@ -106,8 +106,8 @@ kernel void train(
   if (given & (1 << 3)) v_weight[i] = p.v_weight;
   if (given & (1 << 4)) m_bias[i] = p.m_bias;
   if (given & (1 << 5)) v_bias[i] = p.v_bias;
-  if (given & (1 << 6)) decay1[i] = p.decay1;
-  if (given & (1 << 7)) decay2[i] = p.decay2;
+  if (given & (1 << 6)) bias_correction1[i] = p.bias_correction1;
+  if (given & (1 << 7)) bias_correction2[i] = p.bias_correction2;
   if (given & (1 << 8)) baseline[i] = p.baseline;
   if (given & FIRST) {
     first[i] = earliest;

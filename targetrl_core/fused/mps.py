@@ -8,17 +8,17 @@ from torch import Tensor
 
 from targetrl_core.errors import UsageError, complaint
 from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import NOTHING, SEEDS, Kernel, Task
+from targetrl_core.fused.kernel import NOTHING, SEEDS, Kernel, KernelTask
 
 CORRECTED, RECORDED, FIRST, SEEDED = 1 << 9, 1 << 10, 1 << 11, 1 << 12
 
 
-def launch(kernel: Kernel, task: Task) -> None:
+def launch(kernel: Kernel, task: KernelTask) -> None:
     """Put a task on the device; it may still be running when this returns."""
     built(kernel).train(*buffers(task), threads=task.n)
 
 
-def buffers(task: Task) -> list[Tensor]:
+def buffers(task: KernelTask) -> list[Tensor]:
     """What the kernel takes: numbers, state, constants and what else there is, a buffer also for what is not given."""
     task.addresses()  # checks what the kernel is about to be handed
     tensors = task.tensors()

@@ -64,8 +64,8 @@ FUNCTION Normals normals_of(word radial, word angular) {
   const real cosine = square * square * q - 0.5f * square + 1.0f;
   const word across = angular & 0x80000000u, along = (angular ^ (angular << 1)) & 0x80000000u;  // signs
   const real odd = value_of((angular >> 30) & 1u);
-  Normals found;
-  found.first = radius * real_of(word_of(choose(odd > 0.5f, sine, cosine)) ^ along);
-  found.second = radius * real_of(word_of(choose(odd > 0.5f, cosine, sine)) ^ across);
-  return found;
+  Normals pair;
+  pair.first = radius * real_of(word_of(choose(odd > 0.5f, sine, cosine)) ^ along);
+  pair.second = radius * real_of(word_of(choose(odd > 0.5f, cosine, sine)) ^ across);
+  return pair;
 }

@@ -1,7 +1,7 @@
 // The training step of one policy: the body that every fused kernel shares, in the common subset of C++, CUDA C++ and Metal.
 //
-// It follows step.py and arithmetic.py operation by operation, so that portable arithmetic has the same bits here. A launcher
-// defines, before it includes this file, the types
+// It follows step.py, its gradient, its update and arithmetic.py operation by operation, so that portable arithmetic has the same bits
+// here. A launcher defines, before it includes this file, the types
 //     real   a float, or several that are computed side by side
 //     word   as many unsigned 32-bit integers
 // what the language calls a function (FUNCTION), an argument that is changed (CHANGED) and, before a loop, that the compiler is to
@@ -36,12 +36,12 @@ typedef float step_t;
 
 struct Constants {
   constant_t x, target, k, lr, rate1, rate2, eps;
-  constant_t sigma, share, score, baseline_rate;
+  constant_t sigma, one_over_samples, one_over_samples_sigma, baseline_rate;
   constant_t low, high;  // outputs from low to high, both included, count as at target
 };
 
 struct Policy {
-  real weight, bias, m_weight, v_weight, m_bias, v_bias, decay1, decay2, baseline;
+  real weight, bias, m_weight, v_weight, m_bias, v_bias, bias_correction1, bias_correction2, baseline;
 #if REINFORCE
   word seed_low, seed_high;  // whose noise is drawn
 #endif
@@ -146,9 +146,9 @@ FUNCTION real gradient(CHANGED(Policy) p, real o, Constants c, Tick tick) {
     }
   }
 #if BASELINE
-  p.baseline = settled(multiply_add(rewards * c.share - p.baseline, real(c.baseline_rate), p.baseline), MOMENT_FLOOR);
+  p.baseline = settled(multiply_add(rewards * c.one_over_samples - p.baseline, real(c.baseline_rate), p.baseline), MOMENT_FLOOR);
 #endif
-  return -((scores * c.score) * (o * (1.0f - o)));
+  return -((scores * c.one_over_samples_sigma) * (o * (1.0f - o)));
 }
 #else
 // dL/dz. Of the detached objective, −r·(1 − o) with the sign drawn into r = 1 − k·|o − target|.
@@ -172,14 +172,14 @@ FUNCTION real moved(CHANGED(real) m, CHANGED(real) v, real g, Constants c, step_
 
 // The first half of a step: what the policy puts out.
 FUNCTION Forward forward(Policy p, Constants c) {
-  Forward found;
+  Forward before;
 #if UNIT_INPUT
-  found.logit = p.weight + p.bias;
+  before.logit = p.weight + p.bias;
 #else
-  found.logit = multiply_add(p.weight, real(c.x), p.bias);
+  before.logit = multiply_add(p.weight, real(c.x), p.bias);
 #endif
-  found.output = sigmoid(found.logit);
-  return found;
+  before.output = sigmoid(before.logit);
+  return before;
 }
 
 // The second half: the update, given the output.
@@ -196,10 +196,10 @@ FUNCTION void update(CHANGED(Policy) p, real output, Constants c, Tick tick) {
   p.bias = p.bias - c.lr * g_bias;
 #else
 #if OWN_BETAS
-  p.decay1 = multiply_add(1.0f - p.decay1, real(c.rate1), p.decay1);
-  p.decay2 = multiply_add(1.0f - p.decay2, real(c.rate2), p.decay2);
-  real second = root(p.decay2);
-  step_t lr = c.lr * (second / p.decay1);
+  p.bias_correction1 = multiply_add(1.0f - p.bias_correction1, real(c.rate1), p.bias_correction1);
+  p.bias_correction2 = multiply_add(1.0f - p.bias_correction2, real(c.rate2), p.bias_correction2);
+  real second = root(p.bias_correction2);
+  step_t lr = c.lr * (second / p.bias_correction1);
   step_t eps = c.eps * second;
 #else
   step_t lr = c.lr * tick.correction_scale;

@@ -1,4 +1,4 @@
-// Where policy i begins: the weight and bias that nn.Linear(1, 1) draws under torch.manual_seed(i), as population.py has it.
+// Where policy i begins: the weight and bias that nn.Linear(1, 1) draws under torch.manual_seed(i), as listing/start.py has it.
 //
 // PyTorch's generator is mt19937 (Matsumoto and Nishimura, 1998). Its first two outputs depend on the seeded words 0, 1, 2, 397
 // and 398 alone, so nothing else of its state is kept.
@@ -26,5 +26,5 @@ FUNCTION void start(CHANGED(Policy) p, word seed) {
   for (unsigned i = 3; i < 398; ++i) w = seeded(w, i);
   p.weight = uniform(tempered(seed, w1, w));
   p.bias = uniform(tempered(w1, w2, seeded(w, 398)));
-  p.m_weight = p.v_weight = p.m_bias = p.v_bias = p.decay1 = p.decay2 = p.baseline = real(0.0f);
+  p.m_weight = p.v_weight = p.m_bias = p.v_bias = p.bias_correction1 = p.bias_correction2 = p.baseline = real(0.0f);
 }

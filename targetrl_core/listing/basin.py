@@ -45,17 +45,17 @@ class Shown(NamedTuple):
     colours: Callable[[], dict[str, Any]]
 
 
-def picture(found: Swept, show: str = "distance", said: str | None = None) -> bytes:
+def picture(swept: Swept, show: str = "distance", description: str | None = None) -> bytes:
     """The picture of a sweep of one axis, or of two: the first upwards, the second to the right.
 
     Args:
-        found: the sweep.
+        swept: the sweep.
         show: ``distance`` (from the target), ``outcome`` or ``first-step``.
-        said: stands in the file as its description.
+        description: stands in the file as its description.
     """
-    shown = _shown(found, show)
-    *above, across = found.grid.axes
-    title = f"{found.grid.problem.objective}, {found.grid.problem.optimizer}, {found.grid.problem.steps:,} steps"
+    shown = _shown(swept, show)
+    *above, across = swept.grid.axes
+    title = f"{swept.grid.problem.objective}, {swept.grid.problem.optimizer}, {swept.grid.problem.steps:,} steps"
     strip = not above and show == "outcome"
     with new_figure(WIDTH, STRIP if strip else HEIGHT) as figure:
         axes = figure.subplots()
@@ -69,17 +69,17 @@ def picture(found: Swept, show: str = "distance", said: str | None = None) -> by
             bar = figure.colorbar(image, ax=axes, label=shown.label, extend="min" if show == "distance" else "neither")
             if show == "outcome":
                 bar.set_ticks(list(range(len(Outcomes._fields))), labels=[name.replace("_", " ") for name in Outcomes._fields])
-        return png(figure, _dpi(found.grid.shape), said)
+        return png(figure, _dpi(swept.grid.shape), description)
 
 
-def _shown(found: Swept, show: str) -> Shown:
+def _shown(swept: Swept, show: str) -> Shown:
     if show == "outcome":
-        return Shown("", found.outcome, _outcome_colours)
+        return Shown("", swept.outcome, _outcome_colours)
     if show == "first-step":
-        steps = found.grid.problem.steps
-        first = np.where(found.first_step == steps, np.nan, found.first_step)
+        steps = swept.grid.problem.steps
+        first = np.where(swept.first_step == steps, np.nan, swept.first_step)
         return Shown(f"first step within {AT_TARGET:g} of the target (grey: never)", first, lambda: _ramp(0, steps))
-    return Shown("|output − target|", np.maximum(found.distance, DISTANCES[0]), lambda: _ramp(*DISTANCES, log=True))
+    return Shown("|output − target|", np.maximum(swept.distance, DISTANCES[0]), lambda: _ramp(*DISTANCES, log=True))
 
 
 def _ramp(low: float, high: float, *, log: bool = False) -> dict[str, Any]:

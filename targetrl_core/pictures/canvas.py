@@ -36,12 +36,12 @@ def new_figure(width: float, height: float) -> Iterator["Figure"]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def png(figure: "Figure", dpi: int, said: str | None = None) -> bytes:
-    """The figure as PNG; ``said`` stands in the file as its description."""
+def png(figure: "Figure", dpi: int, text: str | None = None) -> bytes:
+    """The figure as PNG; ``text`` stands in the file as its description."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     # No version of matplotlib: it would change the bytes.
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None} | ({} if said is None else {"Description": said}))
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None} | ({} if text is None else {"Description": text}))
     return buffer.getvalue()

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from targetrl_core.summary import Summary
 
 Streams: TypeAlias = Sequence[Generator[Summary, None, None]]
-_Found: TypeAlias = tuple[int, Summary | BaseException | None]
+_Drawn: TypeAlias = tuple[int, Summary | BaseException | None]
 
 
 def together(streams: Streams) -> Generator[Summary, None, None]:
@@ -18,35 +18,35 @@ def together(streams: Streams) -> Generator[Summary, None, None]:
     if len(streams) == 1:
         yield from streams[0]
         return
-    found: SimpleQueue[_Found] = SimpleQueue()
+    results: SimpleQueue[_Drawn] = SimpleQueue()
     over = Event()
-    threads = [Thread(target=_draw, args=(place, summaries, found, over)) for place, summaries in enumerate(streams)]
+    threads = [Thread(target=_draw, args=(place, summaries, results, over)) for place, summaries in enumerate(streams)]
     for thread in threads:
         thread.start()
     try:
-        yield from _sums(len(streams), found)
+        yield from _sums(len(streams), results)
     finally:
         over.set()
         for thread in threads:
             thread.join()
 
 
-def _draw(place: int, summaries: Generator[Summary, None, None], found: "SimpleQueue[_Found]", over: Event) -> None:
+def _draw(place: int, summaries: Generator[Summary, None, None], results: "SimpleQueue[_Drawn]", over: Event) -> None:
     try:
         with closing(summaries):
             for summary in summaries:
-                found.put((place, summary))
+                results.put((place, summary))
                 if over.is_set():
                     break
-        found.put((place, None))
+        results.put((place, None))
     except BaseException as error:  # noqa: BLE001 — it is raised where the sum is made
-        found.put((place, error))
+        results.put((place, error))
 
 
-def _sums(streams: int, found: "SimpleQueue[_Found]") -> Iterator[Summary]:
+def _sums(streams: int, results: "SimpleQueue[_Drawn]") -> Iterator[Summary]:
     latest: dict[int, Summary] = {}
     while streams:
-        place, what = found.get()
+        place, what = results.get()
         if isinstance(what, BaseException):
             raise what
         if what is None:

@@ -95,13 +95,13 @@ class Pulse:
         try:
             self.beat()
             watched = [rank for rank in range(self.world.size) if (rank == 0) != (self.world.rank == 0)]
-            said = self.store.multi_get([f"pulse/{rank}" for rank in watched])
+            texts = self.store.multi_get([f"pulse/{rank}" for rank in watched])
             self._ended = self.store.check(["ended"])
         except RuntimeError:
             self._gone = True
             return
         now = time.monotonic()
-        for rank, text in zip(watched, said, strict=True):
+        for rank, text in zip(watched, texts, strict=True):
             self._heard[rank] = _after(self._heard.get(rank), text, now)
         self._answered = now
 

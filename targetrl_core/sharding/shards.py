@@ -10,8 +10,7 @@ import torch
 from targetrl_core.checkpoint.resuming import Kept, resumed
 from targetrl_core.devices import find_device
 from targetrl_core.sharding.local import together
-from targetrl_core.sharding.slices import slice_of
-from targetrl_core.streaming import Plan
+from targetrl_core.streaming import ALIGNED, Plan
 from targetrl_core.summary import Summary
 
 
@@ -34,6 +33,13 @@ class Shard(NamedTuple):
             return
         yield self.plan.nothing()
         yield from self.plan.train(self.span)
+
+
+def slice_of(n: int, shard: int, shards: int) -> range:
+    """The policies of a shard: as equal as can be, from a multiple of ``ALIGNED`` on; of a small population some may be empty."""
+    blocks = -(-n // ALIGNED)
+    start, stop = (min(blocks * edge // shards * ALIGNED, n) for edge in (shard, shard + 1))
+    return range(start, stop)
 
 
 def train_shards(shards: list[Shard], kept: Kept | None) -> Generator[Summary, None, None]:

@@ -63,6 +63,6 @@ def _variable(name: str, default: int | None, least: int, end: int = 2**31) -> i
     if text is None and default is not None:
         return default
     if text is None or not (text.isascii() and text.isdecimal() and len(text) <= LONGEST) or int(text) not in range(least, end):
-        found = "missing" if text is None else repr(text)
-        raise UsageError(f"{name} is {found}; it must be a whole number from {least} to {end - 1}, as torchrun sets it")
+        shown = "missing" if text is None else repr(text)
+        raise UsageError(f"{name} is {shown}; it must be a whole number from {least} to {end - 1}, as torchrun sets it")
     return int(text)

@@ -50,12 +50,12 @@ def listed(name: str, values: Sequence[float] | NDArray[Any]) -> Axis:
     _check_name(name)
     kind = np.int64 if name == "seed" else np.float64
     try:
-        found = np.asarray(values)
-        kept = found.astype(kind)
-        exact = found.dtype != np.bool_ and (kind is np.float64 or bool((kept == found).all()))
+        array = np.asarray(values)
+        kept = array.astype(kind)
+        exact = array.dtype != np.bool_ and (kind is np.float64 or bool((kept == array).all()))
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{name} is {_short(values)}; it must be {_kind(name)}s in a row") from error
-    if found.ndim != 1 or len(found) == 0 or not exact:
+    if array.ndim != 1 or len(array) == 0 or not exact:
         raise UsageError(f"{name} is {_short(values)}; it must be at least one {_kind(name)}, in a row")
     return Axis(name, kept)
 
@@ -67,13 +67,13 @@ def parse(text: str) -> Axis:
         UsageError: it cannot be read, names nothing that may vary, describes no range, has a value twice, or has more values than memory
             holds.
     """
-    name, equals, said = text.partition("=")
+    name, equals, values_text = text.partition("=")
     if not equals:
         raise UsageError(f"axis is {text!r}; it must be {FORM}")
     name = name.strip().replace("-", "_")
     name = OTHER_NAMES.get(name, name)
     _check_name(name)
-    start, *rest = said.split(":")
+    start, *rest = values_text.split(":")
     if not rest:
         return _each_once(listed(name, [_number(name, part) for part in start.split(",")]))
     if len(rest) not in (2, 3) or rest[2:] not in ([], ["log"], ["linear"]):

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from targetrl_core.errors import UsageError
-from targetrl_core.population import Population, check_seeds, starts
+from targetrl_core.listing.start import repeated_starts
+from targetrl_core.population import Population, check_seeds, wrapped64
 from targetrl_core.problem import CONSTANTS, Problem
 from targetrl_core.sweeps.axes import Axis, check_cells
 
 
-class Start(NamedTuple):
+class GridStart(NamedTuple):
     """Where the policies of all cells begin, but for what an axis says.
 
     Attributes:
@@ -40,7 +41,7 @@ class Grid(NamedTuple):
 
     problem: Problem
     axes: tuple[Axis, ...]
-    start: Start
+    start: GridStart
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,28 +55,28 @@ class Grid(NamedTuple):
 
     def values(self, first: int, stop: int) -> dict[str, Tensor]:
         """What each axis says of cells ``first`` … ``stop − 1``: name → [stop − first] float64, of seeds int64."""
-        cells, stride, found = torch.arange(first, stop, dtype=torch.int64, device="cpu"), self.cells, {}
+        cells, stride, columns = torch.arange(first, stop, dtype=torch.int64, device="cpu"), self.cells, {}
         for axis in self.axes:
             stride //= len(axis.values)
-            found[axis.name] = torch.from_numpy(axis.values)[(cells // stride) % len(axis.values)]
-        return found
+            columns[axis.name] = torch.from_numpy(axis.values)[(cells // stride) % len(axis.values)]
+        return columns
 
     def part(self, first: int, stop: int) -> tuple[Problem, Population]:
         """Problem and fresh population of cells ``first`` … ``stop − 1``, on the CPU."""
-        said = self.values(first, stop)
-        problem = self.problem.replace(**{name: values for name, values in said.items() if name in CONSTANTS})
+        columns = self.values(first, stop)
+        problem = self.problem.replace(**{name: values for name, values in columns.items() if name in CONSTANTS})
         n = stop - first
-        seeds = said.get("seed", torch.tensor([_signed(self.start.seed)], dtype=torch.int64, device="cpu"))
-        weight, bias = _begin(seeds)
+        seeds = columns.get("seed", torch.tensor([wrapped64(self.start.seed)], dtype=torch.int64, device="cpu"))
+        weight, bias = repeated_starts(seeds)
         parameters = [
-            said[name].to(torch.float32) if name in said else drawn if given is None else torch.full_like(drawn, given)
+            columns[name].to(torch.float32) if name in columns else drawn if given is None else torch.full_like(drawn, given)
             for name, drawn, given in (("weight", weight, self.start.weight), ("bias", bias, self.start.bias))
         ]
         tensors = (tensor.expand(n).contiguous() for tensor in (*parameters, seeds))
         return problem, Population.fresh(*tensors)
 
 
-def grid_of(problem: Problem, axes: Sequence[Axis], start: Start) -> Grid:
+def grid_of(problem: Problem, axes: Sequence[Axis], start: GridStart) -> Grid:
     """The grid of some axes about a problem.
 
     Raises:
@@ -99,13 +100,6 @@ def grid_of(problem: Problem, axes: Sequence[Axis], start: Start) -> Grid:
     return grid
 
 
-def _begin(seeds: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and bias that seeds [N] give, those of a seed computed once."""
-    distinct, place = seeds.unique(return_inverse=True)
-    weight, bias = starts(distinct)
-    return weight[place], bias[place]
-
-
 def _check_values(problem: Problem, axis: Axis) -> None:
     if axis.name in CONSTANTS:
         problem.replace(**{axis.name: torch.from_numpy(axis.values)})
@@ -117,8 +111,3 @@ def _check_parameter(name: str, values: NDArray[Any]) -> None:
     bad = ~(np.abs(values) <= np.finfo(np.float32).max)
     if bad.any():
         raise UsageError(f"{name} is {float(values[bad][0])!r}; it must be a finite number, also as float32")
-
-
-def _signed(seed: int) -> int:
-    """The low 64 bits, as int64 has them."""
-    return (seed + 2**63) % 2**64 - 2**63

@@ -13,7 +13,7 @@ from targetrl_core.listing.outcomes import AT_TARGET, Outcomes
 from targetrl_core.problem import CONSTANTS, Problem
 from targetrl_core.report_json import problem as fields_of
 from targetrl_core.sweeps.axes import AXES, listed
-from targetrl_core.sweeps.grid import Start, grid_of
+from targetrl_core.sweeps.grid import GridStart, grid_of
 from targetrl_core.sweeps.run import Swept, train_grid
 from targetrl_core.variants import Variant
 
@@ -68,17 +68,17 @@ def sweep(
             raise UsageError(f"axis is {name!r}; it must be one of {one_of(AXES)}")
     axes = [listed(name, value) for name, value in values.items() if name not in single]  # type: ignore[arg-type] # no number is left
     fixed = problem.replace(**{name: value for name, value in single.items() if name in CONSTANTS})
-    start = Start(**{name: value for name, value in single.items() if name not in CONSTANTS})  # type: ignore[arg-type] # its fields
+    start = GridStart(**{name: value for name, value in single.items() if name not in CONSTANTS})  # type: ignore[arg-type] # its fields
     return labelled(train_grid(grid_of(fixed, axes, start), variant=variant, device=device, tell=tell))
 
 
-def labelled(found: Swept) -> "Dataset":
+def labelled(swept: Swept) -> "Dataset":
     """What became of a grid, its axes named."""
     from xarray import Dataset
 
-    grid = found.grid
+    grid = swept.grid
     names = [axis.name for axis in grid.axes]
-    arrays = {name: (names, getattr(found, name).reshape(grid.shape), meaning) for name, meaning in MEANINGS.items()}
+    arrays = {name: (names, getattr(swept, name).reshape(grid.shape), meaning) for name, meaning in MEANINGS.items()}
     start = {name: value for name, value in grid.start._asdict().items() if value is not None}
-    said = {name: value for name, value in (fields_of(grid.problem) | start).items() if name not in names}
-    return Dataset(arrays, {axis.name: axis.values for axis in grid.axes}, said | {"variant": found.variant, "device": found.device})
+    attributes = {name: value for name, value in (fields_of(grid.problem) | start).items() if name not in names}
+    return Dataset(arrays, {axis.name: axis.values for axis in grid.axes}, attributes | {"variant": swept.variant, "device": swept.device})

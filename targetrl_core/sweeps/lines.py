@@ -10,14 +10,14 @@ from targetrl_core.sweeps.axes import Axis
 from targetrl_core.sweeps.run import Swept
 
 
-def sweep_lines(found: Swept) -> Iterator[str]:
+def sweep_lines(swept: Swept) -> Iterator[str]:
     """Axes, outcomes, and the best cell."""
-    asked = found.grid.problem
-    yield f"{found.grid.cells:,} cells: " + " by ".join(_span(axis) for axis in found.grid.axes)
-    yield f"{asked.objective}, {asked.steps} steps, {asked.arithmetic}, {found.variant} on {found.device}"
-    yield outcome_table(found.outcomes)
+    shared = swept.grid.problem
+    yield f"{swept.grid.cells:,} cells: " + " by ".join(_span(axis) for axis in swept.grid.axes)
+    yield f"{shared.objective}, {shared.steps} steps, {shared.arithmetic}, {swept.variant} on {swept.device}"
+    yield outcome_table(swept.outcomes)
     yield ""
-    best = best_cell(found)
+    best = best_cell(swept)
     if best is None:
         yield "best cell: none, as no output is a number"
         return
@@ -26,33 +26,33 @@ def sweep_lines(found: Swept) -> Iterator[str]:
     yield f"best cell: {where}: output {best['output']:.6f}, {best['distance']:.2g} from the target, {first}"
 
 
-def sweep_json(found: Swept) -> dict[str, Any]:
+def sweep_json(swept: Swept) -> dict[str, Any]:
     """The same, as a document."""
-    names = {axis.name for axis in found.grid.axes}
+    names = {axis.name for axis in swept.grid.axes}
     return {
-        "problem": {name: value for name, value in problem(found.grid.problem).items() if name not in names},
-        "start": {name: value for name, value in found.grid.start._asdict().items() if name not in names and value is not None},
-        "axes": {axis.name: {"scale": axis.scale, "values": axis.values.tolist()} for axis in found.grid.axes},
-        "variant": found.variant,
-        "device": found.device,
-        "cells": found.grid.cells,
-        "outcomes": found.outcomes._asdict(),
-        "best": best_cell(found),
+        "problem": {name: value for name, value in problem(swept.grid.problem).items() if name not in names},
+        "start": {name: value for name, value in swept.grid.start._asdict().items() if name not in names and value is not None},
+        "axes": {axis.name: {"scale": axis.scale, "values": axis.values.tolist()} for axis in swept.grid.axes},
+        "variant": swept.variant,
+        "device": swept.device,
+        "cells": swept.grid.cells,
+        "outcomes": swept.outcomes._asdict(),
+        "best": best_cell(swept),
     }
 
 
-def best_cell(found: Swept) -> dict[str, Any] | None:
+def best_cell(swept: Swept) -> dict[str, Any] | None:
     """The cell whose output is nearest its target, or None where no output is a number."""
-    cell = found.best
+    cell = swept.best
     if cell is None:
         return None
-    first = int(found.first_step[cell])
+    first = int(swept.first_step[cell])
     return {
-        "at": {name: values[0].item() for name, values in found.grid.values(cell, cell + 1).items()},
-        "output": float(found.output[cell]),
-        "distance": float(found.distance[cell]),
-        "outcome": Outcomes._fields[int(found.outcome[cell])],
-        "first_step": first if first < found.grid.problem.steps else None,
+        "at": {name: values[0].item() for name, values in swept.grid.values(cell, cell + 1).items()},
+        "output": float(swept.output[cell]),
+        "distance": float(swept.distance[cell]),
+        "outcome": Outcomes._fields[int(swept.outcome[cell])],
+        "first_step": first if first < swept.grid.problem.steps else None,
     }
 
 

@@ -8,12 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from targetrl_core.devices import find_device
-from targetrl_core.finishing import chunk_of, finishing
 from targetrl_core.listing.outcomes import Outcomes, count_codes, outcome_codes
 from targetrl_core.modes import new_modes
 from targetrl_core.problem import as_float64
+from targetrl_core.streaming import chunk_of
 from targetrl_core.sweeps.grid import Grid
-from targetrl_core.training import named, require
+from targetrl_core.training import named, prepared_to_end, require
 from targetrl_core.variants import Variant
 
 
@@ -72,7 +72,7 @@ def train_grid(
     place, (first, _) = find_device(device), grid.part(0, 1)
     chosen = named(variant, first, place, grid.cells)
     require(chosen, first, place, grid.cells)
-    found = Swept(
+    swept = Swept(
         grid=grid,
         variant=chosen.name,
         device=str(place),
@@ -81,20 +81,20 @@ def train_grid(
         outcome=np.empty(grid.cells, np.int8),
         first_step=np.empty(grid.cells, np.int32),
     )
-    chunk = chunk_of(grid.problem, place, recorded=chosen.prepare_finishing is None)
+    chunk = chunk_of(chosen, grid.problem, place)
     for start in range(0, grid.cells, chunk):
         stop = min(start + chunk, grid.cells)
-        _train_part(found, chosen, place, slice(start, stop))
+        _train_part(swept, chosen, place, slice(start, stop))
         tell(stop - start)
-    return found
+    return swept
 
 
-def _train_part(found: Swept, variant: Variant, device: torch.device, cells: slice) -> None:
+def _train_part(swept: Swept, variant: Variant, device: torch.device, cells: slice) -> None:
     """Train some cells, and keep what became of them."""
-    problem, population = found.grid.part(cells.start, cells.stop)
-    finished = finishing(variant, problem, device, population.n)(population)
-    output = finished.outputs.to("cpu")
-    found.output[cells] = output.numpy()
-    found.distance[cells] = (output.double() - as_float64(problem.target)).abs().numpy()
-    found.outcome[cells] = outcome_codes(output, problem).numpy()
-    found.first_step[cells] = finished.first_steps.to("cpu").numpy()
+    problem, population = swept.grid.part(cells.start, cells.stop)
+    ended = prepared_to_end(variant, problem, device, population.n)(population)
+    output = ended.outputs.to("cpu")
+    swept.output[cells] = output.numpy()
+    swept.distance[cells] = (output.double() - as_float64(problem.target)).abs().numpy()
+    swept.outcome[cells] = outcome_codes(output, problem).numpy()
+    swept.first_step[cells] = ended.first_steps.to("cpu").numpy()

@@ -25,24 +25,24 @@ def check_table(option: str, path: Path) -> None:
     check_file(option, path)
 
 
-def table(found: Swept) -> "Table":
+def table(swept: Swept) -> "Table":
     """Axes, output, distance, outcome (its name) and first step (null where the policy never came to the target), a row a cell."""
     import pyarrow as pa
 
-    places = np.unravel_index(np.arange(found.grid.cells), found.grid.shape)
-    columns = {axis.name: axis.values[place] for axis, place in zip(found.grid.axes, places, strict=True)}
-    outcome = pa.DictionaryArray.from_arrays(found.outcome, list(Outcomes._fields)).cast(pa.string())
-    first = pa.array(found.first_step, mask=found.first_step == found.grid.problem.steps)
-    return pa.table(columns | {"output": found.output, "distance": found.distance, "outcome": outcome, "first_step": first})
+    places = np.unravel_index(np.arange(swept.grid.cells), swept.grid.shape)
+    columns = {axis.name: axis.values[place] for axis, place in zip(swept.grid.axes, places, strict=True)}
+    outcome = pa.DictionaryArray.from_arrays(swept.outcome, list(Outcomes._fields)).cast(pa.string())
+    first = pa.array(swept.first_step, mask=swept.first_step == swept.grid.problem.steps)
+    return pa.table(columns | {"output": swept.output, "distance": swept.distance, "outcome": outcome, "first_step": first})
 
 
-def write_table(found: Swept, path: Path, suffix: str) -> None:
+def write_table(swept: Swept, path: Path, suffix: str) -> None:
     """Write the table in the form that a name's ending stands for."""
     if suffix == ".csv":
         from pyarrow import csv
 
-        csv.write_csv(table(found), path, csv.WriteOptions(quoting_style="none"))
+        csv.write_csv(table(swept), path, csv.WriteOptions(quoting_style="none"))
     else:
         from pyarrow import parquet
 
-        parquet.write_table(table(found), path)
+        parquet.write_table(table(swept), path)

@@ -5,7 +5,7 @@ import torch
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.step import advance, begin, end, rule_for, ticks
+from targetrl_core.step import begin, end, rule_for, run_steps, ticks
 from targetrl_core.variants.variant import Train, Variant
 
 
@@ -22,7 +22,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population)
-        state = advance(rule, begin(rule, population, c), c, ticks(problem, population.age, device), history)
+        state = run_steps(rule, begin(rule, population, c), c, ticks(problem, population.age, device), history)
         return end(rule, population, state, problem.steps)
 
     return train

@@ -17,7 +17,8 @@ from targetrl_core.devices import why_not_compiled
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.step import Forward, Rule, State, Tick, begin, end, rule_for, step, ticks
+from targetrl_core.rule import Forward, Rule, State, Tick
+from targetrl_core.step import begin, end, rule_for, step, ticks
 from targetrl_core.variants.compiling import compiled, one_at_a_time
 from targetrl_core.variants.variant import Train, Variant
 
@@ -67,12 +68,12 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     def train(population: Population, history: History | None) -> Population:
         rule = rule_for(problem, population, compiled=True)
         by_step = ticks(problem, population.age, device)
-        advance = in_place(rule, device, shape, record=history is not None)
+        step_in_place = in_place(rule, device, shape, record=history is not None)
         whole = _padded(begin(rule, population, constants), how.total)
         for index, (chunk, c) in enumerate(zip(_split(whole, how), by_chunk, strict=True)):
             first = index * how.size
             for t, tick in enumerate(by_step):
-                forward = advance(chunk, c, tick)
+                forward = step_in_place(chunk, c, tick)
                 if history is not None and forward is not None:
                     _record(history, t, forward, first, n)
         return end(rule, population, _map(whole, lambda tensor: tensor[:n]), problem.steps)
@@ -91,7 +92,7 @@ class Shape(NamedTuple):
 def in_place(rule: Rule, device: torch.device, _shape: Shape, *, record: bool) -> InPlace:
     """The compiled step of a rule, which overwrites the state it is given; a graph of its own for each shape."""
 
-    def advance(state: State, c: Constants, tick: Tick) -> Forward | None:
+    def step_in_place(state: State, c: Constants, tick: Tick) -> Forward | None:
         new, forward = step(rule, state, c, tick)
         for old_tensor, new_tensor in zip(state, new, strict=True):
             if old_tensor is not None and new_tensor is not None and old_tensor is not new_tensor:
@@ -100,7 +101,7 @@ def in_place(rule: Rule, device: torch.device, _shape: Shape, *, record: bool) -
 
     # Noise has the same bits everywhere, also where the rest is native.
     exact = rule.arithmetic != NATIVE or rule.objective == "reinforce"
-    return compiled(advance, exact=exact and device.type != "cpu")
+    return compiled(step_in_place, exact=exact and device.type != "cpu")
 
 
 def _warm(problem: Problem, shape: Shape, c: Constants, tick: Tick, device: torch.device) -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.step import Rule, State, Tick, advance, begin, end, rule_for, ticks
+from targetrl_core.rule import Rule, State, Tick
+from targetrl_core.step import begin, end, rule_for, run_steps, ticks
 from targetrl_core.variants.compiling import one_at_a_time
 from targetrl_core.variants.variant import Train, Variant
 
@@ -78,7 +79,7 @@ def _capture(rule: Rule, problem: Problem, c: Constants, example: State, history
     by_step = tuple(Tick._make(map(_copied, tick)) for tick in ticks(problem, 0, device))
 
     def run() -> State:
-        return advance(rule, start, c, by_step, history)
+        return run_steps(rule, start, c, by_step, history)
 
     replay, trained = captured_run(run, device)
     return _Captured(replay, start, by_step, trained)

@@ -37,13 +37,13 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
         optimizer = _optimizer(problem, population, stacked)
         baseline = baseline_of(problem, population)
         for step, noise in enumerate(noise_of_steps(problem, population)):
-            found, (z, output, reward) = gradients(stacked, c.x, c.target, c.k, c.sigma, noise, baseline)
+            by_name, (z, output, reward) = gradients(stacked, c.x, c.target, c.k, c.sigma, noise, baseline)
             if problem.keeps_baseline:
                 baseline = baseline + (reward - baseline) * c.baseline_rate
             if history is not None:
                 history.record(step, z, output)
             for name, parameter in stacked.items():
-                parameter.grad = found[name]
+                parameter.grad = by_name[name]
             optimizer.step()
         columns = _columns(optimizer, stacked) | ({"baseline": baseline} if problem.keeps_baseline else {})
         return collect(population, columns, problem.steps)
@@ -59,8 +59,8 @@ def _loss_of(objective: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 â€
         parameters: Parameters, x: Tensor, target: Tensor, k: Tensor, sigma: Tensor, noise: Tensor, baseline: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
         z, output = functional_call(model, parameters, (x.reshape(1, 1),))
-        found, reward = loss_of(z, output, Terms(target, k, sigma, noise.reshape(-1, 1, 1), baseline))
-        return found.squeeze(), (z.squeeze(), output.squeeze(), reward.squeeze())
+        value, reward = loss_of(z, output, Terms(target, k, sigma, noise.reshape(-1, 1, 1), baseline))
+        return value.squeeze(), (z.squeeze(), output.squeeze(), reward.squeeze())
 
     return loss
 

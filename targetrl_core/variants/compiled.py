@@ -75,14 +75,14 @@ def _compiled_program(  # noqa: PLR0913 — what is compiled in
     model = Policy(device)
     torch.nn.init.zeros_(model.fc.weight)
     torch.nn.init.zeros_(model.fc.bias)
-    x, lr = torch.ones(1, 1, device=device, dtype=torch.float32), torch.tensor(0.1, device=device, dtype=torch.float32)
-    target, k, sigma, baseline = (torch.tensor(value, device=device, dtype=torch.float32) for value in (0.8, 5.0, 0.05, 0.0))
-    terms = Terms(target, k, sigma, torch.ones(samples, 1, 1, device=device, dtype=torch.float32), baseline)
+    x, noise = torch.ones(1, 1, device=device, dtype=torch.float32), torch.ones(samples, 1, 1, device=device, dtype=torch.float32)
+    c = Problem().constants(device)
+    terms = Terms(c.target, c.k, c.sigma, noise, baseline=torch.zeros_like(c.k))
     optimizer: torch.optim.Optimizer
     if optimizer_name == "sgd":
-        optimizer = torch.optim.SGD(model.parameters(), lr=lr, fused=True)
+        optimizer = torch.optim.SGD(model.parameters(), lr=c.lr, fused=True)
     else:
-        optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=betas, eps=eps, fused=True)
+        optimizer = torch.optim.Adam(model.parameters(), lr=c.lr, betas=betas, eps=eps, fused=True)
     loss_of = LOSSES[objective]
 
     def forward(x: Tensor, terms: Terms) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -93,7 +93,7 @@ def _compiled_program(  # noqa: PLR0913 — what is compiled in
         optimizer.step()
 
     # torch.optim breaks the graph itself, around the loop over parameter groups.
-    program = _Program(model, optimizer, x, lr, terms, compiled(forward), compiled(update, fullgraph=False))
+    program = _Program(model, optimizer, x, c.lr, terms, compiled(forward), compiled(update, fullgraph=False))
     for _ in range(2):  # the second step is the first with the optimiser's state in place
         _step(program, terms)
     return program

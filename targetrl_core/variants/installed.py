@@ -81,14 +81,14 @@ def _lazy(entry: EntryPoint) -> Variant:
 
 def _load(entry: EntryPoint) -> Variant:
     """What the entry names, or a broken variant that says why it is none."""
-    said = f"entry point {entry.name} of {_package(entry)} ({entry.value})"
+    described = f"entry point {entry.name} of {_package(entry)} ({entry.value})"
     value, why = _attempt(entry.load)
     if why is not None:
-        return _broken(entry.name, f"{said} cannot be loaded: {why}")
+        return _broken(entry.name, f"{described} cannot be loaded: {why}")
     if not isinstance(value, Variant):
-        return _broken(entry.name, f"{said} is no Variant but of type {type(value).__name__}")
+        return _broken(entry.name, f"{described} is no Variant but of type {type(value).__name__}")
     if value.name != entry.name:
-        return _broken(entry.name, f"{said} is named {value.name!r}: it must have the name of its entry point")
+        return _broken(entry.name, f"{described} is named {value.name!r}: it must have the name of its entry point")
     return value
 
 

@@ -17,11 +17,11 @@ It may consume what it is given. It fills the history, where there is one. Sever
 """
 
 
-class Finished(NamedTuple):
-    """What became of policies that were trained from their seeds, on the device.
+class EndState(NamedTuple):
+    """Where policies ended and when they first came to the target, on the device; overwritten by the next call.
 
     Attributes:
-        population: the trained population; overwritten by the next call.
+        population: the trained population.
         first_steps: first step whose output is within 0.02 of the target, ``steps`` where none is, [N].
         outputs: after the last update, [N] float32.
     """
@@ -31,11 +31,8 @@ class Finished(NamedTuple):
     outputs: Tensor
 
 
-Seeded = Callable[[int], Finished]
-"""All steps of n policies that begin as ``Population.initialise`` makes them, given the first one's seed."""
-
-Finishing = Callable[[Population], Finished]
-"""All steps of a population on the CPU, which is left as it is."""
+TrainToEnd = Callable[[Population | range], EndState]
+"""All steps of a population on the CPU, which is left as it is, or of the policies that ``Population.initialise`` makes of seeds."""
 
 
 class Variant(NamedTuple):
@@ -45,15 +42,13 @@ class Variant(NamedTuple):
         name: row label, test id and JSON key.
         unsupported: why the variant cannot train n policies of a problem on a device, or None where it can.
         prepare: everything that happens once: compile, capture, warm up. Returns what trains. Both are called within ``new_modes``.
-        prepare_seeded: likewise, for a variant that makes the start of a population itself.
-        prepare_finishing: likewise, for one that tells first steps without a history.
+        prepare_to_end: likewise, for a variant that makes the start of a population itself, and tells first steps without a history.
     """
 
     name: str
     unsupported: Callable[[Problem, torch.device, int], str | None]
     prepare: Callable[[Problem, torch.device, int], Train]
-    prepare_seeded: Callable[[Problem, torch.device, int], Seeded] | None = None
-    prepare_finishing: Callable[[Problem, torch.device, int], Finishing] | None = None
+    prepare_to_end: Callable[[Problem, torch.device, int], TrainToEnd] | None = None
 
 
 POLICY_STEP_LIMIT = 100_000

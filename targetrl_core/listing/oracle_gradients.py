@@ -1,10 +1,11 @@
-"""What the oracle says of `reinforce`: one step's estimate of the gradient in float64, its derivatives, and what rounding does to it.
+"""The listing's gradients as the oracle has them: in float64, with their derivatives and what rounding does to them within a step.
 
-The random words are those of noise.py, integers that leave nothing to rounding; what is made of them is computed here on its own.
+Of `reinforce` that is one step's estimate. Its random words are those of noise.py, integers that leave nothing to rounding; what is made
+of them is computed here on its own.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -12,11 +13,45 @@ from torch import Tensor
 
 from targetrl_core.noise import BLOCK, Words, key_words, philox
 from targetrl_core.problem import Problem
-from targetrl_core.spread import Slope, float32_ulp
+from targetrl_core.rounding import FACTOR, Slope, float32_ulp
+
+LEAST_DIVISOR = 1e-30
+"""The derivative of log o divides by o, down to here."""
 
 NOISE_ULP = 1.5
 """What rounding does to a normal number that is made of random words, in ulp of the number, or of one where it is smaller; three times
 as much at most (``tests/test_noise.py``)."""
+
+
+def closed_gradient(
+    problem: Problem, c: dict[str, Tensor], o: Tensor, settle: Callable[[Tensor], Tensor], fits: Callable[[Tensor, Tensor], None]
+) -> Tensor:
+    """dL/dz of the objectives that the output alone decides, at outputs [3, N]; of values on the way, what may flush, and has to fit."""
+    distance = o - c["target"]
+    if problem.objective == "pathwise":
+        return c["k"] * torch.sign(distance) * settle(o * (1.0 - o))
+    reward = 1.0 - c["k"] * distance.abs()
+    fits(reward[1], reward[1] / o[1].clamp(min=LEAST_DIVISOR))
+    return -reward * (1.0 - o)
+
+
+def closed_slope(problem: Problem, c: dict[str, Tensor], o: Tensor, error: Tensor, reach: Tensor) -> Slope:
+    """The gradient's derivative, and its error within one step, from their closed forms; as ``Draws.slopes``."""
+    k, distance = c["k"][0], o - c["target"][0]
+    side, curve = torch.sign(distance), o * (1.0 - o)
+    if problem.objective == "pathwise":
+        value = k * side * curve
+        by_output = k * side * (1.0 - 2.0 * o)
+        return Slope(value, by_output * curve, by_output.abs() * error + 2.0 * float32_ulp(value))
+    reward = 1.0 - k * distance.abs()
+    value = -reward * (1.0 - o)
+    by_output = k * side * (1.0 - o) + reward
+    # The reward is a difference: its error is an ulp of its terms, however small it is itself.
+    cancelled = (1.0 - o) * float32_ulp((k * distance.abs()).clamp(min=1.0))
+    # Within reach of the target the reward's peak lies between the policy and where rounding carried it: the derivative is another.
+    folded = 2.0 * k * (1.0 - o) * (reach - distance.abs()).clamp(min=0.0) / FACTOR
+    rounding = (k * (1.0 - o) + reward.abs()) * error + cancelled + float32_ulp(value)
+    return Slope(value, by_output * curve, rounding + folded)
 
 
 class RewardSlope(NamedTuple):
@@ -58,16 +93,16 @@ class Draws:
         by_output, by_baseline, reward_by_output, folded, largest = zero, zero, zero, zero, zero
         variance, reward_variance = zero, zero
         for epsilon in self.noise:
-            one = self._sample(o, epsilon)
-            by_output = by_output - (one.reward_by_output * one.score * curve + one.advantage * one.score * (1.0 - 2.0 * o)) / n
-            by_baseline = by_baseline + one.score * curve / n
-            reward_by_output = reward_by_output + one.reward_by_output / n
+            each = self._sample(o, epsilon)
+            by_output = by_output - (each.reward_by_output * each.score * curve + each.advantage * each.score * (1.0 - 2.0 * o)) / n
+            by_baseline = by_baseline + each.score * curve / n
+            reward_by_output = reward_by_output + each.reward_by_output / n
             # Within reach of the target the reward's peak lies between the policy's action and where rounding carried it.
-            folded = folded + 2.0 * one.reward_by_output.abs() * one.score.abs() * curve * (reach - one.distance).clamp(min=0.0) / n
-            largest = largest + (one.advantage * one.score).abs()
-            rounding = one.reward_error * one.score.abs() + one.advantage.abs() * one.score_error
+            folded = folded + 2.0 * each.reward_by_output.abs() * each.score.abs() * curve * (reach - each.distance).clamp(min=0.0) / n
+            largest = largest + (each.advantage * each.score).abs()
+            rounding = each.reward_error * each.score.abs() + each.advantage.abs() * each.score_error
             variance = variance + (rounding * curve / n) ** 2
-            reward_variance = reward_variance + (one.reward_error / n) ** 2
+            reward_variance = reward_variance + (each.reward_error / n) ** 2
         gradient = self.estimate(o.expand(3, -1))[0][0]
         summing = math.sqrt(n) * float32_ulp(largest) * curve / n
         rounding = variance.sqrt() + by_output.abs() * error + summing + 3.0 * float32_ulp(gradient) + folded

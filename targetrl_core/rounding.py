@@ -1,7 +1,9 @@
-"""How rounding errors spread: linear error propagation through the step, for the oracle to carry along.
+"""How far rounding may carry a float32 run from the oracle's path, which carries this along.
 
-Every float32 operation adds an error of about one ulp; errors of different operations are independent, so their variances add, and the
-step's derivatives carry them on.
+*Covariances*: every float32 operation adds an error of about one ulp; errors of different operations are independent, so their variances
+add, and the step's derivatives carry them on (linear error propagation, exact to first order, whatever the constants and wherever the
+policy begins). Errors that repeat from step to step add up as they are: two *neighbours* make them, and where a policy has settled, so
+that its moves are lost in their own rounding, or moves by the same each time, weight and bias *drift*.
 """
 
 from collections.abc import Iterable
@@ -9,6 +11,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+FACTOR = 3.0
+"""The bound in units of the reach; honest variants stay below it, by results/bounds.json."""
 
 
 def float32_ulp(value: Tensor) -> Tensor:
@@ -38,7 +43,7 @@ Terms = dict[str, Tensor | float]
 """What is multiplied with the error of each variable, by its letter."""
 
 
-class Spread:
+class Covariances:
     """Covariances of the errors of weight, bias, their moments, the gradient g, and the baseline q where there is one.
 
     ``self["wb"]`` is the covariance of the errors of weight and bias, [N], and so on, the letters in the order of ``names``. m and v are
@@ -68,8 +73,8 @@ class Spread:
         """The covariance of a sum of terms and a variable."""
         return _weighted((self.p[self._pair(of, name)], factor) for of, factor in terms.items())
 
-    def _pair(self, one: str, other: str) -> str:
-        return one + other if self.names.index(one) <= self.names.index(other) else other + one
+    def _pair(self, first: str, second: str) -> str:
+        return first + second if self.names.index(first) <= self.names.index(second) else second + first
 
     def gradient(self, slope: Slope, x: Tensor) -> None:
         """Carry the errors over to the gradient, which the logit w·x + b decides, and the baseline."""
@@ -99,6 +104,68 @@ class Spread:
     def baseline(self, x: Tensor, rate: Tensor, by_logit: Tensor, error: Tensor) -> None:
         """Carry the errors over q + rate·(r − q), given the derivative of the reward r by the logit w·x + b."""
         self.assign("q", {"q": 1.0 - rate, "w": rate * by_logit * x, "b": rate * by_logit}, error)
+
+
+class Rounding:
+    """What rounding may have done to a block of policies so far.
+
+    Args:
+        rows: the state tensors by name as they are by now, [3, N]: the policy and its neighbours.
+        x: the policies' inputs, [N].
+        moments: the letters of the moments of ``weight`` and ``bias``.
+    """
+
+    def __init__(self, rows: dict[str, Tensor], x: Tensor, moments: dict[str, str]) -> None:
+        self.rows, self.x, self.moments = rows, x, moments
+        letters = "wb" + "".join(sorted(set(moments.values()))) + "g" + "q" * ("baseline" in rows)
+        self.covariances = Covariances(len(x), letters)
+        self.largest = {name: tensor[0].abs() for name, tensor in rows.items()}
+        self.drift = {name: torch.zeros(len(x), dtype=torch.float64, device="cpu") for name in ("weight", "bias")}
+        self.moved = dict(self.drift)
+
+    def reach(self, name: str) -> Tensor:
+        """How far rounding may have carried a state tensor: one standard deviation, the neighbours' distances, and its drift; [N]."""
+        of, _, parameter = name.partition("_")
+        letter = "q" if name == "baseline" else name[0] if not parameter else self.moments[parameter]["mv".index(of)]
+        reach = self.covariances[letter * 2].clamp(min=0.0).sqrt() + apart(self.rows[name])
+        return reach + self.drift[name] if name in self.drift else reach
+
+    def logit_reach(self, z: Tensor) -> Tensor:
+        """The same of the logit, [N]."""
+        variance = self.covariances.variance_of({"b": 1.0, "w": self.x})
+        return variance.clamp(min=0.0).sqrt() + apart(z)
+
+    def forward_reach(self, z: Tensor) -> Tensor:
+        """The same of a logit that is computed from parameters of float32, [N]."""
+        return self.logit_reach(z) + float32_ulp(self.largest["weight"]) * self.x.abs() + float32_ulp(self.largest["bias"])
+
+    def forward_error(self, z: Tensor, o: Tensor) -> Tensor:
+        """What rounding within one forward pass does to the output: one ulp of the largest term of z, and one of o."""
+        terms = torch.stack(((self.rows["weight"][0] * self.x).abs(), self.rows["bias"][0].abs(), z.abs())).amax(0)
+        return o * (1.0 - o) * float32_ulp(terms) + float32_ulp(o)
+
+    def grow(self, name: str, value: Tensor) -> None:
+        """Keep the largest magnitude on the path of a state tensor."""
+        self.largest[name] = torch.maximum(self.largest[name], value.abs())
+
+    def note_drift(self, moves: dict[str, Tensor], ulps: dict[str, Tensor], errors: dict[str, Tensor]) -> None:
+        """Add up how far both parameters drift, given their moves, how far apart their numbers are, and what the gradient's rounding does.
+
+        A policy has settled when a move is smaller than what its parameter can be changed by: from then on it is made or not, as rounding
+        has it, and so is the other. A move that is the same as the last, and ends midway between two numbers, is rounded to either of them.
+        """
+        settled = (moves["weight"].abs() <= ulps["weight"]) | (moves["bias"].abs() <= ulps["bias"])
+        for name, move in moves.items():
+            ulp, error = ulps[name], errors[name] + 3.0 * float32_ulp(move)
+            repeated = (move - self.moved[name]).abs() <= error
+            midway = (((move / ulp).frac().abs() - 0.5).abs() * ulp <= error) & (error <= 0.25 * ulp)
+            self.drift[name] += torch.where(settled, 0.5 * ulp + errors[name], torch.where(repeated & midway, ulp, 0.0))
+            self.moved[name] = move
+
+
+def apart(rows: Tensor) -> Tensor:
+    """How far both neighbours are from the policy, [N], of [3, N]."""
+    return (rows[1:] - rows[0]).abs().sum(0)
 
 
 def _weighted(parts: Iterable[tuple[Tensor, Tensor | float]]) -> Tensor:
