@@ -10,7 +10,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.upkeep import gpu
-from bench.upkeep.gpu import Outcome, Part, parts, run_all
+from bench.upkeep.gpu import GpuPart, Outcome, parts_of, run_all
 
 PLANTED = {
     "fine": "print('a line'); print('the last line')",
@@ -24,10 +24,10 @@ PLANTED = {
 }
 
 
-def planted(folder: Path, name: str, **changes: object) -> Part:
+def planted(folder: Path, name: str, **changes: object) -> GpuPart:
     """A part that does what ``PLANTED`` says, as a module that this Python finds."""
     (folder / f"planted_{name}.py").write_text(PLANTED[name])
-    return Part(name, 60.0, (f"planted_{name}",))._replace(**changes)  # type: ignore[arg-type]
+    return GpuPart(name, 60.0, (f"planted_{name}",))._replace(**changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def outcome(part: Part, place: Path) -> Outcome:
+def outcome(part: GpuPart, place: Path) -> Outcome:
     """What becomes of one part."""
     (result,) = run_all([part], "cpu", place.parent / "results", place, tell=lambda _: None)
     return result
@@ -97,7 +97,7 @@ def test_a_part_that_cannot_run_says_why(place: Path) -> None:
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
 def test_all_parts_end_in_eight_minutes(device: str, tmp_path: Path) -> None:
     """Even where every part hangs and will not end when it is told to; and the logs of all of them fit one file."""
-    planned = parts(device, tmp_path)
+    planned = parts_of(device, tmp_path)
     assert sum(part.limit_seconds + gpu.GRACE_SECONDS for part in planned) <= 480
     assert len(planned) * (gpu.LOG_BYTES + 100) < gpu.MOST_BYTES
     assert len({part.name for part in planned}) == len(planned)
@@ -105,7 +105,7 @@ def test_all_parts_end_in_eight_minutes(device: str, tmp_path: Path) -> None:
 
 def test_the_rehearsal_has_the_same_parts(tmp_path: Path) -> None:
     """What is rehearsed on the CPU is what a GPU is asked, with less to do."""
-    assert [part.name for part in parts("cpu", tmp_path)] == [part.name for part in parts("cuda", tmp_path)]
+    assert [part.name for part in parts_of("cpu", tmp_path)] == [part.name for part in parts_of("cuda", tmp_path)]
 
 
 def test_wrong_usage_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

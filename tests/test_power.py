@@ -11,7 +11,7 @@ import torch
 
 from bench.__main__ import main
 from bench.upkeep import power
-from bench.upkeep.power import KINDS, NONE, PILOT, Examinee, Kind, Result, Task, interval, measure, smallest_size, table
+from bench.upkeep.power import KINDS, NONE, PILOT, ErrorKind, Examinee, PowerTask, Result, interval, measure, smallest_size, table
 from targetrl_core import Population, Problem, Variant, train
 from targetrl_core.certification import certify
 from targetrl_core.listing.names import Objective
@@ -73,7 +73,7 @@ class Scripted:
         return bool(variant.prepare.args[0] >= threshold)
 
 
-SIZES = Kind(KINDS["lr"].plant, tuple(float(size) for size in range(1, 33)), str)
+SIZES = ErrorKind(KINDS["lr"].plant, tuple(float(size) for size in range(1, 33)), str)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_interval_of_a_share() -> None:
 def test_honest_runs_are_refused_by_none() -> None:
     """Tasks are measured in processes of their own, in order, each told when it is done."""
     ended: list[None] = []
-    tasks = [Task(NONE, "detached", 5, 2)]
+    tasks = [PowerTask(NONE, "detached", 5, 2)]
     assert measure(tasks, lambda: ended.append(None)) == [Result(NONE, "detached", 5, None, 0)]
     assert len(ended) == 1
 

@@ -15,10 +15,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
 
@@ -41,7 +41,7 @@ GRACE_SECONDS = 3.0
 LARGE = "100000000-"
 
 
-class Part(NamedTuple):
+class GpuPart(NamedTuple):
     """A command of this Python, the seconds after which it is ended, and the modules without which it is skipped."""
 
     name: str
@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
     last_lines: list[str]
 
 
-def parts(device: str, place: Path) -> list[Part]:
+def parts_of(device: str, place: Path) -> list[GpuPart]:
     """What is asked of a device, the shortest answers first; those that time leave their evidence in folders of ``place``.
 
     Of the CPU the same is asked with less to do, as a rehearsal.
@@ -74,23 +74,24 @@ def parts(device: str, place: Path) -> list[Part]:
     tests = [f"tests/test_{name}.py" for name in ("devices", "nvml", *(() if small else ("fused", "limit", "variants")))]
     steady, cold = "bench/test_steady_state.py", "bench/test_cold_start.py"
     others = [f"bench/test_{name}.py" for name in ("again", "latency", "growth", "construction")]
+    jax = ("--peers", "-k", f"jax and detached and not {LARGE}")
     verify, n = ("targetrl_core", "verify", "--device", device), "1000" if small else "100000"
     ranks = ("torch.distributed.run", "--standalone", "--nproc-per-node", "1", "-m", "targetrl_core", "train", "--device", device)
     return [
-        Part("devices", 15, ("targetrl_core", "devices")),
-        Part("bits", 55, (*pytest, "tests/test_gpu.py", *(("-k", "detached-adam--1.7") if small else ()))),
-        Part("graphed", 25, (*verify, "--variant", "batched-graphed", "--population", n), cuda_alone=True),
-        Part("verify", 30, (*verify, "--population", "30", *(("--variant", "fused", "--objective", "detached") if small else ()))),
-        Part("tests", 30, (*pytest, *tests, "-k", "cuda or gpu"), modules=("hypothesis",)),
-        Part("ranks", 25, (*ranks, "--population", n, "--objective", "pathwise")),
-        Part("suite", 120, timed("suite", steady, *(("--quick", "-k", "batched]") if small else (*others, "-k", f"not {LARGE}")))),
-        Part("large", 90, timed("large", steady, "-k", f"detached-native-{LARGE}"), cuda_alone=True),
-        Part("peers", 30, timed("peers", steady, "--peers", "-k", f"jax and detached and not {LARGE}"), modules=("jax",), cuda_alone=True),
-        Part("cold", 30, timed("cold", cold, *(("-k", "batched-None") if small else ()))),
+        GpuPart("devices", 15, ("targetrl_core", "devices")),
+        GpuPart("bits", 55, (*pytest, "tests/test_gpu.py", *(("-k", "detached-adam--1.7") if small else ()))),
+        GpuPart("graphed", 25, (*verify, "--variant", "batched-graphed", "--population", n), cuda_alone=True),
+        GpuPart("verify", 30, (*verify, "--population", "30", *(("--variant", "fused", "--objective", "detached") if small else ()))),
+        GpuPart("tests", 30, (*pytest, *tests, "-k", "cuda or gpu"), modules=("hypothesis",)),
+        GpuPart("ranks", 25, (*ranks, "--population", n, "--objective", "pathwise")),
+        GpuPart("suite", 120, timed("suite", steady, *(("--quick", "-k", "batched]") if small else (*others, "-k", f"not {LARGE}")))),
+        GpuPart("large", 90, timed("large", steady, "-k", f"detached-native-{LARGE}"), cuda_alone=True),
+        GpuPart("peers", 30, timed("peers", steady, *jax), modules=("jax",), cuda_alone=True),
+        GpuPart("cold", 30, timed("cold", cold, *(("-k", "batched-None") if small else ()))),
     ]
 
 
-def why_skipped(part: Part, device: str) -> str | None:
+def why_skipped(part: GpuPart, device: str) -> str | None:
     """Why a part is not run on a device, or None."""
     if part.cuda_alone and device != "cuda":
         return f"it needs CUDA, and the device is {device}"
@@ -98,7 +99,7 @@ def why_skipped(part: Part, device: str) -> str | None:
     return f"{', '.join(missing)} is not installed" if missing else None
 
 
-def outcome_of(part: Part, log: Path) -> Outcome:
+def outcome_of(part: GpuPart, log: Path) -> Outcome:
     """Run a part to its end or to its limit, its output in a file."""
     begun = time.monotonic()
     with log.open("wb") as output:
@@ -139,16 +140,17 @@ def _last_lines(log: Path) -> list[str]:
     return log.read_bytes()[-LOG_BYTES:].decode(errors="replace").splitlines()[-LAST_LINES:]
 
 
-def run_all(asked: Sequence[Part], device: str, folder: Path, place: Path, tell: Callable[[str], object] = print) -> list[Outcome]:
+def run_all(parts: Sequence[GpuPart], device: str, folder: Path, place: Path, tell: Callable[[str], object] = print) -> list[Outcome]:
     """Run each part; after each, the folder holds what is known so far."""
     folder.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
-    for part in asked:
+    for part in parts:
         reason, log = why_skipped(part, device), place / f"{part.name}.log"
         outcomes.append(Outcome(part.name, "skipped", 0.0, part.limit_seconds, [reason]) if reason else outcome_of(part, log))
         left_out = _keep(folder, place, part.name)
-        summary: dict[str, Any] = {"device": device, "packages": _versions(), "parts": [one._asdict() for one in outcomes]}
-        write_atomically(folder / "summary.json", json.dumps(summary | {"left_out": left_out}, indent=1) + "\n")
+        packages = {package.name: package.version for package in distributions() if package.name in VERSIONS}
+        summary = {"device": device, "packages": packages, "parts": [outcome._asdict() for outcome in outcomes], "left_out": left_out}
+        write_atomically(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         tell(f"{part.name}: {outcomes[-1].status}, {outcomes[-1].seconds:.1f} s of {part.limit_seconds:g} s")
     return outcomes
 
@@ -160,22 +162,11 @@ def _keep(folder: Path, place: Path, name: str) -> list[str]:
         with (folder / "log.txt").open("ab") as joined:
             joined.write(f"\n=== {name}\n".encode() + log.read_bytes()[-LOG_BYTES:])
     for path in (place / name).glob("*.json"):
-        if (
-            path.stat().st_size <= MOST_BYTES and len(list(folder.iterdir())) < MOST_FILES - 1
-        ):  # the summary is there from the first part on
+        # The summary is there from the first part on.
+        if path.stat().st_size <= MOST_BYTES and len(list(folder.iterdir())) < MOST_FILES - 1:
             shutil.copy(path, folder / f"{name}-{path.name}")
     kept = {path.name for path in folder.iterdir()}
     return sorted(path.name for path in place.glob("*/*.json") if f"{path.parent.name}-{path.name}" not in kept)
-
-
-def _versions() -> dict[str, str]:
-    known = {}
-    for package in VERSIONS:
-        try:
-            known[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return known
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -188,7 +179,7 @@ def run(options: argparse.Namespace) -> int:
     """Ask everything; 0 each part passed or was skipped for a reason, 1 one did not."""
     _check(options.device, options.results)
     with tempfile.TemporaryDirectory(prefix="targetrl-gpu-") as place:
-        outcomes = run_all(parts(options.device, Path(place)), options.device, options.results, Path(place))
+        outcomes = run_all(parts_of(options.device, Path(place)), options.device, options.results, Path(place))
     return int(any(outcome.status not in ("passed", "skipped") for outcome in outcomes))
 
 

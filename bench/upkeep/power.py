@@ -1,7 +1,7 @@
-"""The power of the examination: how large an error of each kind has to be for ``verify`` to find it in 99 of 100 examinations.
+"""Plant errors into `batched`, and find how large one of each kind has to be for ``verify`` to find it in 99 of 100 examinations.
 
-Errors are planted into `batched`. Sizes are tried from the smallest that a few examinations find upwards, until one is found in all but
-one in a hundred; a size is refused as soon as more have missed it.
+Sizes are tried from the smallest that a few examinations find upwards, until one is found in all but one in a hundred; a size is refused as
+soon as more have missed it.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -44,7 +45,7 @@ Plant = Callable[[float, Problem, torch.device, int], Train]
 """`batched` with an error of a size: what a variant's ``prepare`` is, for each size."""
 
 
-class Kind(NamedTuple):
+class ErrorKind(NamedTuple):
     """A kind of error: how it is planted, the sizes that are tried, rising, and how one is written."""
 
     plant: Plant
@@ -62,7 +63,7 @@ class Result(NamedTuple):
     refused: int = 0
 
 
-class Task(NamedTuple):
+class PowerTask(NamedTuple):
     """What one result is measured of."""
 
     kind: str
@@ -71,7 +72,38 @@ class Task(NamedTuple):
     examinations: int
 
 
-def measure(tasks: Sequence[Task], tell: Callable[[], object]) -> list[Result]:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is examined, and how often."""
+    parser.add_argument(
+        "--examinations", type=int, default=100, metavar="M", help="all but one in 100 have to find an error (default: 100)"
+    )
+    parser.add_argument("--policies", type=int, action="append", metavar="N", help="policies of each; may be repeated (default: 100)")
+    parser.add_argument("--objective", action="append", help=f"{one_of(OBJECTIVES)}; may be repeated (default: detached, pathwise)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, and print a row for each kind of error."""
+    policies, objectives = options.policies or [100], options.objective or ["detached", "pathwise"]
+    for name, value in (("examinations", options.examinations), *(("policies", n) for n in policies)):
+        if not 1 <= value <= MOST:
+            raise UsageError(f"--{name} is {value}; it must be a whole number from 1 to {MOST:,}")
+    for objective in objectives:
+        if objective not in OBJECTIVES:
+            raise UsageError(f"--objective is {objective!r}; it must be one of {one_of(OBJECTIVES)}")
+    columns = product(policies, objectives)
+    tasks = [PowerTask(kind, objective, n, options.examinations) for n, objective in columns for kind in (NONE, *KINDS)]
+    with progress(len(tasks), "sizes", quiet=options.quiet) as bar:
+        results = measure(tasks, bar.update)
+    if options.json:
+        rows = [result._asdict() for result in results]
+        print(json.dumps({"examinations": options.examinations, "results": rows}, indent=1, ensure_ascii=False))
+    else:
+        print(table(results, options.examinations))
+    return 0
+
+
+def measure(tasks: Sequence[PowerTask], tell: Callable[[], object]) -> list[Result]:
     """The results of all tasks, in order, as many at a time as there are cores."""
     results = []
     with multiprocessing.get_context("spawn").Pool(min(cores(), len(tasks)), _begin_worker) as workers:
@@ -86,7 +118,7 @@ def _begin_worker() -> None:
     torch.set_num_threads(1)
 
 
-def result(task: Task) -> Result:
+def result(task: PowerTask) -> Result:
     """The smallest size of a task's kind that its examinations find, or how often they refuse honest runs."""
     examinees = _examinees(task.objective, task.policies, task.examinations)
     if task.kind == NONE:
@@ -94,7 +126,7 @@ def result(task: Task) -> Result:
     return Result(task.kind, task.objective, task.policies, size=smallest_size(KINDS[task.kind], examinees))
 
 
-def smallest_size(kind: Kind, examinees: Sequence["Examinee"]) -> float | None:
+def smallest_size(kind: ErrorKind, examinees: Sequence["Examinee"]) -> float | None:
     """The smallest size of a kind that all but one in a hundred examinations find; None where there is none."""
     variants = [Variant(f"off-by-{size:g}", BATCHED.unsupported, partial(kind.plant, size)) for size in kind.sizes]
     first = bisect_left(variants, 1, key=lambda variant: _has_power(variant, examinees[:PILOT], 1))
@@ -164,17 +196,17 @@ def interval(hits: int, count: int) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
 
 
-def _scaled(name: str, sign: float = 1.0) -> Plant:
-    """A constant is off by a part of itself."""
-    return _constant(name, lambda value, size: value * (1.0 + sign * size))
+def _larger(value: Tensor, size: float) -> Tensor:
+    return value * (1.0 + size)
 
 
-def _decay(name: str) -> Plant:
-    """1 − beta is off by a part of itself."""
-    return _constant(name, lambda value, size: 1.0 - (1.0 - value) * (1.0 - size))
+def _nearer_to_one(value: Tensor, size: float) -> Tensor:
+    return 1.0 - (1.0 - value) * (1.0 - size)
 
 
-def _constant(name: str, change: Callable[[Tensor, float], Tensor]) -> Plant:
+def _constant(name: str, change: Callable[[Tensor, float], Tensor] = _larger) -> Plant:
+    """A constant is off, if nothing else is said by a part of itself."""
+
     def plant(size: float, problem: Problem, device: torch.device, n: int) -> Train:
         return BATCHED.prepare(problem.replace(**{name: change(as_float64(getattr(problem, name)), size)}), device, n)
 
@@ -256,59 +288,23 @@ _PARTS, _SHARES = _grid(-8, 0), (*_grid(-4, 0), 1.0)
 NONE = "none"
 """The kind that is no error: honest runs."""
 
-KINDS: dict[str, Kind] = {
-    "lr": Kind(_scaled("lr"), _PARTS, _relative),
-    "eps": Kind(_scaled("eps"), _grid(-3, 4), _relative),
-    "1 − beta1": Kind(_decay("beta1"), _PARTS, _relative),
-    "1 − beta2": Kind(_decay("beta2"), _PARTS, _relative),
-    "k": Kind(_scaled("k"), _PARTS, _relative),
-    "target": Kind(_scaled("target", -1.0), _PARTS, _relative),
-    "sigmoid": Kind(_arithmetic(lambda by, size: by._replace(sigmoid=lambda z: by.sigmoid(z) * (1.0 + size))), _PARTS, _relative),
-    "square root": Kind(_arithmetic(lambda by, size: by._replace(sqrt=lambda v: by.sqrt(v) * (1.0 + size))), _PARTS, _relative),
-    "gradients": Kind(_arithmetic(lambda by, size: by._replace(settle_gradient=lambda g: g * (1.0 + size))), _PARTS, _relative),
-    "gradients rounded": Kind(
+KINDS: dict[str, ErrorKind] = {
+    "lr": ErrorKind(_constant("lr"), _PARTS, _relative),
+    "eps": ErrorKind(_constant("eps"), _grid(-3, 4), _relative),
+    "1 − beta1": ErrorKind(_constant("beta1", _nearer_to_one), _PARTS, _relative),
+    "1 − beta2": ErrorKind(_constant("beta2", _nearer_to_one), _PARTS, _relative),
+    "k": ErrorKind(_constant("k"), _PARTS, _relative),
+    "target": ErrorKind(_constant("target", lambda target, size: target * (1.0 - size)), _PARTS, _relative),
+    "sigmoid": ErrorKind(_arithmetic(lambda by, size: by._replace(sigmoid=lambda z: by.sigmoid(z) * (1.0 + size))), _PARTS, _relative),
+    "square root": ErrorKind(_arithmetic(lambda by, size: by._replace(sqrt=lambda v: by.sqrt(v) * (1.0 + size))), _PARTS, _relative),
+    "gradients": ErrorKind(_arithmetic(lambda by, size: by._replace(settle_gradient=lambda g: g * (1.0 + size))), _PARTS, _relative),
+    "gradients rounded": ErrorKind(
         _arithmetic(lambda by, size: by._replace(settle_gradient=lambda g: _rounded(g, size))),
         [2.0**-bits for bits in range(23, 0, -1)],
         lambda size: f"to {-math.log2(size):.0f} bits",
     ),
-    "second moment of one policy": Kind(_moment_of_one, _PARTS, _relative),
-    "untrained policies": Kind(_untrained, _SHARES, _percent),
-    "policies without the last step": Kind(_last_step_skipped, _SHARES, _percent),
+    "second moment of one policy": ErrorKind(_moment_of_one, _PARTS, _relative),
+    "untrained policies": ErrorKind(_untrained, _SHARES, _percent),
+    "policies without the last step": ErrorKind(_last_step_skipped, _SHARES, _percent),
 }
 """By what is wrong."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is examined, and how often."""
-    parser.add_argument(
-        "--examinations", type=int, default=100, metavar="M", help="all but one in 100 have to find an error (default: 100)"
-    )
-    parser.add_argument("--policies", type=int, action="append", metavar="N", help="policies of each; may be repeated (default: 100)")
-    parser.add_argument("--objective", action="append", help=f"{one_of(OBJECTIVES)}; may be repeated (default: detached, pathwise)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Measure, and print a row for each kind of error."""
-    policies, objectives = options.policies or [100], options.objective or ["detached", "pathwise"]
-    _check(options.examinations, policies, objectives)
-
-    columns = [(objective, n) for n in policies for objective in objectives]
-    tasks = [Task(kind, *column, options.examinations) for column in columns for kind in (NONE, *KINDS)]
-    with progress(len(tasks), "sizes", quiet=options.quiet) as bar:
-        results = measure(tasks, bar.update)
-    if options.json:
-        rows = [result._asdict() for result in results]
-        print(json.dumps({"examinations": options.examinations, "results": rows}, indent=1, ensure_ascii=False))
-        return 0
-    print(table(results, options.examinations))
-    return 0
-
-
-def _check(examinations: int, policies: list[int], objectives: list[str]) -> None:
-    for name, value in (("examinations", examinations), *(("policies", n) for n in policies)):
-        if not 1 <= value <= MOST:
-            raise UsageError(f"--{name} is {value}; it must be a whole number from 1 to {MOST:,}")
-    for objective in objectives:
-        if objective not in OBJECTIVES:
-            raise UsageError(f"--objective is {objective!r}; it must be one of {one_of(OBJECTIVES)}")
