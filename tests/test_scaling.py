@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext
+from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,14 +19,14 @@ from bench.__main__ import main
 from bench.evidence.machine import Machine
 from bench.evidence.records import read
 from bench.ranks import row as ranks_row
-from bench.ranks.job import Answer, RankTask, Round
+from bench.ranks.job import Answer, Rank, RankFailedError, RankTask, Round
 from bench.report import folder
 from bench.timing.guards import NotIdenticalError
 from bench.timing.once import Once
 from bench.upkeep import kills, scaling
 from bench.upkeep.kills import Kill, Kills
 from bench.upkeep.scaling import Scaling
-from targetrl_core import Problem, Summary, UsageError, stream
+from targetrl_core import Problem, UsageError, stream
 from targetrl_core.devices import cores
 from targetrl_core.variants import find_variant
 from targetrl_core.variants.variant import TrainToEnd
@@ -61,7 +61,7 @@ def test_the_ratio_is_that_of_pairs() -> None:
     assert scaling.document(measured)["ratio"]["value"] == measured.ratio.value
 
 
-class Scripted:
+class ScriptedJob:
     """A job whose rounds are written down, and who had its turn when."""
 
     def __init__(self, ranks: int, turns: list[int], checksum: int) -> None:
@@ -79,8 +79,8 @@ def test_rounds_are_mirrored_and_agree(wrong: bool, monkeypatch: pytest.MonkeyPa
     turns: list[int] = []
 
     @contextmanager
-    def started(ranks: int, _task: RankTask) -> Iterator[Scripted]:
-        yield Scripted(ranks, turns, checksum=ranks if wrong else 7)
+    def started(ranks: int, _task: RankTask) -> Iterator[ScriptedJob]:
+        yield ScriptedJob(ranks, turns, checksum=ranks if wrong else 7)
 
     monkeypatch.setattr(scaling, "started", started)
     if wrong:
@@ -116,7 +116,7 @@ def test_larger_worlds_on_paper() -> None:
 
 def test_ranks_are_rows_of_the_suite() -> None:
     """With --sharding, ranks train and have the checksum of one process; what there are no cores for says so."""
-    ran = run_pytest("bench", "--benchmark-disable", "--sharding", "--device=cpu", "-rs", "-k", "1000000-2] or 1000000-8]")
+    ran = run_pytest("bench/test_sharding.py", "--benchmark-disable", "--sharding", "--device=cpu", "-rs", "-k", "1000000-2] or 1000000-8]")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     reason = f"not measured: {cores()} cores are here, and a rank takes one"
     assert sum(map(int, re.findall(r"(\d) (?:passed|skipped)", ran.stdout.splitlines()[-1]))) == 2
@@ -216,17 +216,30 @@ class Stub:
         yield {}
 
 
-def test_ranks_that_train_something_else_have_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_ranks_that_train_something_else_have_no_number(wrong: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checksum that is not that of one process withholds the row, and says both."""
+    *_, whole = stream(Problem(), 2000, variant="fused")
 
-    def other(*arguments: Any, **options: Any) -> Iterator[Summary]:  # noqa: ANN401 — those of stream
-        for summary in stream(*arguments, **options):
-            yield replace(summary, checksum=summary.checksum ^ 1)
+    @contextmanager
+    def started(ranks: int, _task: RankTask) -> Iterator[ScriptedJob]:
+        yield ScriptedJob(ranks, [], whole.checksum ^ wrong)
 
-    ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type] # all that is asked of a gate
-    monkeypatch.setattr(ranks_row, "stream", other)
-    with pytest.raises(NotIdenticalError, match=r"checksum [0-9a-f]{16} of 1 ranks; that of one process is [0-9a-f]{16}"):
-        ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type]
+    monkeypatch.setattr(ranks_row, "started", started)
+    message = f"checksum {whole.checksum ^ wrong:016x} of 1 ranks; that of one process is {whole.checksum:016x}"
+    with pytest.raises(NotIdenticalError, match=message) if wrong else nullcontext():
+        ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type] # all that is asked of a gate
+
+
+def test_a_rank_that_ends_is_named() -> None:
+    """By its number, and by how it ended: by what it says itself, or else by its exit code."""
+    ours, its = Pipe()
+    rank = Rank("rank 1 of 2", SimpleNamespace(join=lambda: None, exitcode=-9), ours)  # type: ignore[arg-type] # all that is asked of a process
+    its.send(RankFailedError("ended with OSError: no port"))
+    its.close()
+    for message in ("rank 1 of 2 ended with OSError: no port", "rank 1 of 2 ended with exit code -9"):
+        with pytest.raises(RankFailedError, match=message):
+            rank.heard()
 
 
 def test_what_ranks_train_by_is_what_is_examined(monkeypatch: pytest.MonkeyPatch) -> None:
