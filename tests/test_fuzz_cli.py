@@ -96,9 +96,11 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), identical=True))
         for module, name in ((ab, "_compare"), (bounds, "run"), (docs, "run")):
             patch.setattr(module, name, lambda *_, **__: 0)
-        patch.setattr(self_test, "main", lambda *_, **__: ([], folder))
+        patch.setattr(self_test, "measure", lambda *_, **__: [])
+        patch.setattr(self_test, "write", lambda *_: folder)
         patch.setattr(gpu, "run_all", lambda *_: [])
-        patch.setattr(soak, "main", lambda *_: (["a line"], True))
+        patch.setattr(soak, "soak", lambda *_: {1: soak.Held(1.0, 1, 1, 1, 1)})
+        patch.setattr(soak, "growth", lambda _: soak.Growth(0.0, 0.0, []))
         patch.setattr(power, "measure", lambda *_: [])
         patch.setattr(commands, "RESULTS", folder)
         patch.setattr(recommend, "processor", lambda: ("a processor", 1))

@@ -19,7 +19,7 @@ from bench.__main__ import main
 from bench.evidence.machine import Machine
 from bench.evidence.records import read
 from bench.ranks import row as ranks_row
-from bench.ranks.job import Answer, Rank, RankFailedError, RankTask, Round
+from bench.ranks.job import Answer, Rank, RankTask, Round
 from bench.report import folder
 from bench.timing.guards import NotIdenticalError
 from bench.timing.once import Once
@@ -235,10 +235,10 @@ def test_a_rank_that_ends_is_named() -> None:
     """By its number, and by how it ended: by what it says itself, or else by its exit code."""
     ours, its = Pipe()
     rank = Rank("rank 1 of 2", SimpleNamespace(join=lambda: None, exitcode=-9), ours)  # type: ignore[arg-type] # all that is asked of a process
-    its.send(RankFailedError("ended with OSError: no port"))
+    its.send("ended with OSError: no port")
     its.close()
     for message in ("rank 1 of 2 ended with OSError: no port", "rank 1 of 2 ended with exit code -9"):
-        with pytest.raises(RankFailedError, match=message):
+        with pytest.raises(UsageError, match=message):
             rank.heard()
 
 

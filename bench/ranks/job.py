@@ -14,7 +14,7 @@ import torch
 
 from targetrl_core import Problem, Summary
 from targetrl_core.devices import find_device, synchronized_clock
-from targetrl_core.errors import one_line
+from targetrl_core.errors import UsageError, one_line
 from targetrl_core.sharding.group import Group, joined
 from targetrl_core.sharding.shards import Shard
 from targetrl_core.sharding.world import World
@@ -25,10 +25,6 @@ PATIENCE_SECONDS = 300.0
 
 TIMEOUT_SECONDS = 600.0
 """How long a rank may take to start, and for a round."""
-
-
-class RankFailedError(Exception):
-    """A rank ended early; says how."""
 
 
 class RankTask(NamedTuple):
@@ -67,14 +63,14 @@ class Rank(NamedTuple):
     pipe: "Connection[Any, Any]"
 
     def heard(self) -> Any:  # noqa: ANN401 — an Answer, or None once it is ready
-        """What it says next; raises RankFailedError where it has ended, or says nothing."""
+        """What it says next; raises UsageError where it has ended, or says nothing."""
         try:
-            heard = self.pipe.recv() if self.pipe.poll(TIMEOUT_SECONDS) else RankFailedError("said nothing")
+            heard = self.pipe.recv() if self.pipe.poll(TIMEOUT_SECONDS) else "said nothing"
         except EOFError:
             self.process.join()
-            heard = RankFailedError(f"ended with exit code {self.process.exitcode}")
-        if isinstance(heard, RankFailedError):
-            raise RankFailedError(f"{self.name} {heard}")
+            heard = f"ended with exit code {self.process.exitcode}"
+        if isinstance(heard, str):
+            raise UsageError(f"{self.name} {heard}")
         return heard
 
 
@@ -142,7 +138,7 @@ def serve(fields: tuple[Any, ...], rank: int, ranks: int, port: int, pipe: "Conn
             while pipe.recv():
                 pipe.send(_round(shard, group))
     except Exception as error:  # noqa: BLE001 — whatever it is, it is told
-        pipe.send(RankFailedError(f"ended with {type(error).__name__}: {one_line(error)}"))
+        pipe.send(f"ended with {type(error).__name__}: {one_line(error)}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from bench.evidence.records import Interval, median_interval
-from bench.ranks.job import RankFailedError, RankTask, Round, started
+from bench.ranks.job import RankTask, Round, started
 from bench.tables.table import markdown_table
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
@@ -79,11 +79,8 @@ def run(options: argparse.Namespace) -> int:
         if not least <= value <= most or value != int(value):
             raise UsageError(f"--{name} is {value:g}; it must be a whole number from {least} to {most:g}")
     task = RankTask(policies=int(options.policies), steps=options.steps, device=options.device)
-    try:
-        with progress(2 * options.rounds, "rounds", quiet=options.quiet) as bar:
-            scaling = measure(task, options.ranks, options.rounds, bar.update)
-    except RankFailedError as error:
-        raise UsageError(str(error)) from error
+    with progress(2 * options.rounds, "rounds", quiet=options.quiet) as bar:
+        scaling = measure(task, options.ranks, options.rounds, bar.update)
     print(json.dumps(document(scaling), indent=1) if options.json else text(scaling))
     return 0
 
@@ -92,8 +89,7 @@ def measure(task: RankTask, ranks: int, rounds: int, tell: Callable[[], object])
     """Time ``rounds`` pairs of rounds.
 
     Raises:
-        UsageError: the ranks do not come to the result of one.
-        RankFailedError: one of them ended.
+        UsageError: the ranks do not come to the result of one, or one of them ended.
     """
     with started(1, task) as single, started(ranks, task) as world:
         alone: list[Round] = []

@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
     if options.sets < 1:
         raise UsageError(f"--sets is {options.sets}; it must be at least 1")
     with processes_shown("sets of 16 processes", options.sets, quiet=options.quiet) as tell:
-        trials, path = main(options.results, options.device, options.sets, beside_load=options.beside_load, tell=tell)
+        trials = measure(options.device, options.sets, beside_load=options.beside_load, tell=tell)
+    path = write(options.results, _evidence(trials, options.device, beside_load=options.beside_load))
     print(rates_json(trials, path) if options.json else f"{rates_table(trials)}\nwrote {path}")
     return 0
 
@@ -79,8 +80,12 @@ def rates_json(trials: list[Trial], path: Path) -> str:
     return json.dumps({"rates": counted, "written": str(path)}, indent=1)
 
 
-def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Callable[[Comparison], None]) -> tuple[list[Trial], Path]:
-    """Measure, and write the evidence; returns it, and where it is."""
+def measure(device: str, sets: int, *, beside_load: bool, tell: Callable[[Comparison], None]) -> list[Trial]:
+    """The trials of as many sets, or of those that were whole when it was interrupted.
+
+    Raises:
+        UsageError: none was.
+    """
     trials: list[Trial] = []
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name, load() if beside_load else nullcontext():
         folder = Path(name)
@@ -96,10 +101,7 @@ def main(results: Path, device: str, sets: int, *, beside_load: bool, tell: Call
             trials += _trials(run, number)
     if not trials:
         raise UsageError("interrupted before a set was whole; nothing was written")
-    evidence = _evidence(trials, device, beside_load=beside_load)
-    path = results / f"{evidence.label}-{device}{'-load' if beside_load else ''}{SUFFIX}"
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(evidence), indent=1).decode() + "\n")
-    return trials, path
+    return trials
 
 
 @contextmanager
@@ -139,6 +141,13 @@ def _trials(run: Comparison, number: int) -> list[Trial]:
             )
         )
     return trials
+
+
+def write(results: Path, evidence: Trials) -> Path:
+    """Write it; returns where it is."""
+    path = results / f"{evidence.label}-{evidence.device}{'-load' if evidence.beside_load else ''}{SUFFIX}"
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(evidence), indent=1).decode() + "\n")
+    return path
 
 
 def _evidence(trials: list[Trial], device: str, *, beside_load: bool) -> Trials:
