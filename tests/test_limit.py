@@ -24,9 +24,8 @@ from bench.evidence.machine import Machine
 from bench.evidence.schema import Cell, Limits, Work
 from bench.limit import measure
 from bench.limit.ceiling import MARGIN, Ceiling
-from bench.limit.limit import limit_of as limit_of_work
+from bench.limit.limit import limit_of, limit_of_work
 from bench.report import folder, listing_csv
-from bench.report.limit import limit_of
 from bench.verdicts import process, run
 from bench.verdicts.messages import RowTask
 from bench.verdicts.rows import SuiteRow

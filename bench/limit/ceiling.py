@@ -8,7 +8,7 @@ from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.reasons import one_line
 from bench.evidence.schema import Cell, Limits
 from bench.limit import measure
-from bench.limit.limit import limit_of
+from bench.limit.limit import limit_of_work
 from targetrl_core import UsageError
 
 MARGIN = {"cpu": 1.5, "cuda": 2.0}
@@ -53,7 +53,7 @@ class Ceiling:
         limits = self.limits(device) if cell.steps else None
         if limits is None:
             return None
-        limit = limit_of(measure.count(_least_step(cell)), limits, steps=None)
+        limit = limit_of_work(measure.count(_least_step(cell)), limits, steps=None)
         devices = (cell.ranks or 1) if device.type == "cuda" else 1  # a rank trains on a GPU of its own, but on a core of one CPU
         times = cell.policies * cell.steps / max(seconds, 1e-12) / (limit.speed * devices)
         if times <= MARGIN[device.type]:

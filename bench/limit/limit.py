@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from bench.evidence.schema import Limits, Work
+from bench.evidence.kinds import kind_of
+from bench.evidence.schema import Cell, Limits, Part, Work
 
 
 class Limit(NamedTuple):
@@ -12,7 +13,7 @@ class Limit(NamedTuple):
     binds: str
 
 
-def limit_of(work: Work, limits: Limits, steps: int | None) -> Limit:
+def limit_of_work(work: Work, limits: Limits, steps: int | None) -> Limit:
     """The limit of some work: each unit of the device works at its own pace, at best all at the same time, and the slowest decides.
 
     Divisions and roots share a unit. They can be replaced by an approximation and Newton's steps, and half of them be so while the divider
@@ -32,3 +33,14 @@ def limit_of(work: Work, limits: Limits, steps: int | None) -> Limit:
         seconds["memory"] = work.moved_bytes / steps / limits.copied_bytes
     binds = max(seconds, key=lambda term: seconds[term])
     return Limit(1 / seconds[binds], binds)
+
+
+def limit_of(part: Part, cell: Cell) -> Limit | None:
+    """The limit of a cell; None where the file does not tell what it takes to know it.
+
+    Older files know the divider's pace alone: theirs is the limit of variants that divide.
+    """
+    work = next((work for work in part.work if kind_of(work) == kind_of(cell).step), None)
+    if work is None or part.limits is None or not cell.steps:
+        return None
+    return limit_of_work(work, part.limits, cell.steps)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bench.evidence import records
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Absence, Benchmark, Cell
-from bench.report.limit import limit_of
+from bench.limit.limit import limit_of
 from bench.tables.cells import spreadsheet_safe
 
 COLUMNS = (

@@ -8,9 +8,9 @@ from bench.evidence import records
 from bench.evidence.kinds import kind_of
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.records import Interval
-from bench.evidence.schema import Absence, Benchmark, Cell, Question
+from bench.evidence.schema import Absence, Benchmark, Cell, Limits, Question
+from bench.limit.limit import limit_of
 from bench.report.cost import cost_section, payoff_section
-from bench.report.limit import limit_lines, limit_of, share_of
 from bench.report.tables import identity, marked, problems, speeds, variants, variants_by_size
 from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.tables.table import Reasons, markdown_table
@@ -103,18 +103,34 @@ def _limit(machine: Machine) -> Iterable[str]:
             yield f"### The limit\n\nNot measured: {escaped(part.no_limits)}\n"
         return
     yield "### The limit: what the device can do at most, and each row's share of it\n"
-    yield "\n".join(limit_lines(part.limits)) + "\n"
+    yield _rates(part.limits) + "\n"
     measured = [cell for cell in machine.cells("steady state") if cell in machine.rows]
     for problem in problems(measured):
         cells = [cell for cell in measured if kind_of(cell).problem == problem]
         limit = limit_of(part, cells[0])
         if limit is not None:
             yield f"{escaped(problem.words)}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"
-            yield variants_by_size(machine, cells, lambda row: _share(share_of(machine, row))) + "\n"
+            yield variants_by_size(machine, cells, partial(_share, machine, limit.speed)) + "\n"
 
 
-def _share(share: float | None) -> str:
-    return "–" if share is None else f"{share:.2%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 — two digits or more
+def _share(machine: Machine, limit: float, row: Benchmark) -> str:
+    share = machine.speed(row).value / limit
+    return f"{share:.2%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004 — two digits or more
+
+
+def _rates(limits: Limits) -> str:
+    """What was measured of a device, in words."""
+    names = ("additions", "multiplications", "divisions", "roots")
+    rates = ", ".join(f"{scaled(getattr(limits, name))} {name}" for name in names)
+    copied = f"{scaled(limits.copied_bytes)} bytes read and written by a copy"
+    return f"Per second and on all threads: {rates} of float32 numbers; {_replacements(limits)}{copied}."
+
+
+def _replacements(limits: Limits) -> str:
+    if limits.newton_divisions is None or limits.newton_roots is None:
+        return "division and root by the divider alone; "
+    mixed = "" if limits.mixed is None else f"{scaled(limits.mixed)} additions and multiplications in turns; "
+    return f"{scaled(limits.newton_divisions)} divisions, {scaled(limits.newton_roots)} roots by approximation and Newton steps; {mixed}"
 
 
 def _section(title: str, lines: Sequence[Iterable[object]], headers: Sequence[str]) -> Iterable[str]:
