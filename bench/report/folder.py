@@ -71,37 +71,28 @@ def write(results: Path, *, quiet: bool = True) -> list[str]:
     if not machines:
         raise UsageError(f"{results}: no evidence is there; it must be a folder with files <label>-<device>.json")
     contents: dict[Path, str] = {}
-    why_no_page = page.why_not()
     with progress(None, "files", quiet=quiet) as bar:
-        for path, content in _contents(machines, results, with_page=bool(machines) and why_no_page is None):
+        for path, content in _contents(machines, results):
             contents[path] = content
             bar.update()
     for path, content in contents.items():
         write_atomically(path, content)
+    why_no_page = page.why_not()
     return [f"wrote {path}" for path in contents] + ([why_no_page] if why_no_page else [])
 
 
-def _contents(machines: list[Machine], results: Path, *, with_page: bool) -> Iterator[tuple[Path, str]]:
+def _contents(machines: list[Machine], results: Path) -> Iterator[tuple[Path, str]]:
     """Each file, and what is to stand in it."""
     yield results / "README.md", text(machines, results)
     yield results / "results.csv", listing_csv.text(machines)
-    if with_page:
-        yield from _page(machines, results)
-    front_page = results.parent / "README.md"
+    if page.why_not() is None:
+        from bench.report.page import charts, writer  # what makes them may not be installed
+
+        yield results / "index.html", writer.html(machines)
+        yield from ((results / name, svg) for name, svg in charts.pictures(machines[0], writer.variant_names(machines)).items())
     # Only the project's own results make its front page, not those that someone keeps in another folder beside it.
-    if (
-        machines
-        and results.resolve().name == "results"
-        and front_page.exists()
-        and front.has_blocks(front_page.read_text(encoding="utf-8"))
-    ):
-        yield front_page, front.with_blocks(front_page.read_text(encoding="utf-8"), machines[0])
-
-
-def _page(machines: list[Machine], results: Path) -> Iterator[tuple[Path, str]]:
-    """The page and its pictures. Imported here, as what makes them may not be installed."""
-    from bench.report.page import charts, writer
-
-    yield results / "index.html", writer.html(machines)
-    for name, svg in charts.pictures(machines[0], writer.variant_names(machines)).items():
-        yield results / name, svg
+    front_page = results.parent / "README.md"
+    if results.resolve().name == "results" and front_page.exists():
+        before = front_page.read_text(encoding="utf-8")
+        if front.has_blocks(before):
+            yield front_page, front.with_blocks(before, machines[0])
