@@ -11,7 +11,7 @@ from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Limits, Question
 from bench.limit.limit import limit_of
 from bench.report.cost import cost_section, payoff_section
-from bench.report.tables import identity, marked, problems, speeds, variants, variants_by_size
+from bench.report.tables import by_problem, identity, marked, speeds, variants, variants_by_size
 from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.tables.table import Reasons, markdown_table
 
@@ -70,8 +70,7 @@ def _facts(machine: Machine) -> str:
 
 
 def _steady_state(machine: Machine, reasons: Reasons) -> Iterable[str]:
-    for problem in problems(machine.cells("steady state")):
-        cells = [cell for cell in machine.cells("steady state") if kind_of(cell).problem == problem]
+    for problem, cells in by_problem(machine.cells("steady state")).items():
         yield f"### {escaped(problem.words)}: policy-steps per second\n"
         yield speeds(machine, cells, reasons) + "\n"
 
@@ -79,7 +78,7 @@ def _steady_state(machine: Machine, reasons: Reasons) -> Iterable[str]:
 def _over_eager(machine: Machine) -> Iterable[str]:
     """Speeds as multiples of eager's, which is one speed: its cost per policy does not fall with their number."""
     measured = [cell for cell in machine.cells("steady state") if cell in machine.rows]
-    for problem in problems(measured):
+    for problem, cells in by_problem(measured).items():
         eager = [cell for cell in measured if kind_of(cell) == problem._replace(variant="eager", arithmetic="native")]
         if not eager:
             continue
@@ -87,7 +86,6 @@ def _over_eager(machine: Machine) -> Iterable[str]:
         base = machine.speed(machine.rows[largest]).value
         names = f"{escaped(problem.objective)}, {escaped(problem.arithmetic)} arithmetic"
         yield f"### {names}: × `eager` (at its largest measured N, {largest.policies:,}: {scaled(base)})\n"
-        cells = [cell for cell in measured if kind_of(cell).problem == problem]
         yield variants_by_size(machine, cells, partial(_times, machine, base)) + "\n"
 
 
@@ -105,8 +103,7 @@ def _limit(machine: Machine) -> Iterable[str]:
     yield "### The limit: what the device can do at most, and each row's share of it\n"
     yield _rates(part.limits) + "\n"
     measured = [cell for cell in machine.cells("steady state") if cell in machine.rows]
-    for problem in problems(measured):
-        cells = [cell for cell in measured if kind_of(cell).problem == problem]
+    for problem, cells in by_problem(measured).items():
         limit = limit_of(part, cells[0])
         if limit is not None:
             yield f"{escaped(problem.words)}: at most {scaled(limit.speed)} policy-steps/s; {limit.binds} binds.\n"

@@ -12,9 +12,12 @@ from bench.tables.table import Reasons, markdown_table
 OBJECTIVE, ARITHMETICS = "detached", ("native", "portable")
 
 
-def problems(cells: Iterable[Cell]) -> list[Kind]:
-    """The problems of the cells, each once."""
-    return list(dict.fromkeys(kind_of(cell).problem for cell in cells))
+def by_problem(cells: Iterable[Cell]) -> dict[Kind, list[Cell]]:
+    """The cells of each problem."""
+    groups: dict[Kind, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(kind_of(cell).problem, []).append(cell)
+    return groups
 
 
 def speeds(machine: Machine, cells: Sequence[Cell], reasons: Reasons, *, intervals: bool = True) -> str:
