@@ -1,8 +1,9 @@
-"""The one exception that the package raises for a mistake of its user, and how a machine's faults are told."""
+"""The one exception that the package raises for a mistake of its user, packages that are missing among them, and how faults are told."""
 
 import errno
 import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 _NAMES = ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "ENOMEM")
 SYSTEM_ERRORS = tuple(os.strerror(getattr(errno, name)) for name in _NAMES if hasattr(errno, name))
@@ -46,3 +47,10 @@ def kind_and_message(error: BaseException) -> str:
 def one_of(names: Iterable[str]) -> str:
     """Allowed names, as every message spells them."""
     return ", ".join(names)
+
+
+def require_extra(extra: str, *packages: str) -> None:
+    """Raise UsageError, which names the optional extra, where one of its packages is not installed: before the work begins."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise UsageError(f"{package} is not installed: pip install 'targetrl[{extra}]'")

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from targetrl_core import Population, Problem
-from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import KernelTask, constants_of, correction_of, draw_of, kernel_of
+from targetrl_core.fused.kernel import KernelTask, constants_of, correction_of, draw_of, gpu_source, kernel_of
 from targetrl_core.fused.mps import buffers
 from targetrl_core.history import History
 from targetrl_core.step import begin, end, rule_for

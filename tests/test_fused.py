@@ -13,8 +13,7 @@ import torch
 from targetrl_core import Population, Problem, UsageError, train
 from targetrl_core.certification import same_bits
 from targetrl_core.fused import compiler, cpu
-from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import Kernel, kernel_of
+from targetrl_core.fused.kernel import Kernel, gpu_source, kernel_of
 from targetrl_core.history import History
 from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.listing.outcomes import first_steps, thresholds

@@ -197,9 +197,9 @@ def test_grids_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sweep_without_its_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Where xarray, matplotlib or pyarrow is missing, the error names it and the extra; what needs none of them works."""
-    from targetrl_core import extras
+    from targetrl_core import errors
 
-    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
+    monkeypatch.setattr(errors, "find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"xarray is not installed: pip install 'targetrl\[sweep\]'"):
         sweep(Problem(), lr=[0.1])
     assert main(["sweep", "--x", "lr=0.1", "-o", "a.png"]) == 2

@@ -20,7 +20,7 @@ from bench.tables.table import markdown_table
 from bench.upkeep import pictures
 from bench.upkeep.pictures import NEAR, SETTINGS
 from targetrl_core import Population, Problem, stream, train
-from targetrl_core.extras import require_extra
+from targetrl_core.errors import require_extra
 from targetrl_core.files import replacing
 from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.listing.outcomes import Outcomes, count_outcomes, outputs_of

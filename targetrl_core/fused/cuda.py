@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from targetrl_core.errors import Fault, UsageError, complaint
-from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import Kernel, KernelTask
+from targetrl_core.fused.kernel import Kernel, KernelTask, gpu_source
 
 THREADS = 128
 """Threads of a block: a policy's state fits the registers of each, and nothing is shared."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -170,3 +171,13 @@ def correction_of(problem: Problem, age: int, device: torch.device) -> Operands:
     """The bias corrections of a run that begins after ``age`` updates, where the optimiser has any that all policies share."""
     table = correction_table(problem, age, device)
     return NOTHING if table is None else operands([table], (problem.steps, 4), table.device)
+
+
+@cache
+def gpu_source(name: str, kernel: Kernel) -> str:
+    """The launcher ``name`` with its macros and the shared headers in it: GPU compilers are given one text, and no folder to look into."""
+    text = (SOURCES / name).read_text(encoding="utf-8")
+    for header in ("policy.h", "noise.h", "start.h"):
+        text = text.replace(f'#include "{header}"', (SOURCES / header).read_text(encoding="utf-8"))
+    macros = "".join(f"#define {macro} {value}\n" for macro, value in kernel.macros().items())
+    return macros + text

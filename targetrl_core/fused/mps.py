@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from targetrl_core.errors import UsageError, complaint
-from targetrl_core.fused.gpu_source import gpu_source
-from targetrl_core.fused.kernel import NOTHING, SEEDS, Kernel, KernelTask
+from targetrl_core.fused.kernel import NOTHING, SEEDS, Kernel, KernelTask, gpu_source
 
 CORRECTED, RECORDED, FIRST, SEEDED = 1 << 9, 1 << 10, 1 << 11, 1 << 12
 

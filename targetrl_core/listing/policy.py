@@ -1,6 +1,6 @@
 """The listing's parts, which `eager` and `compiled` share: the policy, its loss, its optimiser and one policy's constants."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -140,6 +140,41 @@ def adam_state(population: Population, parameter: str, policies: slice, shape: t
     """What ``torch.optim.Adam`` holds of a parameter (``weight`` or ``bias``) that some policies have trained before."""
     m, v = (getattr(population, f"{moment}_{parameter}")[policies].reshape(shape).clone() for moment in ("m", "v"))
     return {"step": torch.tensor(float(population.age), dtype=torch.float32, device="cpu"), "exp_avg": m, "exp_avg_sq": v}
+
+
+def optimizer_of(  # noqa: PLR0913 — what optimisers take
+    name: str,
+    parameters: Iterable[Tensor],
+    lr: float | Tensor,
+    betas: tuple[float, float],
+    eps: float,
+    *,
+    fused: bool | None = None,
+) -> torch.optim.Optimizer:
+    """The optimiser of that name."""
+    if name == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, fused=fused)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, eps=eps, fused=fused)
+
+
+def trained_state(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], *shape: int) -> dict[str, Tensor]:
+    """Parameters and the moments that the optimiser has of them, as views of a shape, by the names that a population has for them."""
+    columns = {}
+    for name, parameter in parameters.items():
+        columns[name] = parameter.detach().reshape(shape)
+        state = optimizer.state[parameter]
+        if "exp_avg" in state:
+            columns |= {f"m_{name}": state["exp_avg"].reshape(shape), f"v_{name}": state["exp_avg_sq"].reshape(shape)}
+    return columns
+
+
+def train_each(population: Population, steps: int, train: Callable[[int], dict[str, Tensor]]) -> Population:
+    """Policies trained one after another: ``train`` makes of a policy's index its state by name, 0-d, which it may write over next."""
+    columns: dict[str, list[Tensor]] = {}
+    for policy in range(population.n):
+        for name, value in train(policy).items():
+            columns.setdefault(name, []).append(value.clone())
+    return collect(population, {name: torch.stack(values) for name, values in columns.items()}, steps)
 
 
 def collect(population: Population, columns: dict[str, Tensor], steps: int) -> Population:

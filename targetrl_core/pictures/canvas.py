@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from targetrl_core.errors import UsageError
-from targetrl_core.extras import require_extra
+from targetrl_core.errors import UsageError, require_extra
 from targetrl_core.files import check_file
 
 if TYPE_CHECKING:

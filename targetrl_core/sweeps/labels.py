@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from targetrl_core.errors import UsageError, one_of
-from targetrl_core.extras import require_extra
+from targetrl_core.errors import UsageError, one_of, require_extra
 from targetrl_core.listing.outcomes import AT_TARGET, Outcomes
 from targetrl_core.problem import CONSTANTS, Problem
 from targetrl_core.report_json import problem as fields_of

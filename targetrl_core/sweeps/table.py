@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from targetrl_core.errors import UsageError, one_of
-from targetrl_core.extras import require_extra
+from targetrl_core.errors import UsageError, one_of, require_extra
 from targetrl_core.files import check_file
 from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.sweeps.run import Swept

@@ -5,13 +5,23 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
 from targetrl_core.history import History
-from targetrl_core.listing.policy import LOSSES, Policy, Terms, adam_state, baseline_of, collect, noise_of_steps
+from targetrl_core.listing.policy import (
+    LOSSES,
+    Policy,
+    Terms,
+    adam_state,
+    baseline_of,
+    collect,
+    constants_of,
+    noise_of_steps,
+    optimizer_of,
+    trained_state,
+)
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
 from targetrl_core.variants.variant import Train, Variant, not_portable, shared_by_optimizer
 
 Parameters = dict[str, Tensor]
-_NAMES = {"weight": "fc.weight", "bias": "fc.bias"}
 
 
 def unsupported(problem: Problem, _device: torch.device, _n: int) -> str | None:
@@ -30,10 +40,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     def train(population: Population, history: History | None) -> Population:
         # functional_call puts the parameters into its module for a while: each call has one of its own.
         gradients = vmap(grad(_loss_of(problem.objective), has_aux=True), in_dims=(0, x, target, k, sigma, 1, 0))
-        stacked = {
-            "fc.weight": population.weight.reshape(-1, 1, 1).clone(),
-            "fc.bias": population.bias.reshape(-1, 1).clone(),
-        }
+        stacked = {"weight": population.weight.reshape(-1, 1, 1).clone(), "bias": population.bias.reshape(-1, 1).clone()}
         optimizer = _optimizer(problem, population, stacked)
         baseline = baseline_of(problem, population)
         for step, noise in enumerate(noise_of_steps(problem, population)):
@@ -45,7 +52,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
             for name, parameter in stacked.items():
                 parameter.grad = by_name[name]
             optimizer.step()
-        columns = _columns(optimizer, stacked) | ({"baseline": baseline} if problem.keeps_baseline else {})
+        columns = trained_state(optimizer, stacked, -1) | ({"baseline": baseline} if problem.keeps_baseline else {})
         return collect(population, columns, problem.steps)
 
     return train
@@ -58,7 +65,7 @@ def _loss_of(objective: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 â€
     def loss(  # noqa: PLR0913 â€” vmap takes each on its own
         parameters: Parameters, x: Tensor, target: Tensor, k: Tensor, sigma: Tensor, noise: Tensor, baseline: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        z, output = functional_call(model, parameters, (x.reshape(1, 1),))
+        z, output = functional_call(model, {f"fc.{name}": value for name, value in parameters.items()}, (x.reshape(1, 1),))
         value, reward = loss_of(z, output, Terms(target, k, sigma, noise.reshape(-1, 1, 1), baseline))
         return value.squeeze(), (z.squeeze(), output.squeeze(), reward.squeeze())
 
@@ -66,27 +73,14 @@ def _loss_of(objective: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 â€
 
 
 def _optimizer(problem: Problem, population: Population, stacked: Parameters) -> torch.optim.Optimizer:
+    c = constants_of(problem, 0)
     # fused is the fastest of torch.optim's forms here, on the CPU as well.
-    if problem.optimizer == "sgd":
-        return torch.optim.SGD(stacked.values(), lr=float(problem.lr), fused=True)  # type: ignore[arg-type]
-    beta1, beta2, lr, eps = (float(value) for value in (problem.beta1, problem.beta2, problem.lr, problem.eps))  # type: ignore[arg-type]
-    optimizer = torch.optim.Adam(stacked.values(), lr=lr, betas=(beta1, beta2), eps=eps, fused=True)
-    for short, name in _NAMES.items():
-        parameter = stacked[name]
-        state = adam_state(population, short, slice(None), parameter.shape)
+    optimizer = optimizer_of(problem.optimizer, stacked.values(), c.lr, c.betas, c.eps, fused=True)
+    for name, parameter in stacked.items() if problem.optimizer == "adam" else ():
+        state = adam_state(population, name, slice(None), parameter.shape)
         # The fused kernel reads the step count where the parameters are.
         optimizer.state[parameter] = state | {"step": state["step"].to(parameter.device)}
     return optimizer
-
-
-def _columns(optimizer: torch.optim.Optimizer, stacked: Parameters) -> Parameters:
-    columns = {}
-    for short, name in _NAMES.items():
-        columns[short] = stacked[name].reshape(-1)
-        state = optimizer.state[stacked[name]]
-        if "exp_avg" in state:
-            columns |= {f"m_{short}": state["exp_avg"].reshape(-1), f"v_{short}": state["exp_avg_sq"].reshape(-1)}
-    return columns
 
 
 BATCHED_VMAP = Variant("batched-vmap", unsupported, prepare)

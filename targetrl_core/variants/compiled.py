@@ -13,7 +13,18 @@ from torch import Tensor
 
 from targetrl_core.devices import why_not_compiled
 from targetrl_core.history import History
-from targetrl_core.listing.policy import LOSSES, Policy, PolicyConstants, Terms, baseline_of, collect, constants_of, noise_of_policy
+from targetrl_core.listing.policy import (
+    LOSSES,
+    Policy,
+    PolicyConstants,
+    Terms,
+    baseline_of,
+    constants_of,
+    noise_of_policy,
+    optimizer_of,
+    train_each,
+    trained_state,
+)
 from targetrl_core.modes import new_modes
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
@@ -53,15 +64,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
     @one_at_a_time
     def train(population: Population, history: History | None) -> Population:
-        columns: dict[str, list[Tensor]] = {}
-        for policy in range(population.n):
-            c = constants_of(problem, policy)
-            _reset(program, c, population, policy)
-            baseline = _run(program, problem, c, population, policy, history)
-            trained = _trained(program) | ({"baseline": baseline} if problem.keeps_baseline else {})
-            for name, value in trained.items():
-                columns.setdefault(name, []).append(value)
-        return collect(population, {name: torch.stack(values) for name, values in columns.items()}, problem.steps)
+        return train_each(population, problem.steps, lambda policy: _train_one(program, problem, population, policy, history))
 
     return train
 
@@ -78,11 +81,7 @@ def _compiled_program(  # noqa: PLR0913 — what is compiled in
     x, noise = torch.ones(1, 1, device=device, dtype=torch.float32), torch.ones(samples, 1, 1, device=device, dtype=torch.float32)
     c = Problem().constants(device)
     terms = Terms(c.target, c.k, c.sigma, noise, baseline=torch.zeros_like(c.k))
-    optimizer: torch.optim.Optimizer
-    if optimizer_name == "sgd":
-        optimizer = torch.optim.SGD(model.parameters(), lr=c.lr, fused=True)
-    else:
-        optimizer = torch.optim.Adam(model.parameters(), lr=c.lr, betas=betas, eps=eps, fused=True)
+    optimizer = optimizer_of(optimizer_name, model.parameters(), c.lr, betas, eps, fused=True)
     loss_of = LOSSES[objective]
 
     def forward(x: Tensor, terms: Terms) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -107,10 +106,10 @@ def _step(program: _Program, terms: Terms) -> tuple[Tensor, Tensor, Tensor]:
     return z, output, reward
 
 
-def _run(  # noqa: PLR0913 — one policy's run
-    program: _Program, problem: Problem, c: PolicyConstants, population: Population, policy: int, history: History | None
-) -> Tensor:
-    """All steps of the policy in place; its baseline after them, 0-d."""
+def _train_one(program: _Program, problem: Problem, population: Population, policy: int, history: History | None) -> dict[str, Tensor]:
+    """All steps of one policy in place of the last one; its trained state by name, 0-d each."""
+    c = constants_of(problem, policy)
+    _reset(program, c, population, policy)
     noise = noise_of_policy(problem, population, policy)
     baseline = baseline_of(problem, population, slice(policy, policy + 1)).squeeze(0)
     for step in range(problem.steps):
@@ -120,7 +119,7 @@ def _run(  # noqa: PLR0913 — one policy's run
             baseline = baseline + (reward.reshape(()) - baseline) * (1.0 - c.baseline_decay)
         if history is not None:
             history.record(step, z.detach()[0], output.detach()[0], slice(policy, policy + 1))
-    return baseline
+    return trained_state(program.optimizer, _parameters(program)) | ({"baseline": baseline} if problem.keeps_baseline else {})
 
 
 def _parameters(program: _Program) -> dict[str, torch.nn.Parameter]:
@@ -140,18 +139,6 @@ def _reset(program: _Program, c: PolicyConstants, population: Population, policy
             state["step"].fill_(population.age)
             state["exp_avg"].copy_(getattr(population, f"m_{name}")[policy])
             state["exp_avg_sq"].copy_(getattr(population, f"v_{name}")[policy])
-
-
-def _trained(program: _Program) -> dict[str, Tensor]:
-    """The state of the policy in place, 0-d each, by name."""
-    trained = {}
-    for name, parameter in _parameters(program).items():
-        trained[name] = parameter.detach().reshape(()).clone()
-        state = program.optimizer.state[parameter]
-        if "exp_avg" in state:
-            trained[f"m_{name}"] = state["exp_avg"].reshape(()).clone()
-            trained[f"v_{name}"] = state["exp_avg_sq"].reshape(()).clone()
-    return trained
 
 
 COMPILED = Variant("compiled", unsupported, prepare)

@@ -12,10 +12,12 @@ from targetrl_core.listing.policy import (
     Terms,
     adam_state,
     baseline_of,
-    collect,
     constants_of,
     noise_of_policy,
+    optimizer_of,
     reinforce_loss,
+    train_each,
+    trained_state,
 )
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
@@ -33,11 +35,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
     def train(population: Population, history: History | None) -> Population:
         model = Policy(device)
-        columns: dict[str, list[Tensor]] = {}
-        for policy in range(population.n):
-            for name, value in _train_one(problem, model, population, policy, history).items():
-                columns.setdefault(name, []).append(value)
-        return collect(population, {name: torch.stack(values) for name, values in columns.items()}, problem.steps)
+        return train_each(population, problem.steps, lambda policy: _train_one(problem, model, population, policy, history))
 
     return train
 
@@ -66,23 +64,14 @@ def _train_one(problem: Problem, model: Policy, population: Population, policy: 
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    trained = {name: parameter.detach().reshape(()).clone() for name, parameter in parameters.items()}
-    if problem.keeps_baseline:
-        trained["baseline"] = baseline
-    for name, parameter in parameters.items():
-        state = optimizer.state[parameter]
-        if "exp_avg" in state:
-            trained |= {f"m_{name}": state["exp_avg"].reshape(()), f"v_{name}": state["exp_avg_sq"].reshape(())}
-    return trained
+    return trained_state(optimizer, parameters) | ({"baseline": baseline} if problem.keeps_baseline else {})
 
 
 def _optimizer(
     problem: Problem, c: PolicyConstants, population: Population, policy: int, parameters: dict[str, nn.Parameter]
 ) -> torch.optim.Optimizer:
-    if problem.optimizer == "sgd":
-        return torch.optim.SGD(parameters.values(), lr=c.lr)
-    optimizer = torch.optim.Adam(parameters.values(), lr=c.lr, betas=c.betas, eps=c.eps)
-    for name, parameter in parameters.items():
+    optimizer = optimizer_of(problem.optimizer, parameters.values(), c.lr, c.betas, c.eps)
+    for name, parameter in parameters.items() if problem.optimizer == "adam" else ():
         optimizer.state[parameter] = adam_state(population, name, slice(policy, policy + 1), parameter.shape)
     return optimizer
 
