@@ -1,4 +1,4 @@
-"""Run one of the maintainers' own programs; `--help` lists them. Each is a file, with `add_arguments` and `run`."""
+"""Run one of the programs that only maintainers need; `upkeep --help` lists them."""
 
 import argparse
 from importlib import import_module
