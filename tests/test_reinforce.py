@@ -12,10 +12,12 @@ from targetrl_core import noise as noises
 from targetrl_core.certification import same_bits
 from targetrl_core.cli import main
 from targetrl_core.listing.gradients import reinforce_gradient
+from targetrl_core.listing.probe import probe
 from targetrl_core.population import consecutive_seeds
 from targetrl_core.step import begin, rule_for, ticks
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
+from tests.identity import check_variants
 from tests.independent import reinforce
 
 CPU = torch.device("cpu")
@@ -92,8 +94,14 @@ def test_portable_variants_are_an_independent_program(constants: dict[str, Any])
 def test_native_variants_are_identical(samples: int, baseline: Any, variants: tuple[str, ...]) -> None:  # noqa: ANN401
     """Whatever the samples and the baseline, native variants converge as the oracle does, probes included."""
     problem = Problem(objective="reinforce", samples=samples, baseline=baseline)
-    for variant in variants:
-        report = verify(problem, Population.initialise(40, seed=3), variant=variant)
+    check_variants(variants, problem, Population.initialise(40, seed=3))
+    check_variants(variants, problem, probe(problem, 100, torch.Generator().manual_seed(3)))
+
+
+def test_native_variants_pass_the_examination() -> None:
+    """Variants that compile nothing of their own are verified with all that is asked beside the run itself."""
+    for variant in QUICK:
+        report = verify(Problem(objective="reinforce", samples=2), Population.initialise(40, seed=3), variant=variant)
         assert report.identical, (variant, report.reasons)
 
 
@@ -101,8 +109,7 @@ def test_a_constant_may_differ_between_policies() -> None:
     """σ and the baseline's decay may be one value per policy, in every variant that takes such."""
     spread = torch.linspace(0.0, 1.0, 48)
     problem = Problem(objective="reinforce", sigma=0.02 + 0.3 * spread, baseline_decay=0.5 + 0.4 * spread, target=0.3 + 0.4 * spread)
-    for variant in NATIVE:
-        assert verify(problem, Population.initialise(48), variant=variant).identical, variant
+    check_variants(NATIVE, problem, Population.initialise(48))
     portable = problem.replace(arithmetic="portable")
     first, *others = (train(portable, Population.initialise(48), variant=variant).population for variant in PORTABLE)
     assert all(same_bits(first, other) for other in others)
