@@ -313,27 +313,27 @@ class _Path:
     def derivatives(self, parameter: str, t: int) -> "_Move":
         """Adam's move of one parameter, and its derivatives by m and v."""
         m, v = self.s[f"m_{parameter}"], self.s[f"v_{parameter}"]
-        decay1, decay2 = 1.0 - (1.0 - self.rate1) ** t, 1.0 - (1.0 - self.rate2) ** t
-        root = torch.sqrt(v / decay2)
+        bias_correction1, bias_correction2 = 1.0 - (1.0 - self.rate1) ** t, 1.0 - (1.0 - self.rate2) ** t
+        root = torch.sqrt(v / bias_correction2)
         divisor = root + self.c["eps"]
-        scale = self.c["lr"] / decay1 / divisor
+        scale = self.c["lr"] / bias_correction1 / divisor
         # At v = 0 the moments have never moved, and have no error to carry.
-        by_v = torch.where(v[0] > 0.0, scale[0] * m[0] / divisor[0] / (2.0 * root[0] * decay2), 0.0)
-        bent = self.bent(_Move(scale * m, scale[0], -by_v), parameter, root[0], decay2)
-        return _Move(self.settled_move(scale * m, parameter, decay1, decay2), scale[0], -by_v, bent)
+        by_v = torch.where(v[0] > 0.0, scale[0] * m[0] / divisor[0] / (2.0 * root[0] * bias_correction2), 0.0)
+        bent = self.bent(_Move(scale * m, scale[0], -by_v), parameter, root[0], bias_correction2)
+        return _Move(self.settled_move(scale * m, parameter, bias_correction1, bias_correction2), scale[0], -by_v, bent)
 
-    def bent(self, by: "_Move", parameter: str, root: Tensor, decay2: Tensor) -> Tensor:
+    def bent(self, by: "_Move", parameter: str, root: Tensor, bias_correction2: Tensor) -> Tensor:
         """How far a move may differ from what its derivatives say, where the gradient is hardly known; one standard deviation, [N]."""
         m = self.s[f"m_{parameter}"][0]
         least, eps = self.least[parameter], self.c["eps"][0]
-        move = by.by_m * (root + eps) / (torch.sqrt(least.v / decay2) + eps) * least.m
+        move = by.by_m * (root + eps) / (torch.sqrt(least.v / bias_correction2) + eps) * least.m
         return (move - (by.move[0] + by.by_m * (least.m - m) + by.by_v * least.tangent)).abs() / FACTOR
 
-    def settled_move(self, move: Tensor, parameter: str, decay1: Tensor, decay2: Tensor) -> Tensor:
+    def settled_move(self, move: Tensor, parameter: str, bias_correction1: Tensor, bias_correction2: Tensor) -> Tensor:
         """The move, [3, N], as the neighbour that flushes makes it: lr times m first, and eps times the root of the correction."""
         m, v = self.s[f"m_{parameter}"][1], self.s[f"v_{parameter}"][1]
-        root = torch.sqrt(decay2)
-        rate = self.c["lr"][1] / decay1
+        root = torch.sqrt(bias_correction2)
+        rate = self.c["lr"][1] / bias_correction1
         product = flushed(rate * m)
         divisor = torch.sqrt(v) + flushed(self.c["eps"][1] * root)
         move[1] = product * root / divisor

@@ -1,10 +1,12 @@
 """What a step is compiled for (its rule), and what goes in and out of it: the state, what each step brings, and what policies put out."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
 from targetrl_core.arithmetic import Arithmetic, Unary
+
+T = TypeVar("T")
 
 
 class Rule(NamedTuple):
@@ -62,8 +64,8 @@ class Forward(NamedTuple):
     output: Tensor
 
 
-def present(tensor: Tensor | None) -> Tensor:
-    """A tensor that the rule needs."""
-    if tensor is None:
-        raise TypeError("the rule needs a tensor that the state or the caller left out")
-    return tensor
+def present(value: T | None) -> T:
+    """What the rule needs, and hence has."""
+    if value is None:
+        raise TypeError("the rule needs what the state, the tick or the rule itself leaves out")
+    return value

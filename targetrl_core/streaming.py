@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -49,14 +48,16 @@ class Plan(NamedTuple):
     def train(self, span: range, before: Summary | None = None) -> Iterator[Summary]:
         """Train policies ``span.start`` … ``span.stop − 1``, of which ``before`` has had the first; after each chunk, all so far."""
         total = before or self.nothing()
-        ready: tuple[int, TrainToEnd] | None = None
+        ready: tuple[int, TrainToEnd, Thresholds] | None = None
         for start in range(span.start + total.policies, span.stop, self.chunk):
             stop = min(start + self.chunk, span.stop)
             with new_modes():  # what the caller does between chunks is not to be in them
                 if ready is None or ready[0] != stop - start or self.problem.policies is not None:
                     problem = self.problem if self.problem.policies is None else self.problem.take(slice(start, stop))
-                    ready = (stop - start, prepared_to_end(self.variant, problem, self.device, stop - start))
-                total = total.plus(_summary(self, ready[1](range(self.seed + start, self.seed + stop)), start))
+                    train = prepared_to_end(self.variant, problem, self.device, stop - start)
+                    ready = (stop - start, train, thresholds(problem, self.device))
+                _, train, limits = ready
+                total = total.plus(_summary(self, train(range(self.seed + start, self.seed + stop)), start, limits))
             yield total
 
     def facts(self) -> dict[str, Fact]:
@@ -142,11 +143,10 @@ def _fact(value: object) -> Fact:
     return value if isinstance(value, (int, float)) else str(value)
 
 
-def _summary(plan: Plan, ended: EndState, start: int) -> Summary:
+def _summary(plan: Plan, ended: EndState, start: int, limits: Thresholds) -> Summary:
     """Of a chunk, whose first policy is ``start``."""
     outputs, problem = ended.outputs, plan.problem
     n = len(outputs)
-    limits = _thresholds(problem, outputs.device, start, n)
     at_target = (outputs >= limits.low) & (outputs <= limits.high)
     collapsed = (outputs <= limits.collapsed) & ~at_target
     saturated = (outputs >= limits.saturated) & ~at_target
@@ -168,17 +168,6 @@ def _histogram(outputs: Tensor) -> Tensor:
     # Devices differ in which integer NaN becomes: it goes to a bin of its own, the last.
     bins = torch.where(outputs >= 0.0, (outputs * BINS).clamp_(max=BINS - 1), BINS).to(torch.int32)
     return torch.bincount(bins, minlength=BINS + 1)[:BINS].cpu()
-
-
-@lru_cache(maxsize=1)
-def _thresholds_of_all(problem: Problem, device: torch.device) -> Thresholds:
-    return thresholds(problem, device)
-
-
-def _thresholds(problem: Problem, device: torch.device, start: int, n: int) -> Thresholds:
-    if problem.policies is None:
-        return _thresholds_of_all(problem, device)
-    return thresholds(problem.take(slice(start, start + n)), device)
 
 
 def _checksum(population: Population, start: int) -> Tensor:

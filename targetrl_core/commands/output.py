@@ -11,6 +11,9 @@ from targetrl_core.commands import FINE, WRONG_USAGE
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+RED, PLAIN = "\x1b[31m", "\x1b[0m"
+"""Colour: on a terminal, for those who do not decline it (https://no-color.org)."""
+
 
 def printing(program: str, run: Callable[[], int]) -> int:
     """Run what prints, and write all of it out; returns its exit code. A full disk is one line, with exit code 2.
@@ -63,3 +66,13 @@ def _drop_unwritable() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
+
+
+def red(text: str, stream: TextIO) -> str:
+    """``text`` in red, where ``stream`` shows colours."""
+    return f"{RED}{text}{PLAIN}" if shows_colours(stream) else text
+
+
+def shows_colours(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that has colours, and NO_COLOR does not decline them."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -149,7 +149,7 @@ def _examined(
 
 
 def _line(row: _Checked) -> str:
-    from targetrl_core.colour import red
+    from targetrl_core.commands.output import red
     from targetrl_core.report import verify_line, verify_not_measured
 
     if isinstance(row.result, _NoReport):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from targetrl_core.arithmetic import Unary
 from targetrl_core.noise import noise
 from targetrl_core.problem import Constants
 from targetrl_core.rule import Rule, State, Tick, present
@@ -35,7 +34,7 @@ def reinforce_gradient(rule: Rule, state: State, o: Tensor, c: Constants, tick: 
     """
     scores: Tensor | None = None
     rewards: Tensor | None = None
-    for epsilon in noise(present(state.seeds), present(tick.draw), rule.samples, _root(rule)):
+    for epsilon in noise(present(state.seeds), present(tick.draw), rule.samples, present(rule.noise_root)):
         action = c.sigma * epsilon + o
         reward = 1.0 - c.k * torch.abs(action - c.target)
         advantage = reward if state.baseline is None else reward - state.baseline
@@ -55,9 +54,3 @@ def gradient(rule: Rule, state: State, o: Tensor, c: Constants, tick: Tick) -> t
         return GRADIENTS[rule.objective](o, c), state
     g, baseline = reinforce_gradient(rule, state, o, c, tick)
     return g, state._replace(baseline=baseline)
-
-
-def _root(rule: Rule) -> Unary:
-    if rule.noise_root is None:
-        raise TypeError("the rule has no root to make noise with")
-    return rule.noise_root
