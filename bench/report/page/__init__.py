@@ -2,8 +2,8 @@
 
 from importlib.util import find_spec
 
-PACKAGES = ("altair", "itables", "jinja2", "vl_convert")
-"""What the extra brings: plots, tables, the template, and the scripts that a browser needs to draw plots."""
+PACKAGES = ("altair", "jinja2", "vl_convert")
+"""What the extra brings: plots, the template, and the scripts that a browser needs to draw plots."""
 
 
 def why_not() -> str | None:

@@ -11,11 +11,11 @@ from bench.evidence.schema import Question
 from bench.evidence.untrusted import plain
 from bench.report import tables
 from bench.report.page import charts, rows
-from bench.report.page.scripts import ASSETS, digest, scripts, styles
+from bench.report.page.scripts import ASSETS, digest, scripts
 from targetrl_core.names import OPTIMIZERS
 
 FIRST_SHOWN = 3
-"""Labels that are shown at first: of more devices the lines could not be told apart."""
+"""Devices that are shown at first: the lines of more could not be told apart."""
 
 RULE = {"first": FIRST, "alike": ALIKE, "optimizer": OPTIMIZERS[0]}
 """What ``recommend.js`` has to know of objectives and optimisers, as ``bench.cost`` knows it."""
@@ -23,8 +23,7 @@ RULE = {"first": FIRST, "alike": ALIKE, "optimizer": OPTIMIZERS[0]}
 
 def html(machines: Sequence[Machine]) -> str:
     """The page of some devices."""
-    places = [{"name": m.name, "label": m.evidence.targetrl.label, "device": m.evidence.targetrl.device} for m in machines]
-    names, devices = variant_names(machines), [place["name"] for place in places]
+    names, devices = variant_names(machines), [machine.name for machine in machines]
     verdict = [line for machine in machines for line in rows.fastest(machine)]
     sizes = sorted({policies for line in verdict for policies in line["best"]})
     starts = [start for machine in machines for start in rows.cold_starts(machine)]
@@ -32,8 +31,8 @@ def html(machines: Sequence[Machine]) -> str:
     steady = [row for row in records if row.get("question") == "steady state"]
     spec = charts.throughput(names, devices, "currentColor")
     return _template().render(
-        data={"rows": records, "machines": places, "spec": spec, "rule": RULE},
-        machines=places,
+        data={"rows": records, "machines": devices, "spec": spec, "rule": RULE},
+        machines=devices,
         problems=rows.different(steady, "problem"),
         objectives=rows.different(steady, "objective"),
         arithmetics=rows.different(steady, "arithmetic"),
@@ -52,7 +51,7 @@ def html(machines: Sequence[Machine]) -> str:
         marks=rows.marks(machines),
         scripts=scripts(),
         digests=" ".join(digest(script) for script in scripts()),
-        styles=styles(),
+        style=(ASSETS / "page.css").read_text(encoding="utf-8"),
     )
 
 

@@ -4,49 +4,28 @@
   const DATA = JSON.parse(document.getElementById("data").textContent);
   const form = document.getElementById("view");
   const root = document.documentElement;
-  const untouched = address();
 
   // ---- what the controls say
 
+  const address = () => new URLSearchParams(new FormData(form)).toString();
+  const untouched = address();
+
   function chosen() {
     const values = new FormData(form);
-    const [devices, labels, variants] = ["device", "label", "variant"].map((name) => new Set(values.getAll(name)));
-    const machines = DATA.machines.filter((machine) => devices.has(machine.device) && labels.has(machine.label));
-    return { ...Object.fromEntries(values), machines: new Set(machines.map((machine) => machine.name)), variants };
+    return { ...Object.fromEntries(values), machines: new Set(values.getAll("machine")), variants: new Set(values.getAll("variant")) };
   }
 
   let state = chosen();
   const isShown = (record) => state.machines.has(record.machine) && (record.variant === undefined || state.variants.has(record.variant));
 
-  // ---- the address
-
-  function address() {
-    const values = [...new FormData(form)].filter(([, value]) => value !== "");
-    return new URLSearchParams(values).toString();
-  }
-
   function restore() {
-    const values = new URLSearchParams(location.hash.slice(1));
-    const isView = values.has("problem"); // else a plain link to a part of the page, or none
-    for (const control of isView ? form.elements : []) {
-      if (!control.name) continue;
+    const values = new URLSearchParams(location.search);
+    if (!values.has("policies")) return; // no view of this page
+    for (const control of form.elements) {
       if (control.type === "checkbox") control.checked = values.getAll(control.name).includes(control.value);
-      else control.value = allowed(control, values.get(control.name) ?? "");
+      else if (control.name) control.value = values.get(control.name) ?? "";
+      if (control.selectedIndex === -1) control.selectedIndex = 0; // of a list only what stands in it, whatever the address says
     }
-    if (!isView) form.elements.at.value = location.hash.slice(1);
-    if (!part()) form.elements.at.value = "";
-  }
-
-  // The part of the page that the address names, if it is one.
-  function part() {
-    const element = document.getElementById(form.elements.at.value);
-    return element?.tagName === "SECTION" ? element : undefined;
-  }
-
-  // What a control can have: of a list only what stands in it, whatever the address says.
-  function allowed(control, value) {
-    if (control.tagName !== "SELECT") return value;
-    return [...control.options].some((option) => option.value === value) ? value : control.options[0]?.value;
   }
 
   let waiting;
@@ -54,10 +33,8 @@
     clearTimeout(waiting); // browsers refuse an address that changes with every key
     root.dataset.keeping = "";
     waiting = setTimeout(() => {
-      const values = new URLSearchParams(address());
-      values.delete("at");
-      const hash = values.toString() === untouched ? form.elements.at.value : address(); // what shows all as at first stays as short as it was
-      history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+      const query = address() === untouched ? "" : `?${address()}`; // what shows all as at first stays as short as it was
+      history.replaceState(null, "", location.pathname + query + location.hash);
       delete root.dataset.keeping;
     }, 150);
   }
@@ -107,14 +84,20 @@
   }
 
   function line({ variant, machine, seconds, identity, remarks, absence }, times) {
+    const remark = [...remarks, ...(absence ? [`not measured: ${absence}`] : [])].join("; ");
+    const cells = [[duration(seconds), "number"], [ratio(times), "number"], [machine], [identity], [remark, "long"]];
+    const row = tableRow(variant, cells);
+    row.classList.toggle("unlikely", Boolean(absence));
+    return row;
+  }
+
+  // A variant with its mark, and cells of text: no file's text is ever markup.
+  function tableRow(variant, cells) {
     const row = document.createElement("tr");
     const name = row.appendChild(document.createElement("th"));
     name.scope = "row";
-    name.append(swatches.get(variant)?.cloneNode(true) ?? "", ` ${variant}`);
-    const remark = [...remarks, ...(absence ? [`not measured: ${absence}`] : [])].join("; ");
-    for (const text of [duration(seconds), ratio(times), machine, identity, remark]) row.insertCell().textContent = text;
-    for (const index of [1, 2]) row.cells[index].className = "number";
-    row.classList.toggle("unlikely", Boolean(absence));
+    name.append(swatches.get(variant)?.cloneNode(true) ?? "", ` ${variant ?? ""}`);
+    for (const [textContent, className = ""] of cells) Object.assign(row.insertCell(), { textContent, className });
     return row;
   }
 
@@ -146,24 +129,8 @@
   async function draw(rows) {
     ({ view } = await vegaEmbed(plot, { ...DATA.spec, datasets: { rows } }, OPTIONS));
     plot.firstElementChild.ariaHidden = "true"; // the plot has a name, and the table its values
-    view.addEventListener("click", (event, item) => { // a finger does not point, it taps, and it is wider than a mark: the nearest one is meant
-      const meant = item?.tooltip ? item : nearest(event);
-      view.tooltip()(null, event, meant, meant?.tooltip);
-    });
-  }
-
-  for (const moved of ["pointerdown", "touchmove"])
-    document.addEventListener(moved, () => document.getElementById("tooltip")?.classList.remove("visible"), { passive: true });
-
-  const REACH = 24; // pixels
-  function nearest({ clientX, clientY }) {
-    let [mark, least] = [undefined, REACH];
-    for (const path of plot.querySelectorAll(".mark-symbol path")) {
-      const { x, y, width, height } = path.getBoundingClientRect();
-      const distance = Math.hypot(x + width / 2 - clientX, y + height / 2 - clientY);
-      if (distance < least) [mark, least] = [path, distance];
-    }
-    return mark?.__data__; // what Vega draws by it
+    view.addEventListener("click", (event, item) => view.tooltip()(null, event, item, item?.tooltip)); // a finger does not point, it taps
+    document.addEventListener("pointerdown", () => document.getElementById("tooltip")?.classList.remove("visible"));
   }
 
   // The key of the plot has the marks and lines that are in it.
@@ -194,81 +161,68 @@
     ["reason", "reason", "reason", "long"],
   ];
 
-  function cell(row, [, field, text = field, kind], type) {
-    if (type === "sort" || type === "type") return row[field] ?? (kind === "number" ? -Infinity : "");
-    const value = row[text] ?? "";
-    const shown = typeof value === "number" ? value.toLocaleString("en") : value;
-    if (type === "filter") return `${shown} ${shown.replace(/,(?=\d{3})/g, "")}`; // who looks for 10000 finds 10,000
-    return type === "display" ? document.createTextNode(shown) : shown; // a node of text: no file's text is ever markup
-  }
+  const [PAGE, MORE] = [25, 250]; // rows at first, and with each click
+  const table = document.getElementById("rows-table");
+  const shown = (row, [, field, text = field]) => (typeof row[text] === "number" ? row[text].toLocaleString("en") : row[text] ?? "");
+  const searched = new Map(DATA.rows.map((row) => {
+    const text = COLUMNS.map((column) => shown(row, column)).join(" ").toLowerCase();
+    return [row, `${text} ${text.replace(/,(?=\d{3})/g, "")}`]; // who looks for 10000 finds 10,000
+  }));
+  let [sorted, direction, length] = [undefined, 1, PAGE];
 
-  const PAGE = 25;
-  const table = new tables.default("#rows-table", {
-    data: DATA.rows, deferRender: true, autoWidth: false, pageLength: PAGE, order: [],
-    layout: { topStart: null, topEnd: null, bottomStart: ["info", "pageLength"], bottomEnd: "paging" },
-    columns: COLUMNS.map((column) => ({
-      title: column[0], data: null, type: column[3] === "number" ? "num" : "string", className: column[3] ?? "", render: (row, type) => cell(row, column, type),
-    })),
-  });
-  table.search.fixed("shown", (_text, row) => isShown(row) && (state.status === "" || row.status === state.status));
-
-  // What scrolls sideways is the table alone, once DataTables has put things around it.
-  function nameRegion() {
-    const [outer, inner] = [table.table().container().parentElement, table.table().node().closest(".dt-layout-cell")];
-    outer.querySelector(".dt-paging nav").ariaLabel = "Pages of all rows";
-    for (const attribute of ["tabindex", "role", "aria-label"]) {
-      inner.setAttribute(attribute, outer.getAttribute(attribute));
-      outer.removeAttribute(attribute);
-    }
-  }
-
-  // Columns that are empty in all rows that are shown are not shown either.
-  function dropEmpty() {
-    const rows = table.rows({ search: "applied" }).data().toArray();
-    COLUMNS.forEach(([, field], index) => {
-      const isFilled = rows.length === 0 || rows.some((row) => (row[field] ?? "") !== "");
-      if (table.column(index).visible() !== isFilled) table.column(index).visible(isFilled, false); // also what changes nothing draws all headings anew
+  for (const [index, [title, field, , kind = ""]] of COLUMNS.entries()) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: title });
+    button.addEventListener("click", () => {
+      [sorted, direction, length] = [index, sorted === index ? -direction : 1, PAGE];
+      list();
     });
+    const heading = table.tHead.rows[0].appendChild(document.createElement("th"));
+    Object.assign(heading, { scope: "col", className: kind }).append(button);
   }
 
-  // Order, page and size of a page of the table stand in fields of the form, and with them in the address.
-  table.on("draw.dt", () => {
-    const { page, length } = table.page.info();
-    form.elements.order.value = table.order().map(([column, direction]) => `${column}${direction}`).join("");
-    form.elements.page.value = page || "";
-    form.elements.size.value = length === PAGE ? "" : length;
-    keep();
+  function list() {
+    const words = state.search.toLowerCase().split(/\s+/);
+    const isWanted = (row) => isShown(row) && (state.status === "" || row.status === state.status) && words.every((word) => searched.get(row).includes(word));
+    const rows = DATA.rows.filter(isWanted);
+    const [, field] = COLUMNS[sorted] ?? [];
+    if (field) rows.sort(({ [field]: left }, { [field]: right }) => (left === undefined) - (right === undefined) || direction * ((left > right) - (left < right)));
+    const filled = COLUMNS.map(([, field]) => rows.length === 0 || rows.some((row) => (row[field] ?? "") !== "")); // what is empty in all of them is not shown
+    for (const [index, heading] of [...table.tHead.rows[0].cells].entries()) {
+      heading.hidden = !filled[index];
+      heading.ariaSort = index !== sorted ? "none" : direction > 0 ? "ascending" : "descending";
+    }
+    const columns = COLUMNS.filter((_, index) => index > 0 && filled[index]);
+    const cells = (row) => columns.map((column) => [shown(row, column), column[3]]);
+    table.tBodies[0].replaceChildren(...rows.slice(0, length).map((row) => tableRow(row.variant, cells(row))));
+    document.getElementById("more").hidden = rows.length <= length;
+    document.getElementById("count").value =
+      `${state.machines.size} of ${DATA.machines.length} devices, ${rows.length.toLocaleString("en")} of ${DATA.rows.length.toLocaleString("en")} rows`;
+  }
+
+  document.getElementById("more").addEventListener("click", () => {
+    length += MORE;
+    list();
   });
-
-  const number = (name) => Number(/^\d{1,4}$/.exec(form.elements[name].value)?.[0] ?? 0);
-
-  function restoreTable() {
-    const page = number("page"); // before update draws, which begins at the first
-    const [, column, direction] = /^(\d{1,2})(asc|desc)$/.exec(form.elements.order.value) ?? [];
-    table.order(column < COLUMNS.length ? [[Number(column), direction]] : []);
-    table.page.len([10, 50, 100].find((length) => length === number("size")) ?? PAGE);
-    update();
-    if (page) table.page(page).draw("page");
-  }
 
   // ---- all of it
 
   function update() {
     state = chosen();
+    length = PAGE;
     for (const place of document.querySelectorAll("[data-machine]")) place.hidden = !isShown(place.dataset);
     choose();
-    table.search(state.search).draw();
-    dropEmpty();
-    const count = table.rows({ search: "applied" }).count();
-    document.getElementById("count").value =
-      `${state.machines.size} of ${DATA.machines.length} devices, ${count.toLocaleString("en")} of ${DATA.rows.length.toLocaleString("en")} rows`;
+    list();
     keep();
     show();
   }
 
   function set(name, checked) {
     for (const control of form.elements) if (control.name === name) control.checked = checked;
-    update();
+  }
+
+  function restart() {
+    form.reset();
+    sorted = undefined;
   }
 
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -276,35 +230,12 @@
   document.addEventListener("click", ({ target }) => {
     if (target.dataset?.every) set(target.dataset.every, true);
     else if (target.dataset?.none) set(target.dataset.none, false);
-    else if (target.id === "again") {
-      form.reset();
-      for (const control of form.elements) if (control.type === "hidden") control.value = "";
-      restoreTable();
-    }
-  });
-  document.querySelector("nav").addEventListener("click", (event) => {
-    if (!event.target.hash) return;
-    event.preventDefault(); // the address keeps the view, and with it the part that is looked at
-    form.elements.at.value = event.target.hash.slice(1);
-    look();
-    keep();
+    else if (target.id === "again") restart();
+    else return;
+    update();
   });
 
-  function look() {
-    const section = part();
-    if (!section) return;
-    section.scrollIntoView();
-    section.tabIndex = -1;
-    section.focus({ preventScroll: true });
-  }
-
-  const night = matchMedia("(prefers-color-scheme: dark)");
-  const dress = () => root.classList.toggle("dark", night.matches); // DataTables' own name for it
-  night.addEventListener("change", dress);
-  dress();
   document.getElementById("controls").open = matchMedia("(min-width: 64rem)").matches;
-  const arrive = () => { restore(); restoreTable(); look(); };
-  window.addEventListener("hashchange", arrive);
-  nameRegion();
-  arrive();
+  restore();
+  update();
 })();
