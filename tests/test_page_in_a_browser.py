@@ -326,16 +326,15 @@ def test_intervals_lie_upon_the_points(desk: Desk) -> None:
     assert bars > 0
 
 
-WAYS = """([rows, rule, wishes]) => wishes.map((wish) => recommend(rows, rule, wish).map(
+WAYS = """([ways, wishes]) => wishes.map((wish) => recommend(ways, wish).map(
     ({ machine, variant, seconds, identity, absence, remarks }) => [machine, variant, seconds, identity, absence ?? null, remarks]))"""
 
 
 def in_the_page(page: "Page", machines: Sequence[Machine], wishes: Sequence[Wanted]) -> list[list[list[Any]]]:
     """What the page's rule says of some evidence; that a time is interpolated it says too."""
-    records = [record for machine in machines for record in rows.all_rows(machine)]
-    records.sort(key=lambda record: record.get("question") == "growth with steps")
-    ways: list[list[list[Any]]] = page.evaluate(WAYS, [records, writer.RULE, [wish._asdict() for wish in wishes]])
-    return [[[*way[:-1], [text for text in way[-1] if not text.startswith("interpolated")]] for way in wish] for wish in ways]
+    ways = [way for machine in machines for way in rows.ways(machine)]
+    ranked: list[list[list[Any]]] = page.evaluate(WAYS, [ways, [wish._asdict() for wish in wishes]])
+    return [[[*way[:-1], [text for text in way[-1] if not text.startswith("interpolated")]] for way in wish] for wish in ranked]
 
 
 def in_python(machines: Sequence[Machine], wish: Wanted) -> list[list[Any]]:

@@ -56,7 +56,7 @@ def advise(machines: Sequence[Machine], wanted: Wanted) -> Advice:
     Raises:
         UsageError: the evidence has nothing to predict it from.
     """
-    known = candidates(machines, wanted)
+    known = list(candidates(machines, wanted))
     if not known:
         names = "; ".join(machine.name for machine in machines)
         raise UsageError(
@@ -86,7 +86,7 @@ def _pick(everything: Sequence[Candidate], policies: int, cache: str | None) -> 
 def _next(known: Sequence[Candidate], policies: int, up_to: int) -> Next | None:
     """The first N past the one asked for at which another candidate is the fastest."""
     sizes = {point.policies for candidate in known for point in candidate.curve}
-    absent = {n for candidate in known for n in candidate.absences}
+    absent = {n for candidate in known for n, _ in candidate.way.absences}
     ends = {n for n in (policies, up_to, *sizes, *absent, *(n - 1 for n in absent)) if policies <= n <= up_to}
 
     def times(n: int) -> dict[int, float]:
@@ -97,5 +97,6 @@ def _next(known: Sequence[Candidate], policies: int, up_to: int) -> Next | None:
         return None
     n = crossing.high if crossing.at is None else math.floor(crossing.at) + 1
     before, after = known[crossing.before], known[crossing.after]
+    part = after.way.part
     beyond = not (within(before.curve, n) and within(after.curve, n))
-    return Next(policies=n, label=after.part.label, device=after.part.device, variant=after.variant, extrapolated=beyond)
+    return Next(policies=n, label=part.label, device=part.device, variant=str(after.way.kind.variant), extrapolated=beyond)

@@ -1,6 +1,6 @@
 """What could be used for a problem: each variant of each device that has rows for it, with what its time is predicted from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -48,6 +48,27 @@ class Choice(Struct, frozen=True, kw_only=True):
     absence: str | None
 
 
+class Way(NamedTuple):
+    """What the evidence has to tell the time of a variant on a device by: what `recommend` and the page's script go by.
+
+    Attributes:
+        kind: what is trained; the steps are those of the rows.
+        curve: its rows, and what is taken for rows at N that it has none of.
+        own: the N of its own rows.
+        borrowed: from where the others are taken; empty where there are none.
+        growth: what is known of a call's growth with steps.
+        absences: N past the last row, and why there is none of so many.
+    """
+
+    part: Part
+    kind: Kind
+    curve: Curve
+    own: list[int]
+    borrowed: str
+    growth: StepGrowth
+    absences: list[tuple[int, str]]
+
+
 class Candidate(NamedTuple):
     """A variant on a device.
 
@@ -55,19 +76,16 @@ class Candidate(NamedTuple):
         curve: its rows, as they would be of the steps that are wanted.
         start: its cold start, ``WARM`` where that does not count.
         remarks: what its time is told from, where that is not rows of the problem itself.
-        absences: why the evidence has no row, by N, past the last one measured.
     """
 
-    part: Part
-    variant: str
+    way: Way
     curve: Curve
     start: ColdStart
     remarks: list[str]
-    absences: dict[int, str]
 
     def absence(self, policies: int) -> str | None:
         """Why the evidence has no row of so many; None where it has nothing to say."""
-        return next((reason for n, reason in self.absences.items() if n <= policies), None)
+        return next((reason for n, reason in self.way.absences if n <= policies), None)
 
     def usable_seconds(self, policies: int) -> float | None:
         """Seconds until so many policies are trained; None where the evidence advises against it, or cannot tell."""
@@ -80,7 +98,7 @@ class Candidate(NamedTuple):
         low, value, high = total(self.start.seconds, seconds(self.curve, policies))
         beyond = [] if within(self.curve, policies) else [f"extrapolated from N = {rows[0].policies:,}"]
         return Choice(
-            label=self.part.label, device=self.part.device, variant=self.variant, cache=self.start.cache,
+            label=self.way.part.label, device=self.way.part.device, variant=str(self.way.kind.variant), cache=self.start.cache,
             seconds=value, low=low, high=high,
             identity="bitwise" if all(row.identity == "bitwise" for row in rows) else "bounded",
             marks="".join(dict.fromkeys("".join(row.marks for row in rows))),
@@ -88,51 +106,53 @@ class Candidate(NamedTuple):
         )  # fmt: skip
 
 
-def candidates(machines: Sequence[Machine], wanted: Wanted) -> list[Candidate]:
+def candidates(machines: Sequence[Machine], wanted: Wanted) -> Iterator[Candidate]:
     """Every variant with rows for it; of cold starts, one for each state of the compiler's cache that was measured."""
-    return [candidate for machine in machines for candidate in _candidates(machine, wanted)]
+    for machine in machines:
+        starts = cold_starts(machine) if wanted.cold else [WARM]
+        for way in _nearest(ways(machine), wanted):
+            if tells(way.curve, wanted.policies):
+                yield from (_candidate(way, wanted, start) for start in starts if start.variant in (None, way.kind.variant))
 
 
-def _candidates(machine: Machine, wanted: Wanted) -> Iterator[Candidate]:
+def _nearest(known: Iterable[Way], wanted: Wanted) -> Iterator[Way]:
+    """Of each variant that trains this the way whose steps are nearest."""
+    fits = [way for way in known if (way.kind.objective, way.kind.arithmetic) == (wanted.objective, wanted.arithmetic)]
+    for variant in dict.fromkeys(way.kind.variant for way in fits):
+        own = [way for way in fits if way.kind.variant == variant]
+        yield min(own, key=lambda way: max(way.kind.steps / wanted.steps, wanted.steps / way.kind.steps))
+
+
+def _candidate(way: Way, wanted: Wanted, start: ColdStart) -> Candidate:
+    steps = way.kind.steps
+    granted = (
+        (way.borrowed and wanted.policies not in way.own, way.borrowed),
+        (wanted.steps != steps, f"from {steps} steps {'by their growth' if way.growth.fixed else 'in proportion'}"),
+        (start.processes == 1, "start of one process"),
+    )
+    return Candidate(way, of_steps(way.curve, wanted.steps / steps, way.growth), start, [text for holds, text in granted if holds])
+
+
+def ways(machine: Machine) -> Iterator[Way]:
+    """What a device has rows for; what did not converge identically, or cannot train an objective, is left out."""
     by_kind = curves(machine)
-    for variant in dict.fromkeys(str(kind.variant) for kind in by_kind):
-        own = {kind: curve for kind, curve in by_kind.items() if kind.variant == variant}
-        kind = _nearest(own, wanted)
-        if kind is None or _withheld(machine, kind) or _cannot(machine, own, kind):
-            continue
-        curve, borrowed = _filled(own, kind)
-        if not tells(curve, wanted.policies):
-            continue
-        growth = growth_of(machine, kind)
-        scaled = of_steps(curve, wanted.steps / kind.steps, growth)
-        absences = {n: reason for n, reason in _reasons(machine, kind, (FIRST, kind.objective)) if n > curve[-1].policies}
-        for start in [start for start in cold_starts(machine) if start.variant == variant] if wanted.cold else [WARM]:
-            granted = (
-                (bool(borrowed) and all(point.policies != wanted.policies for point in own.get(kind, ())), borrowed),
-                (wanted.steps != kind.steps, f"from {kind.steps} steps {'in proportion' if growth == NO_GROWTH else 'by their growth'}"),
-                (start.processes == 1, "start of one process"),
-            )
-            remarks = [text for holds, text in granted if holds]
-            yield Candidate(machine.evidence.targetrl, variant, scaled, start, remarks, absences)
+    adam = [kind for kind in by_kind if kind.optimizer == OPTIMIZERS[0]]
+    lent = [kind._replace(objective=other) for kind in adam if kind.objective == FIRST for other in ALIKE]
+    for kind in dict.fromkeys((*adam, *lent)):
+        if not (_withheld(machine, kind) or _cannot(machine, by_kind, kind)):
+            curve, borrowed = _filled(by_kind, kind)
+            absences = [(n, reason) for n, reason in _reasons(machine, kind, (FIRST, kind.objective)) if n > curve[-1].policies]
+            own = [point.policies for point in by_kind.get(kind, ())]
+            yield Way(machine.evidence.targetrl, kind, curve, own, borrowed, growth_of(machine, kind), absences)
 
 
-def _nearest(own: Mapping[Kind, Curve], wanted: Wanted) -> Kind | None:
-    """What the curve is called whose steps are nearest, of those in this arithmetic; it may have no rows of the objective itself."""
-    objectives = (wanted.objective, FIRST) if wanted.objective in ALIKE else (wanted.objective,)
-    kinds = [
-        kind for kind in own if (kind.optimizer, kind.arithmetic) == (OPTIMIZERS[0], wanted.arithmetic) and kind.objective in objectives
-    ]
-    nearest = min(kinds, key=lambda kind: max(kind.steps / wanted.steps, wanted.steps / kind.steps), default=None)
-    return None if nearest is None else nearest._replace(objective=wanted.objective)
-
-
-def _filled(own: Mapping[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
+def _filled(by_kind: Mapping[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
     """The curve, with what is taken for rows at N that it has none of, and from where that is.
 
     The suite measures other objectives than the first at few N only. What costs the same has the first one's rows. Of what costs more, one
     row tells of other N too: in proportion to N, but for the a of the first objective's a + b·N.
     """
-    first, curve = own.get(kind._replace(objective=FIRST), ()), own.get(kind, ())
+    first, curve = by_kind.get(kind._replace(objective=FIRST), ()), by_kind.get(kind, ())
     if kind.objective in ALIKE:
         by_size = {point.policies: point for point in (*first, *curve)}
         return tuple(by_size[n] for n in sorted(by_size)), f"by rows of {FIRST}" if len(by_size) > len(curve) else ""
@@ -174,12 +194,12 @@ def _reasons(machine: Machine, kind: Kind, objectives: Sequence[str | None]) -> 
             yield cell.policies, absence.reason
 
 
-def _cannot(machine: Machine, own: Mapping[Kind, Curve], kind: Kind) -> bool:
+def _cannot(machine: Machine, by_kind: Mapping[Kind, Curve], kind: Kind) -> bool:
     """Whether it has no row of the objective, and for one a reason that the first objective has not: then it cannot train it.
 
     Where it is the size, such as too many policies for one after another, both have the reason.
     """
-    if kind.objective in {other.objective for other in own if other.arithmetic == kind.arithmetic}:
+    if any(kind._replace(optimizer=other.optimizer, steps=other.steps) == other for other in by_kind):
         return False
     reasons, others = ({reason for _, reason in _reasons(machine, kind, [objective])} for objective in (kind.objective, FIRST))
     return bool(reasons - others)

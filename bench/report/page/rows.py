@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.comparison.rows import seconds_of, speed_of
+from bench.cost import candidates
 from bench.evidence import records
 from bench.evidence.kinds import kind_of
 from bench.evidence.machine import MARKS, Machine
@@ -37,6 +38,18 @@ def all_rows(machine: Machine) -> Iterator[Record]:
         yield _place(machine, absence.cell) | _absent(absence)
 
 
+def ways(machine: Machine) -> Iterator[Record]:
+    """What ``recommend.js`` predicts by."""
+    for way in candidates.ways(machine):
+        kind = way.kind
+        yield {
+            "machine": machine.name, "variant": plain(kind.variant), "objective": plain(kind.objective), "steps": kind.steps,
+            "arithmetic": plain(kind.arithmetic), "own": way.own, "borrowed": plain(way.borrowed), "growth": way.growth._asdict(),
+            "curve": [{"policies": row.policies, "seconds": row.seconds.value, "identity": row.identity} for row in way.curve],
+            "absences": [(n, plain(reason)) for n, reason in way.absences],
+        }  # fmt: skip
+
+
 def different(rows: Iterable[Record], field: str) -> list[str]:
     """The values that a field has in any of some rows, in their order."""
     return list(dict.fromkeys(row[field] for row in rows if field in row))
@@ -46,7 +59,7 @@ def _place(machine: Machine, cell: Cell | None) -> Record:
     """Where a row belongs. One that failed before that was known is of the device alone."""
     if cell is None:
         return {"machine": machine.name}
-    fields = ("question", "variant", "objective", "optimizer", "arithmetic", "policies", "steps", "cache", "ranks")
+    fields = ("question", "variant", "objective", "arithmetic", "policies", "steps", "cache", "ranks")
     known = {name: value for name in fields if (value := getattr(cell, name)) is not None}
     texts = {name: plain(value) for name, value in known.items() if isinstance(value, str)}
     return {"machine": machine.name} | known | texts | ({"problem": problem_of(cell)} if cell.variant is not None else {})

@@ -5,20 +5,15 @@ from typing import get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from bench.cost.candidates import ALIKE, FIRST
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Question
 from bench.evidence.untrusted import plain
 from bench.report import tables
 from bench.report.page import charts, rows
 from bench.report.page.scripts import ASSETS, digest, scripts
-from targetrl_core.names import OPTIMIZERS
 
 FIRST_SHOWN = 3
 """Devices that are shown at first: the lines of more could not be told apart."""
-
-RULE = {"first": FIRST, "alike": ALIKE, "optimizer": OPTIMIZERS[0]}
-"""What ``recommend.js`` has to know of objectives and optimisers, as ``bench.cost`` knows it."""
 
 
 def html(machines: Sequence[Machine]) -> str:
@@ -31,7 +26,7 @@ def html(machines: Sequence[Machine]) -> str:
     steady = [row for row in records if row.get("question") == "steady state"]
     spec = charts.throughput(names, devices, "currentColor")
     return _template().render(
-        data={"rows": records, "machines": devices, "spec": spec, "rule": RULE},
+        data={"rows": records, "machines": devices, "spec": spec, "ways": [way for machine in machines for way in rows.ways(machine)]},
         machines=devices,
         problems=rows.different(steady, "problem"),
         objectives=rows.different(steady, "objective"),

@@ -68,7 +68,7 @@
       control.ariaInvalid = String(numbers[name] === undefined);
     }
     const isAsked = numbers.policies && numbers.steps;
-    const predictions = isAsked ? recommend(DATA.rows, DATA.rule, { ...state, ...numbers }).filter(isShown) : [];
+    const predictions = isAsked ? recommend(DATA.ways, { ...state, ...numbers }).filter(isShown) : [];
     choices.hidden = predictions.length === 0;
     document.getElementById("answer").value = isAsked ? answer(predictions) : "N and steps must be whole numbers from 1 to 1e15, as 10000 or 1e6.";
     const { seconds: least } = predictions.find((prediction) => !prediction.absence) ?? predictions[0] ?? {};
