@@ -38,7 +38,7 @@ def examine_variants(names: tuple[str, ...], problem: Problem, population: Popul
             assert report.identical, (variant.name, report.reasons)
 
 
-SIZES = (1, 2, 7, 1000, 20_011)
+SIZES = (1, 7, 1000, 20_011)
 # The noise of reinforce takes some 200 operators a step, and compilers long: one size has to do.
 CASES = [(*kind, n) for kind in KINDS for n in SIZES if kind[0] != "reinforce" or n == 1000]
 
@@ -49,7 +49,15 @@ def test_batched_variants_are_identical(objective: str, optimizer: str, arithmet
     check_variants(BATCHED, problem_of(objective, optimizer, arithmetic), Population.initialise(n, seed=11))
 
 
-@pytest.mark.parametrize(("objective", "optimizer", "arithmetic"), [kind for kind in KINDS if kind[0] != "reinforce"])
+EXAMINED = [
+    ("detached", "adam", "native"),
+    ("detached", "sgd", "portable"),
+    ("pathwise", "sgd", "native"),
+    ("pathwise", "adam", "portable"),
+]
+
+
+@pytest.mark.parametrize(("objective", "optimizer", "arithmetic"), EXAMINED)
 def test_batched_variants_pass_the_examination(objective: str, optimizer: str, arithmetic: str) -> None:
     """Each batched variant is verified with all that is asked beside the run itself: probes, going on, recording, other problems."""
     examine_variants(BATCHED, problem_of(objective, optimizer, arithmetic), Population.initialise(1000, seed=11))
@@ -58,15 +66,15 @@ def test_batched_variants_pass_the_examination(objective: str, optimizer: str, a
 @pytest.mark.parametrize(("objective", "optimizer"), list(product(OBJECTIVES, OPTIMIZERS)))
 def test_eager_passes_the_examination(objective: str, optimizer: str) -> None:
     """The listing as it is, likewise."""
-    examine_variants(("eager",), problem_of(objective, optimizer, "native"), Population.initialise(70, seed=12))
+    examine_variants(("eager",), problem_of(objective, optimizer, "native"), Population.initialise(20, seed=12))
 
 
 def test_compiled_passes_the_examination() -> None:
     """The same under the compiler, likewise: for one problem, as it compiles each for long."""
-    examine_variants(("compiled",), problem_of("detached", "adam", "native"), Population.initialise(70, seed=12))
+    examine_variants(("compiled",), problem_of("detached", "adam", "native"), Population.initialise(20, seed=12))
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 100])
+@pytest.mark.parametrize("n", [1, 7, 30])
 @pytest.mark.parametrize(("objective", "optimizer"), list(product(OBJECTIVES, OPTIMIZERS)))
 def test_one_by_one_variants_are_identical(objective: str, optimizer: str, n: int) -> None:
     """`eager` and `compiled` converge identically for every objective and optimiser."""
