@@ -52,7 +52,7 @@ def orders(rows: Sequence[JoinedRow]) -> Iterator[Order]:
     """The N at which files differ in the order of the variants that all of them have measured."""
     timed: dict[Kind, dict[int, list[tuple[str, list[float]]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        times = [entry.seconds.value for entry in row.entries if entry.seconds]
+        times = [entry.machine.seconds(entry.row).value for entry in row.entries if entry.row]
         if len(times) == len(row.entries):
             timed[kind_of(row.cell).problem][row.cell.policies].append((str(row.cell.variant), times))
     for problem, sizes in timed.items():

@@ -7,12 +7,12 @@ from tabulate import tabulate
 
 from bench.comparison.columns import Column, differences
 from bench.comparison.crossings import Takeover, orders, takeovers
-from bench.comparison.rows import QUESTIONS, Entry, JoinedRow, rows, speed_of
+from bench.comparison.rows import QUESTIONS, Entry, JoinedRow, rows
 from bench.evidence import records
 from bench.evidence.kinds import Kind
-from bench.evidence.machine import MARKS
+from bench.evidence.machine import MARKS, Machine
 from bench.evidence.records import Interval
-from bench.evidence.schema import Cell, Question
+from bench.evidence.schema import Benchmark, Cell, Question
 from bench.evidence.untrusted import plain
 from bench.tables.cells import coded, escaped, scaled, with_interval
 from bench.tables.table import Reasons
@@ -91,7 +91,7 @@ def _question(question: Question, joined: list[JoinedRow], names: list[str], sty
     lines = []
     for row in joined:
         head = [style.name(row.cell.variant) if place == "variant" else _value(getattr(row.cell, place), style) for place in places]
-        shown = [_cell(row.cell, entry, reasons) for entry in row.entries]
+        shown = [_cell(entry, reasons) for entry in row.entries]
         lines.append((*head, f"{row.cell.policies:,}", *shown, _identity(row.entries)))
     yield style.table(lines, (*places, "N", *names, "identity"))
 
@@ -112,18 +112,19 @@ def _value(value: object, style: Style) -> str:
     return "–" if value is None else style.quote(value)
 
 
-def _cell(cell: Cell, entry: Entry, reasons: Reasons) -> str:
-    if entry.seconds is None:
+def _cell(entry: Entry, reasons: Reasons) -> str:
+    if entry.row is None:
         return reasons.cell(entry.absence)
-    ratio = f", × {_ratio(entry.ratio)}" if entry.ratio else ""
-    return _measured(cell, entry.seconds) + ratio + (f" ({entry.marks})" if entry.marks else "")
+    ratio, marks = f", × {_ratio(entry.ratio)}" if entry.ratio else "", entry.machine.marks(entry.row)
+    return _measured(entry.machine, entry.row) + ratio + (f" ({marks})" if marks else "")
 
 
-def _measured(cell: Cell, seconds: Interval) -> str:
-    if cell.question == "steady state":
-        return with_interval(speed_of(cell, seconds))
-    per = cell.steps if cell.question == "latency" else 1
-    return with_interval(Interval(*(value / per for value in seconds)), seconds=True)
+def _measured(machine: Machine, row: Benchmark) -> str:
+    facts = row.extra_info
+    if facts.question == "steady state":
+        return with_interval(machine.speed(row))
+    per = facts.steps if facts.question == "latency" else 1
+    return with_interval(Interval(*(value / per for value in machine.seconds(row))), seconds=True)
 
 
 def _ratio(ratio: Interval) -> str:
@@ -167,5 +168,7 @@ def _orders(joined: list[JoinedRow], names: list[str], style: Style) -> Iterator
 
 
 def _legend(compared: Iterable[list[JoinedRow]]) -> list[str]:
-    used = {letter for joined in compared for row in joined for entry in row.entries for letter in entry.marks}
+    used = {
+        letter for joined in compared for row in joined for entry in row.entries if entry.row for letter in entry.machine.marks(entry.row)
+    }
     return [f"({letter}) {text}  " for letter, text in MARKS.items() if letter in used]

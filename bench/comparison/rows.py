@@ -18,12 +18,11 @@ Key = TypeVar("Key")
 
 
 class Entry(NamedTuple):
-    """What one file has in a cell: times and, but for the first file, its speed over the first's; or the reason why it has none."""
+    """What one file has in a cell: a row and, but for the first file, its speed over the first's; or the reason why it has none."""
 
+    machine: Machine
     row: Benchmark | None
-    seconds: Interval | None
     ratio: Interval | None
-    marks: str
     absence: Absence | None
 
 
@@ -47,36 +46,22 @@ def _places(values: Iterable[Key]) -> dict[Key, int]:
 
 
 def _row(cell: Cell, columns: Sequence[Column]) -> JoinedRow:
-    timed = [(column.machine, column.machine.rows.get(cell)) for column in columns]
-    seconds = [None if row is None else seconds_of(machine, row) for machine, row in timed]
-    ratios = [None, *(faster(seconds[0], mine) for mine in seconds[1:])]
-    entries = [
-        Entry(row, mine, ratio, machine.marks(row) if row else "", None if row else machine.absent.get(cell))
-        for (machine, row), mine, ratio in zip(timed, seconds, ratios, strict=True)
-    ]
-    return JoinedRow(cell, tuple(entries))
+    first, *others = [_entry(column.machine, cell) for column in columns]
+    return JoinedRow(cell, (first, *(entry._replace(ratio=faster(first, entry)) for entry in others)))
 
 
-def seconds_of(machine: Machine, row: Benchmark) -> Interval:
-    """Seconds of a call; of a cold start, whose rounds are processes, those of a process."""
-    if row.extra_info.question == "cold start":
-        return records.median_interval(row.stats.data)
-    return machine.seconds(row)
+def _entry(machine: Machine, cell: Cell) -> Entry:
+    return Entry(machine, machine.rows.get(cell), None, machine.absent.get(cell))
 
 
-def speed_of(cell: Cell, seconds: Interval) -> Interval:
-    """Policy-steps per second, or policies where none is trained."""
-    amount = records.work(cell)
-    return Interval(amount / seconds.high, amount / seconds.value, amount / seconds.low)
-
-
-def faster(first: Interval | None, other: Interval | None) -> Interval | None:
+def faster(first: Entry, other: Entry) -> Interval | None:
     """How many times as fast as the first the other is.
 
     Where one has no interval, being a single value, nor has the ratio.
     """
-    if first is None or other is None:
+    if first.row is None or other.row is None:
         return None
-    ratio = records.quotient(first, other)
-    single = first.low == first.high or other.low == other.high
+    over, under = first.machine.seconds(first.row), other.machine.seconds(other.row)
+    ratio = records.quotient(over, under)
+    single = over.low == over.high or under.low == under.high
     return Interval(ratio.value, ratio.value, ratio.value) if single else ratio

@@ -167,9 +167,11 @@ def seconds_interval(row: Benchmark, spread: Spread | None) -> Interval:
     """Median seconds of a call, and an interval that covers rounds and processes.
 
     The rounds of one process say nothing about the next process. So the order statistics of the rounds and the spread between
-    processes, times Student's t, are added in squares, as logarithms.
+    processes, times Student's t, are added in squares, as logarithms. The rounds of a cold start are processes.
     """
     low, median, high = median_interval(row.stats.data)
+    if row.extra_info.question == "cold start":
+        return Interval(low, median, high)
     between = student.quantile(spread.freedom, CONFIDENCE) * spread.deviation if spread else 0.0
     return Interval(
         median * math.exp(-math.hypot(math.log(median / low), between)),

@@ -85,7 +85,7 @@ def _over_n() -> alt.Chart:
         alt.Tooltip("policies:Q", title="N", format=","),
         alt.Tooltip("shown:N", title="policy-steps/s"),
         alt.Tooltip("identity:N"),
-        alt.Tooltip("ulp:Q", title="largest distance, ULP"),
+        alt.Tooltip("max_ulp:Q", title="largest distance, ULP"),
         alt.Tooltip("marks:N", title="marks"),
     ]
     scale = alt.Scale(type="log", padding=14, nice=False)
@@ -100,9 +100,9 @@ def _speed(field: str) -> alt.Y:
 
 def _intervals() -> list[alt.Chart]:
     """Bars upon the points, which are wider than most intervals are high. The page's styles know them by name: the point is pointed at."""
-    base = _over_n().transform_filter("datum.low < datum.high")
-    layers = [base.mark_rule(strokeWidth=1).encode(y=_speed("low:Q"), y2="high:Q")]
-    layers += [base.mark_tick(orient="horizontal", size=CAP, thickness=1).encode(y=_speed(f"{end}:Q")) for end in ("low", "high")]
+    base = _over_n().transform_filter("datum.speed_low < datum.speed_high")
+    layers = [base.mark_rule(strokeWidth=1).encode(y=_speed("speed_low:Q"), y2="speed_high:Q")]
+    layers += [base.mark_tick(orient="horizontal", size=CAP, thickness=1).encode(y=_speed(f"speed_{end}:Q")) for end in ("low", "high")]
     return [layer.properties(name=f"interval_{number}") for number, layer in enumerate(layers)]
 
 

@@ -3,18 +3,15 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
-from bench.comparison.rows import seconds_of, speed_of
 from bench.cost import candidates
-from bench.evidence import records
 from bench.evidence.kinds import kind_of
 from bench.evidence.machine import MARKS, Machine
-from bench.evidence.schema import Absence, Benchmark, Cell, Environment, Fingerprint, Phases
+from bench.evidence.schema import Benchmark, Cell, Environment, Fingerprint, Phases
 from bench.evidence.untrusted import plain
+from bench.tables import flat
 from bench.tables.cells import duration, scaled, with_interval
-
-Record = dict[str, Any]
+from bench.tables.flat import Record
 
 LETTERS = MARKS | {"w": "weak: the machine was disturbed, as is said of it below"}
 
@@ -33,9 +30,24 @@ def problem_of(cell: Cell) -> str:
 def all_rows(machine: Machine) -> Iterator[Record]:
     """Every row of a device in the order of the run, measured ones first, those without a number included."""
     for row in machine.evidence.benchmarks:
-        yield _place(machine, row.extra_info) | _measured(machine, row)
+        yield _record(machine, row.extra_info, flat.measured(machine, row) | _shown(machine, row))
     for absence in machine.evidence.targetrl.absent:
-        yield _place(machine, absence.cell) | _absent(absence)
+        yield _record(machine, absence.cell, flat.absent(absence))
+
+
+def _record(machine: Machine, cell: Cell | None, result: Record) -> Record:
+    """What is known, as text in one line; a row that failed before its place was known is of the device alone."""
+    place = {} if cell is None else flat.place(cell) | {"problem": problem_of(cell) if cell.variant is not None else None}
+    known = {name: value for name, value in (place | result).items() if value is not None}
+    return {"machine": machine.name} | {name: plain(value) if isinstance(value, str) else value for name, value in known.items()}
+
+
+def _shown(machine: Machine, row: Benchmark) -> Record:
+    """Times and speeds as they are read; what a process takes that trains once is no speed, and what trains nothing has no distance."""
+    shown: Record = {"time": with_interval(machine.seconds(row), seconds=True), "shown": with_interval(machine.speed(row))}
+    if row.extra_info.question == "cold start":
+        shown |= dict.fromkeys(("speed", "shown"))
+    return shown if row.extra_info.ulp else shown | dict.fromkeys(("max_ulp", "ambiguous"))
 
 
 def ways(machine: Machine) -> Iterator[Record]:
@@ -53,35 +65,6 @@ def ways(machine: Machine) -> Iterator[Record]:
 def different(rows: Iterable[Record], field: str) -> list[str]:
     """The values that a field has in any of some rows, in their order."""
     return list(dict.fromkeys(row[field] for row in rows if field in row))
-
-
-def _place(machine: Machine, cell: Cell | None) -> Record:
-    """Where a row belongs. One that failed before that was known is of the device alone."""
-    if cell is None:
-        return {"machine": machine.name}
-    fields = ("question", "variant", "objective", "arithmetic", "policies", "steps", "cache", "ranks")
-    known = {name: value for name in fields if (value := getattr(cell, name)) is not None}
-    texts = {name: plain(value) for name, value in known.items() if isinstance(value, str)}
-    return {"machine": machine.name} | known | texts | ({"problem": problem_of(cell)} if cell.variant is not None else {})
-
-
-def _measured(machine: Machine, row: Benchmark) -> Record:
-    facts, seconds = row.extra_info, seconds_of(machine, row)
-    record: Record = {
-        "status": "measured", "seconds": seconds.value, "time": with_interval(seconds, seconds=True), "marks": machine.marks(row),
-        "identity": facts.identity,
-    }  # fmt: skip
-    if facts.ulp:
-        record |= {"ulp": round(records.max_ulp(facts), 3), "ambiguous": facts.ambiguous}
-    if facts.question == "cold start":  # what a process takes that trains once is no speed
-        return record
-    speed = speed_of(facts, seconds)
-    return record | {"speed": speed.value, "low": speed.low, "high": speed.high, "shown": with_interval(speed)}
-
-
-def _absent(absence: Absence) -> Record:
-    name = f"{absence.name}: " if absence.cell is None else ""
-    return {"status": absence.kind, "reason": plain(name + absence.reason)}
 
 
 def fastest(machine: Machine) -> Iterator[Record]:

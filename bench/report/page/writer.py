@@ -11,6 +11,7 @@ from bench.evidence.untrusted import plain
 from bench.report import tables
 from bench.report.page import charts, rows
 from bench.report.page.scripts import ASSETS, digest, scripts
+from bench.tables.flat import Record
 
 FIRST_SHOWN = 3
 """Devices that are shown at first: the lines of more could not be told apart."""
@@ -57,7 +58,7 @@ def variant_names(machines: Sequence[Machine]) -> list[str]:
     return list(dict.fromkeys(plain(name) for name in (*ordered, *others)))
 
 
-def _question(row: rows.Record) -> int:
+def _question(row: Record) -> int:
     """Where a row stands: the steady state first, and last what failed before it was known what it is about."""
     questions = get_args(Question)
     return questions.index(row["question"]) if "question" in row else len(questions)

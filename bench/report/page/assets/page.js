@@ -152,7 +152,7 @@
     ["policy-steps/s", "speed", "shown", "number"],
     ["of a call", "seconds", "time", "number"],
     ["identity", "identity"],
-    ["ULP", "ulp", "ulp", "number"],
+    ["ULP", "max_ulp", "max_ulp", "number"],
     ["ambiguous", "ambiguous", "ambiguous", "number"],
     ["marks", "marks"],
     ["cache", "cache"],
