@@ -17,7 +17,7 @@ BUSY, STOLEN, LOADED, DRIFT = 0.10, 0.05, 0.5, 0.10
 IDLE_REASONS = 0x3
 """NVML's bits for a clock that is low because the GPU is idle, or set so by its owner: no reason to doubt."""
 
-MARKS = records.MARKS | {"w": "weak: the machine was disturbed, see above"}
+MARKS = records.MARKS | {"w": "weak: the machine was disturbed"}
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _speeds(machine: Machine) -> str | None:
 def _legend(rows: list[Benchmark], machine: Machine) -> list[str]:
     """What the letters mean that stand in the table, and what ambiguous policies are, in one line."""
     used = "".join(machine.marks(row) for row in rows)
-    meanings = [f"*{letter}* {text.partition(', see')[0]}" for letter, text in MARKS.items() if letter in used]
+    meanings = [f"*{letter}* {text}" for letter, text in MARKS.items() if letter in used]
     meanings += [f"ambiguous: {AMBIGUOUS}"] * any(row.extra_info.ambiguous for row in rows)
     return [f"{'; '.join(meanings)}.  "] if meanings else []
 

@@ -11,7 +11,7 @@ from bench.evidence.records import Interval
 from bench.evidence.schema import Absence, Benchmark, Cell, Limits, Question
 from bench.limit.limit import limit_of
 from bench.report.cost import cost_section, payoff_section
-from bench.report.tables import by_problem, identity, marked, speeds, variants, variants_by_size
+from bench.report.tables import by_problem, facts, identity, marked, speeds, variants, variants_by_size
 from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.tables.table import Reasons, markdown_table
 
@@ -45,16 +45,7 @@ def _nameless(machine: Machine) -> list[Absence]:
 
 def _facts(machine: Machine) -> str:
     part = machine.evidence.targetrl
-    f, e = part.fingerprint, part.environment
-    named = (
-        ("processor", f.processor), ("logical cores", f.logical_cores), ("usable cores", f.usable_cores), ("CPU quota", f.cpu_quota),
-        ("threads", f.threads), ("GPU", f.gpu), ("driver", f.driver),
-        ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system), ("compiler", f.kernel_compiler or f.compiler),
-        ("compiler of torch", f.torch_compiler), ("commit", f.commit), ("uncommitted changes", f.dirty),
-        ("busy elsewhere", None if e.busy_elsewhere is None else f"{e.busy_elsewhere:.1%}"),
-        ("stolen", None if e.stolen is None else f"{e.stolen:.1%}"), ("governor", e.governor), ("turbo", e.turbo),
-    )  # fmt: skip
-    lines = [", ".join(f"{escaped(name)} {escaped(value)}" for name, value in named if value is not None) + "."]
+    lines = [", ".join(f"{escaped(name)} {escaped(value)}" for name, value in facts(machine)) + "."]
     if machine.spread:
         deviation, freedom = machine.spread
         lines.append(f"Medians differ by {deviation:.1%} from process to process (standard deviation, {freedom} degrees of freedom).")

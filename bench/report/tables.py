@@ -106,3 +106,26 @@ def fastest_rows(machine: Machine, arithmetic: str) -> dict[int, Benchmark]:
             if n not in best or machine.speed(row).value > machine.speed(best[n]).value:
                 best[n] = row
     return best
+
+
+def facts(machine: Machine) -> list[tuple[str, object]]:
+    """What the times of a device depend on, as far as it is known, in words and units."""
+    f, e = machine.evidence.targetrl.fingerprint, machine.evidence.targetrl.environment
+    named: tuple[tuple[str, object], ...] = (
+        ("processor", f.processor), ("cores", f.cores), ("logical cores", f.logical_cores), ("usable cores", f.usable_cores),
+        ("CPU quota", f.cpu_quota), ("threads", f.threads), *e.thread_settings.items(), ("memory", f"{f.memory_gib:.1f} GiB"),
+        ("GPU", f.gpu), ("driver", f.driver), ("CUDA", f.cuda), ("torch", f.torch), *f.packages.items(), ("Python", f.python),
+        ("system", f.system), ("instructions", f.cpu_capability), ("compiler", f.kernel_compiler or f.compiler),
+        ("compiler of torch", f.torch_compiler), ("flags of the environment", f.compile_flags), ("commit", f.commit),
+        ("uncommitted changes", _yes_or_no(f.dirty)), ("busy elsewhere", _per_cent(e.busy_elsewhere)), ("stolen", _per_cent(e.stolen)),
+        ("governor", e.governor), ("turbo", _yes_or_no(e.turbo)),
+    )  # fmt: skip
+    return [(name, value) for name, value in named if value is not None]
+
+
+def _yes_or_no(value: bool | None) -> str | None:  # noqa: FBT001 — a value, no switch
+    return None if value is None else "yes" if value else "no"
+
+
+def _per_cent(share: float | None) -> str | None:
+    return None if share is None else f"{share:.1%}"

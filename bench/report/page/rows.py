@@ -1,22 +1,17 @@
 """What the page shows, as records of plain text and numbers: nothing of a file's text is markup, and none of it has a direction."""
 
 import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 
 from bench.cost import candidates
 from bench.evidence.kinds import kind_of
 from bench.evidence.machine import MARKS, Machine
-from bench.evidence.schema import Benchmark, Cell, Environment, Fingerprint, Phases
+from bench.evidence.schema import Benchmark, Cell, Phases
 from bench.evidence.untrusted import plain
+from bench.report import tables
 from bench.tables import flat
 from bench.tables.cells import duration, scaled, with_interval
 from bench.tables.flat import Record
-
-LETTERS = MARKS | {"w": "weak: the machine was disturbed, as is said of it below"}
-
-GAPS = {"–": "not measured at that N, under that problem", "withheld": "what ran there did not converge identically"}
-"""What stands where no row of a size and problem has a number, with its meaning."""
 
 PHASES = ("import", "prepare", "first call, beyond a later one", "later call, warm")
 """What a fresh process spends before it trains as fast as it will, and what a call takes then, in the order in which they pass."""
@@ -68,33 +63,16 @@ def different(rows: Iterable[Record], field: str) -> list[str]:
 
 
 def fastest(machine: Machine) -> Iterator[Record]:
-    """The fastest way at each N of every problem of the steady state that has a number, and the N at which rows were withheld."""
-    by_problem: dict[str, dict[int, list[Benchmark]]] = defaultdict(lambda: defaultdict(list))
-    for row in machine.measured("steady state"):
-        by_problem[problem_of(row.extra_info)][row.extra_info.policies].append(row)
-    withheld: dict[str, set[int]] = defaultdict(set)
-    for cell, absence in machine.absent.items():
-        if (absence.kind, cell.question) == ("withheld", "steady state"):
-            withheld[problem_of(cell)].add(cell.policies)
-    for problem, by_size in by_problem.items():
-        best = {policies: _best(machine, rows) for policies, rows in by_size.items()}
-        yield {"machine": machine.name, "problem": problem, "best": best, "withheld": withheld[problem]}
+    """The fastest way at each N of every problem of the steady state that has a number."""
+    measured = [cell for cell in machine.cells("steady state") if cell in machine.rows]
+    for problem, cells in tables.by_problem(measured).items():
+        rows = sorted((machine.rows[cell] for cell in cells), key=lambda row: machine.speed(row).value)
+        best = {row.extra_info.policies: _best(machine, row) for row in rows}  # the last is the fastest
+        yield {"machine": machine.name, "problem": plain(problem.words), "best": best}
 
 
-def _best(machine: Machine, rows: Iterable[Benchmark]) -> Record:
-    row = max(rows, key=lambda row: machine.speed(row).value)
+def _best(machine: Machine, row: Benchmark) -> Record:
     return {"variant": plain(row.extra_info.variant), "speed": scaled(machine.speed(row).value), "marks": machine.marks(row)}
-
-
-def gaps(verdict: Sequence[Record], sizes: Iterable[int]) -> Mapping[str, str]:
-    """What stands in a verdict where it has no number, with its meaning."""
-    used = {gap(line, policies) for policies in sizes for line in verdict if policies not in line["best"]}
-    return {name: text for name, text in GAPS.items() if name in used}
-
-
-def gap(line: Record, policies: int) -> str:
-    """What stands in a line of the verdict at a size that has no number."""
-    return "withheld" if policies in line["withheld"] else "–"
 
 
 def cold_starts(machine: Machine) -> Iterator[Record]:
@@ -116,44 +94,13 @@ def _phases(process: Phases) -> tuple[float, ...]:
 
 def card(machine: Machine) -> Record:
     """What the times of a device depend on, and what has to be said of them, as text."""
-    part = machine.evidence.targetrl
-    values = (*_fingerprint(part.fingerprint), *_environment(part.environment))
-    warnings = [f"The clock failed its test: {plain(failure)}." for failure in part.clock.failures]
+    warnings = [f"The clock failed its test: {plain(failure)}." for failure in machine.evidence.targetrl.clock.failures]
     warnings += [f"Weak figures: {plain(disturbance)}." for disturbance in machine.disturbances]
-    facts = [(plain(name), plain(_yes_or_no(value))) for name, value in values if value is not None]
+    facts = [(plain(name), plain(value)) for name, value in tables.facts(machine)]
     return {"machine": machine.name, "facts": facts, "warnings": warnings}
-
-
-def _yes_or_no(value: object) -> object:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-
-
-def _fingerprint(f: Fingerprint) -> Sequence[tuple[str, object]]:
-    """What the times depend on, in words and units."""
-    return (
-        ("processor", f.processor), ("cores", f.cores), ("logical cores", f.logical_cores), ("usable cores", f.usable_cores),
-        ("CPU quota", f.cpu_quota), ("threads", f.threads), ("memory", f"{f.memory_gib:.1f} GiB"), ("GPU", f.gpu), ("driver", f.driver),
-        ("CUDA", f.cuda), ("torch", f.torch), *f.packages.items(), ("Python", f.python), ("system", f.system),
-        ("instructions", f.cpu_capability), ("compiler", f.kernel_compiler or f.compiler), ("compiler of torch", f.torch_compiler),
-        ("flags of the environment", f.compile_flags), ("commit", f.commit), ("uncommitted changes", f.dirty),
-    )  # fmt: skip
-
-
-def _environment(e: Environment) -> Sequence[tuple[str, object]]:
-    """What else went on, in words and units."""
-    return (
-        ("the run took", duration(max(e.seconds, 1e-9))), ("busy elsewhere", _per_cent(e.busy_elsewhere)), ("stolen", _per_cent(e.stolen)),
-        ("load before, per core", None if e.load_before is None else f"{e.load_before:.2f}"), ("governor", e.governor), ("turbo", e.turbo),
-        ("times throttled", e.throttled), ("on battery", e.on_battery), ("others on the GPU", e.gpu_processes),
-        ("GPU held down", None if e.gpu_throttled is None else f"NVML reasons {int(e.gpu_throttled):#x}"), *e.thread_settings.items(),
-    )  # fmt: skip
-
-
-def _per_cent(share: float | None) -> str | None:
-    return None if share is None else f"{share:.1%}"
 
 
 def marks(machines: Iterable[Machine]) -> dict[str, str]:
     """The letters that stand at figures, with their meaning."""
     used = {letter for machine in machines for row in machine.evidence.benchmarks for letter in machine.marks(row)}
-    return {letter: text for letter, text in LETTERS.items() if letter in used}
+    return {letter: text for letter, text in MARKS.items() if letter in used}

@@ -38,8 +38,6 @@ def html(machines: Sequence[Machine]) -> str:
         dashes=dict(zip(devices, charts.cycled(charts.DASHES, len(devices)), strict=True)),
         sizes=sizes,
         verdict=verdict,
-        gap=rows.gap,
-        gaps=rows.gaps(verdict, sizes),
         phases=rows.PHASES,
         starts=starts,
         longest=max((start["total"] for start in starts), default=0.0),
