@@ -35,9 +35,6 @@ DASHES = (
 LEGEND = alt.Legend(title=None, symbolOpacity=1, symbolStrokeWidth=0)
 """Of colour and shape together, as points have them, not the paler lines."""
 
-CAP = 10
-"""Pixels of the ends of an interval: wider than a point, so that they are seen where the interval is shorter than it."""
-
 WIDTH, HEIGHT = 640, 380
 """Pixels of a picture."""
 
@@ -68,17 +65,17 @@ def throughput(variants: Sequence[str], machines: Sequence[str], ink: str, width
     colours = alt.Scale(domain=list(variants), range=cycled(COLOURS, len(variants)))
     shapes = alt.Scale(domain=list(variants), range=cycled(SHAPES, len(variants)))
     dashes = alt.Scale(domain=list(machines), range=[list(dash) for dash in cycled(DASHES, len(machines))])
-    coloured = _over_n().encode(y=_speed("speed:Q"), color=alt.Color("variant:N", scale=colours, legend=legend))
+    coloured = _over_n(alt.Chart()).encode(y=_speed("speed:Q"), color=alt.Color("variant:N", scale=colours, legend=legend))
     layers = [
         coloured.mark_line(strokeWidth=2).encode(strokeDash=alt.StrokeDash("machine:N", scale=dashes, legend=None)),
         coloured.mark_point(filled=True, size=90, opacity=1).encode(shape=alt.Shape("variant:N", scale=shapes, legend=legend)),
-        *_intervals(),
+        _intervals(ink),
     ]
     chart = alt.LayerChart(data=alt.NamedData("rows"), layer=layers, width=width or "container", height=HEIGHT)
     return {**chart.to_dict(), "config": _config(ink)}
 
 
-def _over_n() -> alt.Chart:
+def _over_n(chart: alt.Chart) -> alt.Chart:
     tooltip = [
         alt.Tooltip("variant:N"),
         alt.Tooltip("machine:N", title="device"),
@@ -90,7 +87,7 @@ def _over_n() -> alt.Chart:
     ]
     scale = alt.Scale(type="log", padding=14, nice=False)
     n = alt.X("policies:Q", title="policies, N", scale=scale, axis=alt.Axis(format="~s", tickCount=6))
-    return alt.Chart().encode(x=n, detail=["variant:N", "machine:N"], tooltip=tooltip)
+    return chart.encode(x=n, detail=["variant:N", "machine:N"], tooltip=tooltip)
 
 
 def _speed(field: str) -> alt.Y:
@@ -98,12 +95,11 @@ def _speed(field: str) -> alt.Y:
     return alt.Y(field, title="policy-steps per second", scale=alt.Scale(type="log", padding=10), axis=axis)
 
 
-def _intervals() -> list[alt.Chart]:
-    """Bars upon the points, which are wider than most intervals are high. The page's styles know them by name: the point is pointed at."""
-    base = _over_n().transform_filter("datum.speed_low < datum.speed_high")
-    layers = [base.mark_rule(strokeWidth=1).encode(y=_speed("speed_low:Q"), y2="speed_high:Q")]
-    layers += [base.mark_tick(orient="horizontal", size=CAP, thickness=1).encode(y=_speed(f"speed_{end}:Q")) for end in ("low", "high")]
-    return [layer.properties(name=f"interval_{number}") for number, layer in enumerate(layers)]
+def _intervals(ink: str) -> alt.Chart:
+    """Bars upon the points, with ends that are wider than these: most intervals are shorter than a point is high."""
+    bars = alt.Chart().transform_filter("datum.speed_low < datum.speed_high")
+    bars = bars.mark_errorbar(color=ink, ticks=alt.BarConfig(size=10), rule=alt.BarConfig(strokeWidth=1))
+    return _over_n(bars).encode(y=_speed("speed_low:Q"), y2="speed_high:Q")
 
 
 def _config(ink: str) -> Spec:
@@ -114,8 +110,6 @@ def _config(ink: str) -> Spec:
         "font": "system-ui, sans-serif",
         "aria": False,  # the page names the plot, and its table has every value
         "view": {"stroke": None},
-        "rule": {"color": ink},
-        "tick": {"color": ink},
         "axis": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", **quiet},
         "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "symbolType": "square"},
         "title": {"color": ink, "subtitleColor": ink},
