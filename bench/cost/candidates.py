@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from bench.cost.curves import Curve, curves, timed
+from bench.cost.curves import WARM, ColdStart, Curve, cold_starts, curves, timed, total
 from bench.cost.predict import NO_GROWTH, StepGrowth, fit, of_steps, parts, seconds, tells, within
-from bench.cost.starting import WARM, ColdStart, cold_starts, total
-from bench.evidence.kinds import Kind, kind_of
+from bench.evidence.kinds import Kind
 from bench.evidence.machine import Machine
-from bench.evidence.schema import Cell, Part
+from bench.evidence.schema import Part
 from targetrl_core.listing.names import OBJECTIVES
 from targetrl_core.names import OPTIMIZERS
 
@@ -143,7 +142,7 @@ def ways(machine: Machine) -> Iterator[Way]:
             curve, borrowed = _filled(by_kind, kind)
             absences = [(n, reason) for n, reason in _reasons(machine, kind, (FIRST, kind.objective)) if n > curve[-1].policies]
             own = [point.policies for point in by_kind.get(kind, ())]
-            yield Way(machine.evidence.targetrl, kind, curve, own, borrowed, growth_of(machine, kind), absences)
+            yield Way(machine.evidence.targetrl, kind, curve, own, borrowed, growth_of(machine, kind.variant, kind.steps), absences)
 
 
 def _filled(by_kind: Mapping[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
@@ -164,26 +163,14 @@ def _filled(by_kind: Mapping[Kind, Curve], kind: Kind) -> tuple[Curve, str]:
     return (single, row), f"by its one row of {kind.objective}, N = {row.policies:,}, and what a call costs for {FIRST}"
 
 
-def growth_of(machine: Machine, kind: Kind) -> StepGrowth:
+def growth_of(machine: Machine, variant: str | None, steps: int) -> StepGrowth:
     """The growth that was measured of the variant, whatever the objective and arithmetic: it tells what a call takes."""
-    rows = [row for row in machine.evidence.benchmarks if row.extra_info.variant == kind.variant]
-    grown = next((row.extra_info for row in rows if row.extra_info.question == "growth with steps"), None)
-    if grown is None:
-        return NO_GROWTH
-    by_steps = {
-        row.extra_info.steps: machine.seconds(row).value
-        for question in ("steady state", "growth with steps")
-        for row in rows
-        if row.extra_info.question == question and _but_steps(row.extra_info) == _but_steps(grown)
-    }
+    rows = [row for row in machine.measured("growth with steps") if row.extra_info.variant == variant]
+    by_steps = {row.extra_info.steps: machine.seconds(row).value for row in rows}
     if len(by_steps) <= 1:
         return NO_GROWTH
     fixed, step = fit(list(by_steps.items()))
-    return StepGrowth(fixed, fixed + step * kind.steps)
-
-
-def _but_steps(cell: Cell) -> tuple[Kind, int]:
-    return kind_of(cell)._replace(steps=0), cell.policies
+    return StepGrowth(fixed, fixed + step * steps)
 
 
 def _reasons(machine: Machine, kind: Kind, objectives: Sequence[str | None]) -> Iterator[tuple[int, str]]:

@@ -1,11 +1,12 @@
-"""The steady state's rows by what they have in common but N: a curve for each way to train."""
+"""What rows tell of time: the steady state's by what they have in common but N, a curve for each way to train; and cold starts."""
 
 from collections import defaultdict
 from typing import NamedTuple
 
 from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.machine import Machine
-from bench.evidence.records import Interval
+from bench.evidence.records import Interval, median_interval
+from bench.evidence.schema import Benchmark
 
 
 class Point(NamedTuple):
@@ -45,3 +46,42 @@ def problems(machine: Machine) -> dict[Kind, dict[str, Curve]]:
     for kind, curve in curves(machine).items():
         groups[kind.problem][str(kind.variant)] = curve
     return groups
+
+
+class ColdStart(NamedTuple):
+    """The start of a variant, by the state of its compiler's cache; None where it compiles nothing. One process has no interval."""
+
+    variant: str | None
+    cache: str | None
+    seconds: Interval
+    processes: int
+
+
+WARM = ColdStart(None, None, Interval(0.0, 0.0, 0.0), 0)
+"""Nothing on top: the process has started, and all is compiled."""
+
+
+def total(first: Interval, then: Interval) -> Interval:
+    """One after the other: the ends add up, as if both were late or early together."""
+    return Interval(*(sum(ends) for ends in zip(first, then, strict=True)))
+
+
+def cold_starts(machine: Machine) -> list[ColdStart]:
+    """The starts that were measured on a device: importing, preparing, and what the first call takes beyond a later one.
+
+    All import the same, torch and targetrl_core: that is one figure of the device, lest its noise decide between variants.
+    """
+    rows = machine.measured("cold start")
+    importing = [phases.import_seconds for row in rows for phases in row.extra_info.processes]
+    return [
+        ColdStart(facts.variant, facts.cache, total(median_interval(importing), preparing(row)), len(facts.processes))
+        for row in rows
+        for facts in [row.extra_info]
+    ]
+
+
+def preparing(row: Benchmark) -> Interval:
+    """Preparing, and what the first call takes beyond a later one: the median over a cold start's processes."""
+    return median_interval(
+        phases.prepare_seconds + max(phases.first_call_seconds - phases.second_call_seconds, 0.0) for phases in row.extra_info.processes
+    )

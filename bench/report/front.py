@@ -4,7 +4,6 @@ import re
 import statistics
 from collections.abc import Callable
 
-from bench.cost.starting import payoffs
 from bench.evidence.machine import MARKS, Machine
 from bench.evidence.schema import Benchmark
 from bench.report.tables import fastest_rows, speeds
@@ -56,7 +55,7 @@ def _legend(rows: list[Benchmark], machine: Machine) -> list[str]:
 
 
 def _findings(machine: Machine) -> str | None:
-    lines = [line for finding in (_objectives, _fastest, _speed_up, _starting, _compiling) for line in finding(machine)]
+    lines = [line for finding in (_objectives, _fastest, _speed_up, _starting) for line in finding(machine)]
     return "".join(f"- {line}\n" for line in lines) or None
 
 
@@ -105,15 +104,6 @@ def _starting(machine: Machine) -> list[str]:
         cache = f", cache {facts.cache}" if facts.cache else ""
         shown.append(f"{coded(facts.variant)}{cache}: {duration(statistics.median(row.stats.data))}")
     return [f"From the start of a process to its first trained population: {'; '.join(shown)}."] if shown else []
-
-
-def _compiling(machine: Machine) -> list[str]:
-    return [
-        f"With {'an empty' if payoff.cache == 'empty' else 'a warm'} cache, starting {coded(payoff.variant)} costs {duration(payoff.cost)} "
-        f"more than {coded(payoff.plain)}, importing left out (N = {payoff.policies:,}): "
-        + (f"paid back after {scaled(payoff.policy_steps)} policy-steps." if payoff.policy_steps is not None else "never paid back.")
-        for payoff in payoffs(machine)
-    ]
 
 
 BLOCKS: dict[str, Callable[[Machine], str | None]] = {"speeds": _speeds, "findings": _findings}
