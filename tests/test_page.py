@@ -20,7 +20,7 @@ from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine
 from bench.evidence.untrusted import plain
 from bench.report import folder
-from bench.report.page import PACKAGES, charts, rows, scripts, writer
+from bench.report.page import PACKAGES, charts, rows, writer
 from targetrl_core import UsageError
 from tests.hostile import NUMBERS, OTHERS, TEXTS, replaced
 from tests.some_evidence import EVIDENCE, evidence, results_changed, row
@@ -239,7 +239,7 @@ def test_any_field_may_hold_anything(path: tuple[Any, ...], value: Any, tmp_path
 
 def test_a_script_ends_nowhere_but_at_its_end() -> None:
     """What would end a script's element is written another way."""
-    assert scripts.inline("a='</script>'+'<!--'+'<SCRIPT'\r\nb") == "a='\\x3c/script>'+'\\x3c!--'+'\\x3cSCRIPT'\nb"
+    assert writer.inline("a='</script>'+'<!--'+'<SCRIPT'\r\nb") == "a='\\x3c/script>'+'\\x3c!--'+'\\x3cSCRIPT'\nb"
 
 
 def test_variants_differ_in_more_than_colour() -> None:

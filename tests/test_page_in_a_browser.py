@@ -537,14 +537,3 @@ def test_the_keyboard_is_enough(desk: Desk) -> None:
     assert page.evaluate("document.activeElement.id") == "rows"
     assert page.url.endswith("#rows")
     page.evaluate("location.hash = ''")
-
-
-def test_on_paper_it_is_dark_on_light(desk: Desk) -> None:
-    """Printed, controls are gone and plot and tables remain, in dark ink also where the screen is dark."""
-    page = desk.show("real")
-    page.emulate_media(media="print", color_scheme="dark")
-    assert not page.locator("aside").is_visible()
-    assert page.locator("#throughput .legend li:visible").count() > 5
-    assert page.locator(".chart svg").is_visible()
-    assert page.evaluate("getComputedStyle(document.body).color") == SCHEMES["light"][1]
-    page.emulate_media(media="screen", color_scheme="light")

@@ -101,6 +101,6 @@ def test_compare_names_what_may_be_used(tmp_path: Path) -> None:
     """Files that differ in cores or quota are compared, and the difference is named."""
     facts: tuple[dict[str, Any], ...] = ({"usable_cores": 2}, {"usable_cores": 1, "cpu_quota": 0.3})
     read = columns.read([saved(tmp_path / f"{name}-cpu.json", **fact) for name, fact in zip("ab", facts, strict=True)])
-    values = {difference.key: difference.values for difference in differences(read)}
+    values = dict(differences(read))
     assert values["usable_cores"] == ("2", "1")
     assert values["cpu_quota"] == (None, "0.3")

@@ -110,19 +110,12 @@ def _told_apart(*candidates: list[str]) -> list[str]:
     return next(unique, [f"{name} ({index})" for index, name in enumerate(candidates[-1], 1)])
 
 
-class Difference(NamedTuple):
-    """A key of the fingerprint, and its value in each file; None where a file does not tell."""
-
-    key: str
-    values: tuple[str | None, ...]
-
-
-def differences(columns: Sequence[Column]) -> list[Difference]:
-    """The keys whose values are not the same in all files, in the order of the schema, packages last."""
+def differences(columns: Sequence[Column]) -> list[tuple[str, tuple[str | None, ...]]]:
+    """The keys of the fingerprint that are not the same in all files, with the value in each, None where it does not tell."""
     facts = [_flat(column) for column in columns]
     keys = dict.fromkeys(key for fact in facts for key in fact)
-    values = [Difference(key, tuple(fact.get(key) for fact in facts)) for key in keys]
-    return [difference for difference in values if len(set(difference.values)) > 1]
+    values = [(key, tuple(fact.get(key) for fact in facts)) for key in keys]
+    return [(key, different) for key, different in values if len(set(different)) > 1]
 
 
 def _flat(column: Column) -> dict[str, str | None]:

@@ -35,6 +35,9 @@ DASHES = (
 LEGEND = alt.Legend(title=None, symbolOpacity=1, symbolStrokeWidth=0)
 """Of colour and shape together, as points have them, not the paler lines."""
 
+VEGA_LITE = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
+"""The version of Vega-Lite that altair writes for, as vl-convert names it."""
+
 WIDTH, HEIGHT = 640, 380
 """Pixels of a picture."""
 
@@ -45,11 +48,6 @@ INKS = {"throughput.svg": "#1b1f24", "throughput-dark.svg": "#e6edf3"}
 def cycled(values: Sequence[Each], count: int) -> list[Each]:
     """As many values as are wanted, beginning anew where they end."""
     return [values[index % len(values)] for index in range(count)]
-
-
-def vega_version() -> str:
-    """The version of Vega-Lite that altair writes for, as vl-convert names it."""
-    return "_".join(alt.SCHEMA_VERSION.split(".")[:2])
 
 
 def throughput(variants: Sequence[str], machines: Sequence[str], ink: str, width: int | None = None) -> Spec:
@@ -112,7 +110,6 @@ def _config(ink: str) -> Spec:
         "view": {"stroke": None},
         "axis": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", **quiet},
         "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12, "symbolType": "square"},
-        "title": {"color": ink, "subtitleColor": ink},
     }
 
 
@@ -125,5 +122,5 @@ def pictures(machine: Machine, variants: Sequence[str]) -> dict[str, str]:
     drawn = {}
     for name, ink in INKS.items() if rows else ():
         spec = throughput(names, [machine.name], ink, WIDTH)
-        drawn[name] = vl_convert.vegalite_to_svg(spec | {"datasets": {"rows": rows}}, vl_version=vega_version())
+        drawn[name] = vl_convert.vegalite_to_svg(spec | {"datasets": {"rows": rows}}, vl_version=VEGA_LITE)
     return drawn

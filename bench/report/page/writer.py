@@ -1,8 +1,14 @@
 """The page, put together: what is shown, and the scripts and styles that show it, in one file that needs no other."""
 
+import base64
+import hashlib
+import re
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import get_args
 
+import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from bench.evidence.machine import Machine
@@ -10,8 +16,9 @@ from bench.evidence.schema import Question
 from bench.evidence.untrusted import plain
 from bench.report import tables
 from bench.report.page import charts, rows
-from bench.report.page.scripts import ASSETS, digest, scripts
 from bench.tables.flat import Record
+
+ASSETS = Path(__file__).parent / "assets"
 
 FIRST_SHOWN = 3
 """Devices that are shown at first: the lines of more could not be told apart."""
@@ -70,3 +77,21 @@ def _template() -> Template:
     # JSON in a page: jinja2 writes <, >, & and ' as escapes, so that no text in it ends its element.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
     return environment.get_template("page.html")
+
+
+@cache
+def scripts() -> tuple[str, ...]:
+    """Vega-Embed with all it needs, and the page's own two, in the order in which they run."""
+    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed", vl_version=charts.VEGA_LITE)
+    own = ((ASSETS / name).read_text(encoding="utf-8") for name in ("recommend.js", "page.js"))
+    return inline(vega), *map(inline, own)
+
+
+def inline(script: str) -> str:
+    """A script as it can stand in a page: nothing in it ends its element, and its line ends are those that a browser makes of them."""
+    return re.sub(r"<(?=!--|/script|script)", r"\\x3c", script.replace("\r\n", "\n").replace("\r", "\n"), flags=re.IGNORECASE)
+
+
+def digest(script: str) -> str:
+    """What a content security policy calls a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
