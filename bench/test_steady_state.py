@@ -9,7 +9,7 @@ from bench.peers import PEERS
 from bench.timing.cases import CASES, GPU_SIZE
 from bench.timing.gate import Gate
 from targetrl_core import VARIANTS, Problem
-from targetrl_core.listing.names import Objective
+from targetrl_core.listing.defaults import Objective
 from targetrl_core.names import Arithmetic
 
 QUICK = {("detached", "native", 1), ("detached", "native", 10_000), ("detached", "portable", 10_000)}

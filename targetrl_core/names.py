@@ -1,4 +1,4 @@
-"""The names that a user may type, kept apart from torch so that the command line can show them at once."""
+"""The names of what any recipe may be run with, the default first; kept apart from torch so that the command line can show them at once."""
 
 from typing import Literal, get_args
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from targetrl_core.modes import new_modes
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.rule import Rule, State, Tick, present
+from targetrl_core.state import Rule, State, Tick, present
 
 
 def sgd(rule: Rule, state: State, g: Tensor, c: Constants, _tick: Tick) -> State:

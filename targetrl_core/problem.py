@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from targetrl_core.errors import UsageError, one_of
-from targetrl_core.listing.names import BASELINES, DEFAULTS, NOISE_SEED, OBJECTIVES, SAMPLES, STEPS, Baseline, Objective
+from targetrl_core.listing.defaults import BASELINES, DEFAULTS, NOISE_SEED, OBJECTIVES, SAMPLES, STEPS, Baseline, Objective
 from targetrl_core.names import ARITHMETICS, OPTIMIZERS, Arithmetic, Optimizer
 
 Constant = float | Sequence[float] | Tensor
@@ -67,7 +67,7 @@ class Constants(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """What the policies are trained on. All fields are keywords; the defaults are those of the listing.
+    """What the policies are trained on. All fields are keywords; the defaults are those of the listing (``listing/defaults.py``).
 
     Args:
         objective: ``detached`` (the listing: the reward carries no gradient), ``pathwise`` (its gradient is followed) or ``reinforce``

@@ -21,7 +21,7 @@ from targetrl_core.noise import draw_table
 from targetrl_core.optimizers import UPDATES, corrections, next_correction, shared_betas
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.rule import Forward, Rule, State, Tick, present
+from targetrl_core.state import Forward, Rule, State, Tick, present
 
 
 def step(rule: Rule, state: State, c: Constants, tick: Tick) -> tuple[State, Forward]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from targetrl_core import Population, Problem, Variant, recorded
 from targetrl_core.history import History
 from targetrl_core.problem import Constants
-from targetrl_core.rule import Forward, Rule, State, Tick
+from targetrl_core.state import Forward, Rule, State, Tick
 from targetrl_core.step import begin, end, rule_for, step, ticks
 from targetrl_core.training import prepared_to_end
 from targetrl_core.variants import Train

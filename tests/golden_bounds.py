@@ -12,7 +12,7 @@ from torch import Tensor
 
 from targetrl_core import Population, Problem, train
 from targetrl_core.convergence import expect
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import OPTIMIZERS
 from targetrl_core.problem import CONSTANTS
 

@@ -7,7 +7,7 @@ import pytest
 
 from targetrl_core import __version__
 from targetrl_core.cli import main
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 
 
 def test_help_waits_for_nothing() -> None:

@@ -21,7 +21,7 @@ from bench.verdicts.trials import read as read_trials
 from targetrl_core import Population, Problem, UsageError, __version__, cli, train
 from targetrl_core.cli import main
 from targetrl_core.commands.output import PLAIN, RED, red
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.pictures.curves import check_curves, learning_curves
 from targetrl_core.progress import progress, watched
 from targetrl_core.report import listing_lines

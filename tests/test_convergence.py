@@ -16,7 +16,7 @@ from targetrl_core.convergence import (
     passes,
 )
 from targetrl_core.history import History
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.listing.outcomes import Outcomes, count_outcomes, first_steps
 from targetrl_core.recorded import history_faults, row_faults
 from targetrl_core.rounding import FACTOR

@@ -15,7 +15,7 @@ from targetrl_core.certification import same_bits
 from targetrl_core.fused import compiler, cpu
 from targetrl_core.fused.kernel import Kernel, gpu_source, kernel_of
 from targetrl_core.history import History
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.listing.outcomes import first_steps, thresholds
 from targetrl_core.names import ARITHMETICS, OPTIMIZERS
 from targetrl_core.step import rule_for

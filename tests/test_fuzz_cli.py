@@ -29,7 +29,7 @@ from targetrl_core.commands import sweep
 from targetrl_core.commands.parser import Parser
 from targetrl_core.fused import cache, compiler
 from targetrl_core.history import History
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import ARITHMETICS, DEVICES
 from targetrl_core.pictures import curves
 from targetrl_core.population import Population, check_seeds

@@ -7,7 +7,7 @@ import torch
 
 from targetrl_core import Population, Problem, available_devices, stream, train, verify
 from targetrl_core.certification import same_bits
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import OPTIMIZERS
 from targetrl_core.variants import find_variant
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from targetrl_core import Population, Problem, UsageError, train, verify
 from targetrl_core.certification import certify
 from targetrl_core.convergence import check
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import OPTIMIZERS
 from tests.cheats import CHEATS
 

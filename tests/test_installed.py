@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.variants import installed as module
 from targetrl_core.variants.installed import GROUP
 

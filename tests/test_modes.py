@@ -14,7 +14,7 @@ import torch
 from targetrl_core import VARIANTS, Population, Problem, Run, stream, sweep, train, verify
 from targetrl_core.certification import same_bits
 from targetrl_core.fused.kernel import operands
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.modes import PROCESS_MODES, flushes_subnormals, new_modes
 from targetrl_core.population import Population as Policies
 

@@ -14,7 +14,7 @@ from targetrl_core import Population, Problem, train
 from targetrl_core.arithmetic import arithmetic
 from targetrl_core.certification import same_bits
 from targetrl_core.convergence import undecided
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.listing.probe import probe
 from targetrl_core.names import OPTIMIZERS
 from targetrl_core.step import begin, end, rule_for, step, ticks

@@ -14,7 +14,7 @@ from bench.upkeep import power
 from bench.upkeep.power import KINDS, NONE, PILOT, ErrorKind, Examinee, PowerTask, Result, interval, measure, smallest_size, table
 from targetrl_core import Population, Problem, Variant, train
 from targetrl_core.certification import certify, same_bits
-from targetrl_core.listing.names import OBJECTIVES, Objective
+from targetrl_core.listing.defaults import OBJECTIVES, Objective
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 TINY = 2.0**-40

@@ -19,7 +19,7 @@ from torch.distributed import HashStore  # type: ignore[attr-defined] # torch ha
 from targetrl_core import Problem, Summary, UsageError, stream
 from targetrl_core.checkpoint import content
 from targetrl_core.cli import main
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.report import summary_lines
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.group import Group, _summary, _words

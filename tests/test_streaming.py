@@ -10,7 +10,7 @@ import torch
 
 from targetrl_core import Population, Problem, Summary, UsageError, stream, train
 from targetrl_core.cli import main
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.listing.outcomes import first_steps
 from targetrl_core.names import OPTIMIZERS
 from targetrl_core.streaming import Plan

@@ -21,7 +21,7 @@ from targetrl_core import Population, Problem, UsageError, streaming, sweep, tra
 from targetrl_core.cli import main
 from targetrl_core.commands import sweep as command
 from targetrl_core.listing import basin
-from targetrl_core.listing.names import Objective
+from targetrl_core.listing.defaults import Objective
 from targetrl_core.listing.outcomes import Outcomes, first_steps
 from targetrl_core.sweeps.axes import Axis, listed, parse
 from targetrl_core.sweeps.grid import Grid, GridStart, grid_of

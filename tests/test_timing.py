@@ -30,7 +30,7 @@ from targetrl_core import VARIANTS, Population, Problem, certification, populati
 from targetrl_core.certification import certify
 from targetrl_core.convergence import check
 from targetrl_core.history import History
-from targetrl_core.listing.names import Objective
+from targetrl_core.listing.defaults import Objective
 from targetrl_core.listing.start import linear_start
 from targetrl_core.names import Arithmetic
 from targetrl_core.variants import Train, find_variant

@@ -11,9 +11,9 @@ import torch
 from targetrl_core import VARIANTS, Population, Problem, UsageError, train, verify
 from targetrl_core.certification import certify, same_bits
 from targetrl_core.history import History
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import ARITHMETICS, OPTIMIZERS
-from targetrl_core.rule import State
+from targetrl_core.state import State
 from targetrl_core.variants import batched_graphed
 from tests.identity import check_variants
 

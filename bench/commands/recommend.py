@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands import add_results
 from targetrl_core.errors import UsageError, one_of
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import ARITHMETICS, DEVICES
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from bench.cost.predict import NO_GROWTH, StepGrowth, fit, of_steps, parts, seco
 from bench.evidence.kinds import Kind
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Part
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import OPTIMIZERS
 
 FIRST = OBJECTIVES[0]

@@ -11,7 +11,7 @@ from torch import Tensor
 from targetrl_core import Problem
 from targetrl_core.optimizers import correction_table
 from targetrl_core.problem import Constants
-from targetrl_core.rule import State
+from targetrl_core.state import State
 
 Array = NDArray[np.float32]
 

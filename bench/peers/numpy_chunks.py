@@ -18,7 +18,7 @@ from bench.peers.arrays import Array, Arrays
 from bench.peers.requirements import unsuitable
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.history import History
-from targetrl_core.rule import Rule
+from targetrl_core.state import Rule
 from targetrl_core.step import begin, end, rule_for
 from targetrl_core.variants import Train
 

@@ -1,6 +1,6 @@
 """What the rows of the steady state train: problems and numbers of policies."""
 
-from targetrl_core.listing.names import OBJECTIVES, Objective
+from targetrl_core.listing.defaults import OBJECTIVES, Objective
 from targetrl_core.names import ARITHMETICS, Arithmetic
 
 SIZES = (1, 100, 10_000, 1_000_000)

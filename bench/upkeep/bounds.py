@@ -15,7 +15,7 @@ import torch
 from bench.commands import add_results
 from bench.evidence.files import write_atomically
 from targetrl_core import Population, Problem
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.listing.probe import probe
 from targetrl_core.oracle import Reference, reference
 from targetrl_core.progress import watched

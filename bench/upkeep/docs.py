@@ -22,7 +22,7 @@ from bench.upkeep.pictures import NEAR, SETTINGS
 from targetrl_core import Population, Problem, stream, train
 from targetrl_core.errors import require_extra
 from targetrl_core.files import replacing
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.listing.outcomes import Outcomes, count_outcomes, outputs_of
 from targetrl_core.progress import progress
 from targetrl_core.sweeps.run import Swept

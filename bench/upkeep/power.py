@@ -28,7 +28,7 @@ from targetrl_core.convergence import Expectation, check, undecided
 from targetrl_core.devices import cores
 from targetrl_core.errors import UsageError, one_of
 from targetrl_core.history import History
-from targetrl_core.listing.names import OBJECTIVES, Objective
+from targetrl_core.listing.defaults import OBJECTIVES, Objective
 from targetrl_core.modes import new_modes
 from targetrl_core.problem import as_float64
 from targetrl_core.progress import progress

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from targetrl_core.errors import one_of
-from targetrl_core.listing.names import BASELINES, OBJECTIVES
+from targetrl_core.listing.defaults import BASELINES, OBJECTIVES
 from targetrl_core.names import ARITHMETICS, DEVICES, OPTIMIZERS
 
 SHELLS = ("bash", "zsh", "tcsh")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from targetrl_core.commands import WRONG_USAGE
 from targetrl_core.errors import UsageError, one_line, one_of
-from targetrl_core.listing.names import BASELINES, DEFAULTS, NOISE_SEED, OBJECTIVES, SAMPLES, STEPS
+from targetrl_core.listing.defaults import BASELINES, DEFAULTS, NOISE_SEED, OBJECTIVES, SAMPLES, STEPS
 from targetrl_core.names import ARITHMETICS, DEVICES, OPTIMIZERS
 
 if TYPE_CHECKING:

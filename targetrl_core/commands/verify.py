@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from targetrl_core.commands import FAILED, FINE
 from targetrl_core.commands.parser import add_constants, add_output, check_effect, check_population, count, problem_of
 from targetrl_core.errors import kind_and_message, one_of
-from targetrl_core.listing.names import OBJECTIVES
+from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import ARITHMETICS
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from targetrl_core.listing.outcomes import thresholds
 from targetrl_core.noise import key_words
 from targetrl_core.optimizers import correction_table
 from targetrl_core.problem import Problem
-from targetrl_core.rule import Rule, State
+from targetrl_core.state import Rule, State
 
 SOURCES = Path(__file__).parent
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from targetrl_core.noise import noise
 from targetrl_core.problem import Constants
-from targetrl_core.rule import Rule, State, Tick, present
+from targetrl_core.state import Rule, State, Tick, present
 
 Gradient = Callable[[Tensor, Constants], Tensor]
 

@@ -17,7 +17,7 @@ from targetrl_core.devices import why_not_compiled
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.rule import Forward, Rule, State, Tick
+from targetrl_core.state import Forward, Rule, State, Tick
 from targetrl_core.step import begin, end, rule_for, step, ticks
 from targetrl_core.variants.compiling import compiled, one_at_a_time
 from targetrl_core.variants.variant import Train, Variant

@@ -10,7 +10,7 @@ from torch import Tensor
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Constants, Problem
-from targetrl_core.rule import Rule, State, Tick
+from targetrl_core.state import Rule, State, Tick
 from targetrl_core.step import begin, end, rule_for, run_steps, ticks
 from targetrl_core.variants.compiling import one_at_a_time
 from targetrl_core.variants.variant import Train, Variant

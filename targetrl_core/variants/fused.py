@@ -13,7 +13,7 @@ from targetrl_core.fused.launch import launch, ready, why_not, why_not_ready
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
-from targetrl_core.rule import State
+from targetrl_core.state import State
 from targetrl_core.step import begin, end, rule_for
 from targetrl_core.variants.variant import EndState, TrainToEnd, Variant
 

@@ -15,7 +15,7 @@ from torch.utils.dlpack import from_dlpack
 from bench.peers import arrays
 from bench.peers.arrays import Arrays
 from targetrl_core import Problem
-from targetrl_core.rule import State
+from targetrl_core.state import State
 
 
 def place_of(device: torch.device) -> Arrays:

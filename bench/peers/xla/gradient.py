@@ -11,7 +11,7 @@ from bench.peers.arrays import Arrays
 from bench.peers.xla.step import updated
 from targetrl_core.listing.policy import TINY_OUTPUT
 from targetrl_core.problem import Constants
-from targetrl_core.rule import Rule, State
+from targetrl_core.state import Rule, State
 
 
 def log_output(z: Arrays, o: Arrays) -> Arrays:

@@ -12,7 +12,7 @@ from bench.peers.arrays import Arrays
 from bench.peers.xla.run import Record
 from bench.peers.xla.step import closed_form
 from targetrl_core.problem import Constants
-from targetrl_core.rule import Rule
+from targetrl_core.state import Rule
 
 BLOCK, WARPS = 512, 4
 """Policies of a kernel's program, and warps that share them: four policies to a thread. Not measured yet."""

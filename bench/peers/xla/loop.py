@@ -15,7 +15,7 @@ from jax import lax
 
 from bench.peers.arrays import Arrays
 from bench.peers.xla.run import Record
-from targetrl_core.rule import Rule
+from targetrl_core.state import Rule
 
 Step = Callable[[Rule, Arrays, Arrays, Arrays], tuple[Arrays, tuple[Arrays, Arrays]]]
 """Rule, state, constants and row → the state after one update of a population, and logit and output before it."""

@@ -10,7 +10,7 @@ from bench.peers.arrays import Arrays
 from bench.peers.xla import device as xla_device
 from targetrl_core import Population, Problem
 from targetrl_core.history import History
-from targetrl_core.rule import Rule
+from targetrl_core.state import Rule
 from targetrl_core.step import begin, end, rule_for
 from targetrl_core.variants import Train
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from bench.peers.arrays import Arrays
-from targetrl_core.rule import Rule, State
+from targetrl_core.state import Rule, State
 
 
 def detached_gradient(o: Arrays, c: Arrays) -> Arrays:

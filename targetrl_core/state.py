@@ -1,4 +1,4 @@
-"""What a step is compiled for (its rule), and what goes in and out of it: the state, what each step brings, and what policies put out."""
+"""The state that a step turns into the next, and what goes with it: the rule it is compiled for, what each step brings and puts out."""
 
 from typing import NamedTuple, TypeVar
 

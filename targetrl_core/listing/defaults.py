@@ -1,4 +1,4 @@
-"""The names and defaults of the listing, kept apart from torch so that the command line can show them at once."""
+"""The listing's defaults, and the names it has, the default first; kept apart from torch so that the command line can show them at once."""
 
 from typing import Literal, get_args
 
