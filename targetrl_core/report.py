@@ -1,8 +1,8 @@
-"""The lines that the command line prints."""
+"""What the commands print: lines for people, and documents for programs, which ``--json`` asks for."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tabulate import tabulate
@@ -15,7 +15,7 @@ from targetrl_core.errors import kind_and_message
 from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.listing.policy import TINY_OUTPUT, noise_of_policy
 from targetrl_core.names import DEVICES
-from targetrl_core.problem import Problem, value_of
+from targetrl_core.problem import CONSTANTS, Problem, value_of
 from targetrl_core.summary import Summary
 from targetrl_core.training import Run
 from targetrl_core.variants import VARIANTS, Variant
@@ -67,6 +67,32 @@ def _reinforce_listing(run: Run, outputs: Tensor) -> Iterator[Listed]:
             baseline += (1.0 - decay) * (reward - baseline)
 
 
+def run_document(run: Run, seed: int) -> dict[str, Any]:
+    """One policy, step by step, and the seed that it began with."""
+    (output,) = run.outputs.tolist()
+    return {
+        "problem": problem_fields(run.problem),
+        "seed": seed,
+        "torch": torch.__version__,
+        "variant": run.variant,
+        "device": str(run.population.device),
+        "steps": [listed._asdict() for listed in listing(run)],
+        "output": output,
+        "outcomes": run.outcomes._asdict(),
+    }
+
+
+def problem_fields(problem: Problem) -> dict[str, Any]:
+    """The fields of a problem, those that differ between policies left out."""
+    named = ("objective", "optimizer", "arithmetic", "steps", *CONSTANTS)
+    drawn = ("baseline", "samples", "noise_seed") if problem.objective == "reinforce" else ()
+    return {name: getattr(problem, name) for name in (*named, *drawn) if name not in problem.per_policy}
+
+
+QUANTILES = (0.05, 0.5, 0.95)
+"""Shares of the policies whose first steps at target are told."""
+
+
 def summary_lines(summary: Summary) -> Iterator[str]:
     """What became of a population: outcomes, outputs, first steps at target, checksum."""
     n, problem = summary.policies, summary.problem
@@ -77,8 +103,24 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     rows = [(f"{i / 10:.1f} … {(i + 1) / 10:.1f}", f"{count:,}", "█" * round(_WIDEST * count / n)) for i, count in enumerate(tenths)]
     yield tabulate(rows, headers=("output", "policies", ""), colalign=("left", "right", "left"))
     yield ""
-    yield "first within 0.02 of the target: " + ", ".join(_first_step(summary, share) for share in (0.05, 0.5, 0.95))
+    yield "first within 0.02 of the target: " + ", ".join(_first_step(summary, share) for share in QUANTILES)
     yield f"checksum of the trained weights and biases: {summary.checksum:016x}"
+
+
+def summary_document(summary: Summary, seed: int) -> dict[str, Any]:
+    """The same, and the seed of the first policy."""
+    return {
+        "problem": problem_fields(summary.problem),
+        "seed": seed,
+        "torch": torch.__version__,
+        "variant": summary.variant,
+        "device": summary.device,
+        "policies": summary.policies,
+        "outcomes": summary.outcomes._asdict(),
+        "histogram": summary.histogram.tolist(),
+        "first_steps": {f"{share:g}": summary.first_step_quantile(share) for share in QUANTILES},
+        "checksum": f"{summary.checksum:016x}",
+    }
 
 
 def outcome_table(outcomes: Outcomes) -> str:
@@ -136,23 +178,46 @@ def device_lines(listed: Iterable[Place]) -> Iterator[str]:
     yield tabulate(rows, headers=("device", "variant", "status"), tablefmt="simple")
 
 
-_ROW = "{:<6} {:<17} {:<9} {:<9} {:<9} {:>8} {:>8} {:>8} {:>8}  {:>9} {:>5}  {}"
-VERIFY_HEADER = _ROW.format(
-    "device", "variant", "objective", "arithm.", "verdict", "ULP w", "b", "m", "v", "ambiguous", "flips",
-    "at target/collapsed/saturated/elsewhere",
-)  # fmt: skip
+def devices_document(listed: Iterable[Place]) -> dict[str, Any]:
+    """The same."""
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "places": [place._asdict() for place in listed]}
 
 
-def verify_line(report: Report) -> str:
-    """One row of ``targetrl verify``."""
+class Checked(NamedTuple):
+    """A row of ``targetrl verify``; without a report, the verdict is ``not run``, as the variant cannot, or ``failed``."""
+
+    variant: str
+    device: torch.device
+    problem: Problem
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    report: Report | None = None
+
+    @property
+    def complaints(self) -> list[str]:
+        """A line for each reason why the variant did not converge identically, or for how it failed."""
+        if self.verdict == "not run":
+            return []
+        what = f"{self.variant} on {self.device}, {self.problem.objective}, {self.problem.arithmetic}"
+        return [f"{what}: {reason if self.report else f'{self.verdict}: {reason}'}" for reason in self.reasons]
+
+
+_CELL = "{:<6} {:<17} {:<9} {:<9} "
+_FIGURES = "{:<9} {:>8} {:>8} {:>8} {:>8}  {:>9} {:>5}  {}"
+VERIFY_HEADER = _CELL.format("device", "variant", "objective", "arithm.") + _FIGURES.format(
+    "verdict", "ULP w", "b", "m", "v", "ambiguous", "flips", "at target/collapsed/saturated/elsewhere"
+)
+
+
+def verify_line(row: Checked) -> str:
+    """A row of ``targetrl verify``."""
+    cell, report = _CELL.format(str(row.device), row.variant, row.problem.objective, row.problem.arithmetic), row.report
+    if report is None:
+        return f"{cell}{row.verdict}: {row.reasons[0]}"
     ulp = report.identity.ulp
     by_tensor = (ulp["weight"], ulp["bias"], max(ulp["m_weight"], ulp["m_bias"]), max(ulp["v_weight"], ulp["v_bias"]))
-    return _ROW.format(
-        report.device,
-        report.variant,
-        report.problem.objective,
-        report.problem.arithmetic,
-        report.level,
+    return cell + _FIGURES.format(
+        row.verdict,
         *(f"{value:.1f}" if value < 1e6 else f"{value:.1e}" for value in by_tensor),  # noqa: PLR2004
         report.ambiguous,
         report.flips,
@@ -160,6 +225,11 @@ def verify_line(report: Report) -> str:
     )
 
 
-def verify_not_measured(variant: str, problem: Problem, device: torch.device, reason: str) -> str:
-    """The row of a variant that cannot run, or failed."""
-    return f"{device!s:<6} {variant:<17} {problem.objective:<9} {problem.arithmetic:<9} {reason}"
+def verify_document(row: Checked) -> dict[str, Any]:
+    """The same."""
+    cell = {"device": str(row.device), "variant": row.variant, "objective": row.problem.objective, "arithmetic": row.problem.arithmetic}
+    figures: dict[str, Any] = {}
+    if row.report is not None:
+        figures = {name: getattr(row.report.identity, name) for name in ("ulp", "ambiguous", "flips")}
+        figures["outcomes"] = row.report.outcomes._asdict()
+    return cell | {"verdict": row.verdict} | figures | {"reasons": list(row.reasons)}

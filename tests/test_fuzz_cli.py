@@ -24,7 +24,7 @@ from bench.report import page
 from bench.timing.environment import THREAD_VARIABLES, Watch
 from bench.upkeep import bounds, docs, gpu, kills, power, scaling, self_test, soak
 from bench.verdicts.sides import ROOT, snapshot
-from targetrl_core import UsageError, cli, report, report_json, training, verification
+from targetrl_core import UsageError, cli, report, training, verification
 from targetrl_core.commands import sweep
 from targetrl_core.commands.parser import Parser
 from targetrl_core.fused import cache, compiler
@@ -89,11 +89,11 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(kills, "measure", lambda *_: SimpleNamespace(kills=[]))
         patch.setattr(kills, "text", lambda _: "a line")
         patch.setattr(report, "listing_lines", lambda _: ["a line"])
-        for name in ("run", "verified"):
-            patch.setattr(report_json, name, lambda *_: {})
+        for name in ("run_document", "verify_document"):
+            patch.setattr(report, name, lambda *_: {})
         patch.setattr(report, "verify_line", lambda _: "a line")
         patch.setattr(verification, "certify", lambda *_: None)
-        patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), identical=True))
+        patch.setattr(verification, "verify", lambda *_, **__: SimpleNamespace(reasons=(), level="bounded"))
         for module, name in ((ab, "_compare"), (bounds, "run"), (docs, "run")):
             patch.setattr(module, name, lambda *_, **__: 0)
         patch.setattr(self_test, "measure", lambda *_, **__: [])

@@ -3,6 +3,7 @@
 import argparse
 
 from targetrl_core.commands import FAILED, FINE
+from targetrl_core.commands.output import say
 from targetrl_core.commands.parser import add_output
 
 
@@ -13,10 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each device and variant; 1 where a variant fails to say whether it can run."""
-    from targetrl_core import report_json
-    from targetrl_core.report import device_lines, places
+    from targetrl_core.report import device_lines, devices_document, places
 
     listed = list(places())
-    for line in [report_json.text(report_json.devices(listed))] if options.json else device_lines(listed):
-        print(line)
+    say(options, device_lines(listed), lambda: devices_document(listed))
     return FAILED if any(place.failed for place in listed) else FINE

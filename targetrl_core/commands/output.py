@@ -1,11 +1,14 @@
-"""What both programs do about what they print: an encoding that lacks characters, a reader that has gone, a full disk."""
+"""How results are printed; and what both programs do about an encoding that lacks characters, a reader that has gone, a full disk."""
 
+import argparse
 import errno
 import io
+import json
+import math
 import os
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
 
 from targetrl_core.commands import FINE, WRONG_USAGE
 
@@ -76,3 +79,22 @@ def red(text: str, stream: TextIO) -> str:
 def shows_colours(stream: TextIO) -> bool:
     """Whether a stream is a terminal that has colours, and NO_COLOR does not decline them."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def say(options: argparse.Namespace, lines: Iterable[str], document: Callable[[], dict[str, Any]]) -> None:
+    """Print a result: its lines or, where ``--json`` asks for it, the document."""
+    for line in [json_text(document())] if options.json else lines:
+        print(line, flush=True)
+
+
+def json_text(document: dict[str, Any]) -> str:
+    """A document as JSON; a number that is none, such as NaN, is null."""
+    return json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(document: Any) -> Any:  # noqa: ANN401 — any part of a document
+    if isinstance(document, dict):
+        return {str(name): _finite(value) for name, value in document.items()}
+    if isinstance(document, Iterable) and not isinstance(document, str):
+        return [_finite(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document

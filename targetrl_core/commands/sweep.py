@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from targetrl_core.commands import FINE
+from targetrl_core.commands.output import say
 from targetrl_core.commands.parser import OF_REINFORCE, Noted, add_constants, add_output, add_place, check_effect, given, problem_of
 from targetrl_core.errors import UsageError, one_of
 
@@ -43,7 +44,6 @@ def run(options: argparse.Namespace) -> int:
     """Train, say what was found, and write what was asked for; nothing is trained where it could not be written."""
     _check(options)
     from targetrl_core.progress import progress
-    from targetrl_core.report_json import text
     from targetrl_core.sweeps.lines import sweep_json, sweep_lines
     from targetrl_core.sweeps.run import train_grid
 
@@ -52,8 +52,7 @@ def run(options: argparse.Namespace) -> int:
         swept = train_grid(grid, variant=options.variant or "auto", device=options.device, tell=bar.update)
     files = [path for path in (options.output, options.data) if path is not None]
     # Printed before anything is written: a full disk costs the files alone.
-    for line in [text(sweep_json(swept) | {"files": [str(path) for path in files]})] if options.json else sweep_lines(swept):
-        print(line, flush=True)
+    say(options, sweep_lines(swept), lambda: sweep_json(swept) | {"files": [str(path) for path in files]})
     _write(swept, options)
     for path in [] if options.json else files:
         print(f"wrote {path}")

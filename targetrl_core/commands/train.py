@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from targetrl_core.commands import FINE, INTERRUPTED, WRONG_USAGE
+from targetrl_core.commands.output import say
 from targetrl_core.commands.parser import (
     add_constants,
     add_output,
@@ -25,7 +26,6 @@ from targetrl_core.sharding.world import World, this_world
 if TYPE_CHECKING:
     from targetrl_core.problem import Problem
     from targetrl_core.sharding.everywhere import Request
-    from targetrl_core.summary import Summary
     from targetrl_core.training import Run
 
 
@@ -76,13 +76,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train(problem: "Problem", options: argparse.Namespace) -> int:
-    from targetrl_core import report_json
-    from targetrl_core.report import listing_lines
+    from targetrl_core.report import listing_lines, run_document
 
     variant = options.variant or ("eager" if options.arithmetic == "native" else "auto")
     recorded = _recorded(problem, variant, options)
-    for line in [report_json.text(report_json.run(recorded, options.seed))] if options.json else listing_lines(recorded):
-        print(line)
+    say(options, listing_lines(recorded), lambda: run_document(recorded, options.seed))
     if options.plot is not None:
         _plot(recorded, options)
     return FINE
@@ -90,6 +88,7 @@ def _train(problem: "Problem", options: argparse.Namespace) -> int:
 
 def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> int:
     """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
+    from targetrl_core.report import summary_document, summary_lines
     from targetrl_core.sharding.everywhere import train_everywhere
 
     with _interrupted_by_sigterm(), _bar(options.population, quiet=options.quiet or world.rank != 0) as tell:
@@ -101,18 +100,10 @@ def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> in
         how = f"; go on with --checkpoint {options.checkpoint} --resume" if options.checkpoint else ""
         print(f"targetrl: interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}", file=sys.stderr)
     if whole or (world.size == 1 and summary.policies):  # a part of one slice says nothing of the population
-        _say(summary, options)
+        say(options, summary_lines(summary), lambda: summary_document(summary, options.seed))
     if whole and options.plot is not None:
         _plot(_recorded(problem, summary.variant, options, what="drawing curves"), options)
     return FINE if whole else INTERRUPTED
-
-
-def _say(summary: "Summary", options: argparse.Namespace) -> None:
-    from targetrl_core import report_json
-    from targetrl_core.report import summary_lines
-
-    for line in [report_json.text(report_json.summary(summary, options.seed))] if options.json else summary_lines(summary):
-        print(line)
 
 
 def _request(problem: "Problem", options: argparse.Namespace) -> "Request":

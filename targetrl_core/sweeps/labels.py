@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from targetrl_core.errors import UsageError, one_of, require_extra
 from targetrl_core.listing.outcomes import AT_TARGET, Outcomes
 from targetrl_core.problem import CONSTANTS, Problem
-from targetrl_core.report_json import problem as fields_of
+from targetrl_core.report import problem_fields
 from targetrl_core.sweeps.axes import AXES, listed
 from targetrl_core.sweeps.grid import GridStart, grid_of
 from targetrl_core.sweeps.run import Swept, train_grid
@@ -79,5 +79,5 @@ def labelled(swept: Swept) -> "Dataset":
     names = [axis.name for axis in grid.axes]
     arrays = {name: (names, getattr(swept, name).reshape(grid.shape), meaning) for name, meaning in MEANINGS.items()}
     start = {name: value for name, value in grid.start._asdict().items() if value is not None}
-    attributes = {name: value for name, value in (fields_of(grid.problem) | start).items() if name not in names}
+    attributes = {name: value for name, value in (problem_fields(grid.problem) | start).items() if name not in names}
     return Dataset(arrays, {axis.name: axis.values for axis in grid.axes}, attributes | {"variant": swept.variant, "device": swept.device})

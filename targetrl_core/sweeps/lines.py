@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from targetrl_core.listing.outcomes import Outcomes
-from targetrl_core.report import outcome_table
-from targetrl_core.report_json import problem
+from targetrl_core.report import outcome_table, problem_fields
 from targetrl_core.sweeps.axes import Axis
 from targetrl_core.sweeps.run import Swept
 
@@ -30,7 +29,7 @@ def sweep_json(swept: Swept) -> dict[str, Any]:
     """The same, as a document."""
     names = {axis.name for axis in swept.grid.axes}
     return {
-        "problem": {name: value for name, value in problem(swept.grid.problem).items() if name not in names},
+        "problem": {name: value for name, value in problem_fields(swept.grid.problem).items() if name not in names},
         "start": {name: value for name, value in swept.grid.start._asdict().items() if name not in names and value is not None},
         "axes": {axis.name: {"scale": axis.scale, "values": axis.values.tolist()} for axis in swept.grid.axes},
         "variant": swept.variant,
