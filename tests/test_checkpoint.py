@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from targetrl_core import Problem, Summary, UsageError
 from targetrl_core.checkpoint import content, folder
-from targetrl_core.checkpoint.resuming import Kept, resumed
+from targetrl_core.checkpoint.folder import Kept, resumed
 from targetrl_core.cli import main
 from targetrl_core.streaming import Plan, plan
 

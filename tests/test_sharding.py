@@ -23,9 +23,8 @@ from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.report import summary_lines
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.group import Group, _summary, _words
-from targetrl_core.sharding.local import together
 from targetrl_core.sharding.pulse import Pulse
-from targetrl_core.sharding.shards import Shard, slice_of, train_shards
+from targetrl_core.sharding.shards import Shard, slice_of, together, train_shards
 from targetrl_core.sharding.world import World, this_world
 from targetrl_core.streaming import ALIGNED, plan
 

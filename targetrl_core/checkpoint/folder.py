@@ -1,11 +1,16 @@
-"""Where the checkpoints of a shard are: two files that take turns, so that one is whole whatever happens to the other, and a lock."""
+"""The checkpoints of a shard, and the stream that begins where the newest ends and leaves others behind.
+
+They are two files that take turns, so that one is whole whatever happens to the other, and a lock.
+"""
 
 import os
 import re
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -17,6 +22,15 @@ from targetrl_core.summary import Summary
 
 NAME = re.compile(r"\.?shard-(\d+)-of-(\d+)([-.].*)?")
 """The files of shard i of n: ``shard-0-of-1-a.json``, ``…-b.json``, ``shard-0-of-1.lock``; and one that is being written."""
+
+
+class Kept(NamedTuple):
+    """Where checkpoints are kept, whether to go on from what is there, how many seconds pass between two, and who is told of damage."""
+
+    folder: Path
+    resume: bool
+    every_seconds: float
+    tell: Callable[[str], None]
 
 
 @dataclass
@@ -84,6 +98,35 @@ def opened(folder: Path, shard: int, shards: int, *, resume: bool) -> Iterator[F
         for left in folder.glob(f".{name}-*"):  # half of a file, from a process that was killed
             left.unlink()
         yield Folder([folder / f"{name}-{turn}.json" for turn in "ab"])
+
+
+def resumed(plan: Plan, span: range, kept: Kept, shard: int = 0, shards: int = 1) -> Generator[Summary, None, None]:
+    """Train a span from its newest checkpoint on: first the summary of what has been trained before, then, after each chunk, of all so far.
+
+    However it ends, by its own or not, the last summary is kept if there is a way to; killed, it loses what has been trained since the
+    last one that was kept.
+
+    Raises:
+        UsageError: (when it is drawn from) as ``opened``, ``Folder.newest`` and ``Folder.save``.
+    """
+    with opened(kept.folder, shard, shards, resume=kept.resume) as folder:
+        before = folder.newest(plan, span, kept.tell)
+        total = before or plan.nothing()
+        for _ in range(1 if before else 2):  # from the first moment on there are two; and whether they can be written shows now
+            folder.save(plan, span, total)
+        saved, at = total, time.monotonic()
+        try:
+            yield total
+            for summary in plan.train(span, total):
+                total = summary
+                if time.monotonic() - at >= kept.every_seconds:
+                    saved = total
+                    folder.save(plan, span, total)
+                    at = time.monotonic()
+                yield total
+        finally:
+            if total is not saved:
+                folder.save(plan, span, total)
 
 
 def _check(folder: Path, shard: int, shards: int, *, resume: bool) -> None:

@@ -24,8 +24,10 @@ from targetrl_core.errors import UsageError
 from targetrl_core.sharding.world import World, this_world
 
 if TYPE_CHECKING:
+    import torch
+
     from targetrl_core.problem import Problem
-    from targetrl_core.sharding.everywhere import Request
+    from targetrl_core.streaming import Plan
     from targetrl_core.training import Run
 
 
@@ -88,38 +90,28 @@ def _train(problem: "Problem", options: argparse.Namespace) -> int:
 
 def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> int:
     """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
+    from targetrl_core.checkpoint.folder import Kept
     from targetrl_core.report import summary_document, summary_lines
     from targetrl_core.sharding.everywhere import train_everywhere
+    from targetrl_core.streaming import plan
 
+    def plan_on(device: "torch.device") -> "Plan":
+        return plan(problem, options.population, seed=options.seed, variant=options.variant or "auto", device=device)
+
+    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every, _note) if options.checkpoint else None
     with _interrupted_by_sigterm(), _bar(options.population, quiet=options.quiet or world.rank != 0) as tell:
-        summary, whole = train_everywhere(_request(problem, options), world, tell)
+        summary, whole = train_everywhere(plan_on, options.device, world, tell, kept=kept, patience_seconds=options.patience)
     if world.rank != 0:
         return FINE if whole else INTERRUPTED
     if not whole:
         mine = "" if world.size == 1 else " in rank 0"
         how = f"; go on with --checkpoint {options.checkpoint} --resume" if options.checkpoint else ""
-        print(f"targetrl: interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}", file=sys.stderr)
+        _note(f"interrupted after {summary.policies:,} of {options.population:,} policies{mine}{how}")
     if whole or (world.size == 1 and summary.policies):  # a part of one slice says nothing of the population
         say(options, summary_lines(summary), lambda: summary_document(summary, options.seed))
     if whole and options.plot is not None:
         _plot(_recorded(problem, summary.variant, options, what="drawing curves"), options)
     return FINE if whole else INTERRUPTED
-
-
-def _request(problem: "Problem", options: argparse.Namespace) -> "Request":
-    from targetrl_core.checkpoint.resuming import Kept
-    from targetrl_core.sharding.everywhere import Request
-
-    kept = Kept(options.checkpoint, options.resume, options.checkpoint_every, _note) if options.checkpoint else None
-    return Request(
-        problem=problem,
-        n=options.population,
-        seed=options.seed,
-        variant=options.variant or "auto",
-        device=options.device,
-        kept=kept,
-        patience_seconds=options.patience,
-    )
 
 
 def _note(line: str) -> None:

@@ -2,65 +2,52 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import NamedTuple
 
 import torch
 
-from targetrl_core.checkpoint.resuming import Kept
+from targetrl_core.checkpoint.folder import Kept
 from targetrl_core.errors import UsageError
-from targetrl_core.problem import Problem
 from targetrl_core.sharding.shards import Shard, local_devices, train_shards
 from targetrl_core.sharding.world import World
-from targetrl_core.streaming import plan
+from targetrl_core.streaming import Plan
 from targetrl_core.summary import Summary
 
 Tell = Callable[[int], None]
 """Is told, again and again, how many policies have been trained."""
 
 
-class Request(NamedTuple):
-    """What is to be trained, by what, and where checkpoints are kept, if they are."""
+def train_everywhere(  # noqa: PLR0913 — who, where, what and how long
+    plan_on: Callable[[torch.device], Plan], device: str, world: World, tell: Tell, *, kept: Kept | None, patience_seconds: float
+) -> tuple[Summary, bool]:
+    """What became of a population, on every rank; interrupted, of those that this process had trained, and False.
 
-    problem: Problem
-    n: int
-    seed: int
-    variant: str
-    device: str
-    kept: Kept | None
-    patience_seconds: float
-
-    def shard(self, device: torch.device, number: int, of: int) -> Shard:
-        """One of several slices, on a device of its own."""
-        return Shard(plan(self.problem, self.n, seed=self.seed, variant=self.variant, device=device), number, of)
-
-
-def train_everywhere(request: Request, world: World, tell: Tell) -> tuple[Summary, bool]:
-    """What became of the population, on every rank; interrupted, of those that this process had trained, and False.
+    Args:
+        plan_on: what is to be trained, on a device.
+        device: its name; of ``cuda`` a process on its own takes all GPUs.
+        world: who trains it.
+        tell: is told of progress.
+        kept: where checkpoints are kept, if they are.
+        patience_seconds: how long a rank may take for a chunk.
 
     Raises:
         UsageError: what is asked for cannot be trained, checkpointed or met for; under a launcher one rank raises it for all.
     """
-    if world.size > 1:
-        return _with_others(request, world, tell)
-    devices = local_devices(request.device)
-    shards = [request.shard(device, number, len(devices)) for number, device in enumerate(devices)]
-    return _trained(shards, request.kept, tell)
-
-
-def _with_others(request: Request, world: World, tell: Tell) -> tuple[Summary, bool]:
+    if world.size == 1:
+        devices = local_devices(device)
+        return _trained([Shard(plan_on(place), number, len(devices)) for number, place in enumerate(devices)], kept, tell)
     if not torch.distributed.is_available():
         raise UsageError(f"WORLD_SIZE is {world.size}; it must be 1: torch {torch.__version__} is built without torch.distributed")
     from targetrl_core.sharding.group import joined  # needs torch.distributed, which one process does not
 
-    with joined(world, request.device, request.patience_seconds) as group:
-        shard = request.shard(group.device, world.rank, world.size)
+    with joined(world, device, patience_seconds) as group:
+        shard = Shard(plan_on(group.device), world.rank, world.size)
         group.agree(shard.plan)
 
         def tell_both(policies: int) -> None:
             group.pulse.trained = policies
             tell(group.pulse.trained_by_all())
 
-        summary, whole = _trained([shard], request.kept, tell_both)
+        summary, whole = _trained([shard], kept, tell_both)
         if whole:
             summary = group.total(summary)
             group.leave()

@@ -1,17 +1,21 @@
-"""The shards of this process: a plan and a slice for each of its devices."""
+"""The shards of this process: a plan, a slice and a thread for each of its devices."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import NamedTuple
+from functools import reduce
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import NamedTuple, TypeAlias
 
 import torch
 
-from targetrl_core.checkpoint.resuming import Kept, resumed
+from targetrl_core.checkpoint.folder import Kept, resumed
 from targetrl_core.devices import find_device
-from targetrl_core.sharding.local import together
 from targetrl_core.streaming import ALIGNED, Plan
 from targetrl_core.summary import Summary
+
+_Drawn: TypeAlias = tuple[int, Summary | BaseException | None]
 
 
 class Shard(NamedTuple):
@@ -49,6 +53,49 @@ def train_shards(shards: list[Shard], kept: Kept | None) -> Generator[Summary, N
     with closing(together([shard.train(kept) for shard in shards])) as summaries:
         for summary in summaries:
             yield replace(summary, device=name)
+
+
+def together(streams: Sequence[Generator[Summary, None, None]]) -> Generator[Summary, None, None]:
+    """Draw from streams of different policies at once; after each chunk of any, the sum of all. What one raises ends them all."""
+    if len(streams) == 1:
+        yield from streams[0]
+        return
+    results: SimpleQueue[_Drawn] = SimpleQueue()
+    over = Event()
+    threads = [Thread(target=_draw, args=(place, summaries, results, over)) for place, summaries in enumerate(streams)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield from _sums(len(streams), results)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _draw(place: int, summaries: Generator[Summary, None, None], results: "SimpleQueue[_Drawn]", over: Event) -> None:
+    try:
+        with closing(summaries):
+            for summary in summaries:
+                results.put((place, summary))
+                if over.is_set():
+                    break
+        results.put((place, None))
+    except BaseException as error:  # noqa: BLE001 — it is raised where the sum is made
+        results.put((place, error))
+
+
+def _sums(streams: int, results: "SimpleQueue[_Drawn]") -> Iterator[Summary]:
+    latest: dict[int, Summary] = {}
+    while streams:
+        place, what = results.get()
+        if isinstance(what, BaseException):
+            raise what
+        if what is None:
+            streams -= 1
+        else:
+            latest[place] = what
+            yield reduce(Summary.plus, latest.values())
 
 
 def local_devices(name: str) -> list[torch.device]:
