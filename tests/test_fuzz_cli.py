@@ -34,7 +34,7 @@ from targetrl_core.names import ARITHMETICS, DEVICES
 from targetrl_core.pictures import curves
 from targetrl_core.population import Population, check_seeds
 from targetrl_core.sharding import everywhere
-from targetrl_core.sweeps import lines
+from targetrl_core.sweeps import results
 from targetrl_core.sweeps import run as train_grid
 from targetrl_core.variants import BUILT_IN
 from tests.hostile import TEXTS, real_evidence
@@ -80,8 +80,8 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(everywhere, "_trained", lambda shards, *_: (shards[0].plan.nothing(), True))
         patch.setattr(curves, "learning_curves", lambda _: b"")
         patch.setattr(train_grid, "train_grid", lambda *_, **__: None)
-        patch.setattr(lines, "sweep_lines", lambda _: ["a line"])
-        patch.setattr(lines, "sweep_json", lambda _: {})
+        patch.setattr(results, "sweep_lines", lambda _: ["a line"])
+        patch.setattr(results, "sweep_document", lambda _: {})
         patch.setattr(sweep, "_write", lambda *_: [])
         patch.setattr(scaling, "measure", lambda *_: None)
         patch.setattr(scaling, "text", lambda _: "a line")

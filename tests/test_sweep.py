@@ -360,14 +360,14 @@ def _part_of_one_cell(part: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_a_full_disk_costs_the_files_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """What was found is printed, the file that was there is whole, and one line says which could not be written and why."""
-    from targetrl_core.sweeps import table
+    from targetrl_core.sweeps import results
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "Error writing bytes to file")
 
     path = tmp_path / "a.csv"
     path.write_text("old")
-    monkeypatch.setattr(table, "write_table", full)
+    monkeypatch.setattr(results, "write_table", full)
     assert main(["sweep", *GRID, "--data", str(path)]) == 2
     captured = capsys.readouterr()
     assert "best cell: " in captured.out
@@ -378,13 +378,13 @@ def test_a_full_disk_costs_the_files_alone(tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_interruption_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Interrupted while it draws or writes, the command leaves the file that was there, and no other."""
-    from targetrl_core.sweeps import table
+    from targetrl_core.sweeps import results
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     (tmp_path / "a.csv").write_text("old")
-    monkeypatch.setattr(table, "write_table", interrupted)
+    monkeypatch.setattr(results, "write_table", interrupted)
     assert main(["sweep", *GRID, "--data", str(tmp_path / "a.csv")]) == 130
     assert capsys.readouterr().err == "targetrl: interrupted\n"
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.csv", "old")]

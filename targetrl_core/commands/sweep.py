@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, say what was found, and write what was asked for; nothing is trained where it could not be written."""
     _check(options)
     from targetrl_core.progress import progress
-    from targetrl_core.sweeps.lines import sweep_json, sweep_lines
+    from targetrl_core.sweeps.results import sweep_document, sweep_lines
     from targetrl_core.sweeps.run import train_grid
 
     grid = _grid(options)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         swept = train_grid(grid, variant=options.variant or "auto", device=options.device, tell=bar.update)
     files = [path for path in (options.output, options.data) if path is not None]
     # Printed before anything is written: a full disk costs the files alone.
-    say(options, sweep_lines(swept), lambda: sweep_json(swept) | {"files": [str(path) for path in files]})
+    say(options, sweep_lines(swept), lambda: sweep_document(swept) | {"files": [str(path) for path in files]})
     _write(swept, options)
     for path in [] if options.json else files:
         print(f"wrote {path}")
@@ -83,7 +83,7 @@ def _check_axes(options: argparse.Namespace, names: Sequence[str]) -> None:
 def _check(options: argparse.Namespace) -> None:
     """Raise UsageError where the picture or the table could not be made, or not be written."""
     from targetrl_core.pictures.canvas import check_picture
-    from targetrl_core.sweeps.table import check_table
+    from targetrl_core.sweeps.results import check_table
 
     if options.show not in SHOWN:
         raise UsageError(f"--show is {options.show!r}; it must be one of {one_of(SHOWN)}")
@@ -96,7 +96,7 @@ def _check(options: argparse.Namespace) -> None:
 def _write(swept: "Swept", options: argparse.Namespace) -> None:
     from targetrl_core.files import writing
     from targetrl_core.listing.basin import picture
-    from targetrl_core.sweeps.table import write_table
+    from targetrl_core.sweeps.results import write_table
 
     if options.output is not None:
         drawn = picture(swept, options.show)
