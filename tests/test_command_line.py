@@ -15,9 +15,6 @@ import pytest
 import torch
 
 from bench import __main__ as bench
-from bench.upkeep import self_test
-from bench.verdicts.trials import rates
-from bench.verdicts.trials import read as read_trials
 from targetrl_core import Population, Problem, UsageError, __version__, cli, train
 from targetrl_core.cli import main
 from targetrl_core.commands.output import PLAIN, RED, red
@@ -296,18 +293,6 @@ def test_missing_as_json(tmp_path: Path, capsys: Captured) -> None:
     """What is not there is listed; where nothing is, the exit code is 1."""
     assert bench.main(["missing", "--results", str(tmp_path), "--json", "a-cpu", "b-cpu"]) == 1
     assert json.loads(capsys.readouterr().out) == {"expected": ["a-cpu", "b-cpu"], "missing": ["a-cpu", "b-cpu"]}
-
-
-def test_rates_as_json() -> None:
-    """The self-test's counts are those of its table."""
-    trials = read_trials(next(EVIDENCE.glob("*-cpu-verdicts.json"))).trials
-    content = json.loads(self_test.rates_json(trials, Path("a.json")))
-    assert [rate["planted"] for rate in content["rates"]] == [rate.planted for rate in rates(trials)]
-    slower = rates(trials)[0].slower
-    assert content["rates"][0]["slower"] == {"found": slower.hits, "of": slower.of}
-    assert content["rates"][0]["clusters"] == {"found": 0, "of": 12}
-    assert content["rates"][0]["interval"] == {"low": 0.0, "value": 0.0, "high": pytest.approx(0.2646, abs=1e-4), "level": 0.95}
-    assert content["written"] == "a.json"
 
 
 ROOT = Path(__file__).parents[1]

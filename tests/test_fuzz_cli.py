@@ -85,7 +85,6 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(sweep, "_write", lambda *_: [])
         patch.setattr(scaling, "measure", lambda *_: None)
         patch.setattr(scaling, "text", lambda _: "a line")
-        patch.setattr(scaling, "document", lambda _: {})
         patch.setattr(kills, "measure", lambda *_: SimpleNamespace(kills=[]))
         patch.setattr(kills, "text", lambda _: "a line")
         patch.setattr(report, "listing_lines", lambda _: ["a line"])

@@ -58,7 +58,6 @@ def test_the_ratio_is_that_of_pairs() -> None:
     assert measured.sum_seconds == pytest.approx(0.002)
     assert "2 ranks are 1.907 [1.90" in scaling.text(measured)
     assert "efficiency 95.3%" in scaling.text(measured)
-    assert scaling.document(measured)["ratio"]["value"] == measured.ratio.value
 
 
 class ScriptedJob:
@@ -96,7 +95,6 @@ def test_larger_worlds_on_paper() -> None:
     measured = some_scaling()
     shares = [scaling.efficiency(measured, 10**9, ranks)[0] for ranks in scaling.WORLDS]
     assert shares == sorted(shares, reverse=True)
-    assert [row["efficiency"] for row in scaling.document(measured)["worlds"] if row["policies"] == 10**9] == shares
     assert scaling.slowest(1) == 0.0
     assert scaling.slowest(2) == pytest.approx(0.5895, abs=0.01)
     calm = measured._replace(several=[Round(1.0, [Answer(own_seconds=1.0, sum_seconds=0.0, own_policies=1024, checksum=7)] * 2)])
@@ -185,11 +183,11 @@ def test_kills_that_are_not_made_up_for_fail(monkeypatch: pytest.MonkeyPatch, ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["scaling", "--ranks", "1"], "bench: --ranks is 1; it must be a whole number from 2 to 1024"),
-        (["scaling", "--policies", "1.5"], "bench: --policies is 1.5; it must be a whole number from 1 to 1e+15"),
-        (["scaling", "--policies", "nan"], "bench: --policies is nan; it must be a whole number from 1 to 1e+15"),
+        (["scaling", "--ranks", "1"], "bench: --ranks is 1; it must be a whole number from 2 to 1,024"),
+        (["scaling", "--policies", "1.5"], "bench: --policies is 1.5; it must be a whole number from 1 to 1,000,000,000,000,000"),
+        (["scaling", "--policies", "nan"], "bench: --policies is nan; it must be a whole number from 1 to 1,000,000,000,000,000"),
         (["kills", "--kills", "0"], "bench: --kills is 0; it must be a whole number from 1"),
-        (["kills", "--policies", "1"], "bench: --policies is 1; it must be a whole number from 2 to 1e15"),
+        (["kills", "--policies", "1"], "bench: --policies is 1.0; it must be a whole number from 2 to 1,000,000,000,000,000"),
     ],
 )
 def test_wrong_usage_is_one_line(

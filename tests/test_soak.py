@@ -111,4 +111,4 @@ def test_the_command_fails_where_something_grew(
 def test_too_few_trainings_tell_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Fewer than a line can be fitted through are refused."""
     assert main(["upkeep", "soak", "--trainings", "9"]) == 2
-    assert capsys.readouterr().err == "bench: --trainings is 9; it must be at least 100\n"
+    assert capsys.readouterr().err == "bench: --trainings is 9; it must be a whole number from 100 to 1,000,000,000\n"

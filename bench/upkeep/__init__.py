@@ -5,6 +5,7 @@ from importlib import import_module
 
 from targetrl_core.commands import Command
 from targetrl_core.commands.parser import Parser
+from targetrl_core.errors import UsageError
 
 PROGRAMS = {
     "bounds": "measure how far honest variants are from the oracle (takes minutes)",
@@ -40,3 +41,9 @@ def program_of(name: str) -> Command:
     """The module of a program."""
     program: Command = import_module(f"{__name__}.{name.replace('-', '_')}")
     return program
+
+
+def check_whole(name: str, value: float, least: int, most: int) -> None:
+    """Raise UsageError where the value of an option is no whole number from ``least`` to ``most``."""
+    if not least <= value <= most or value != int(value):
+        raise UsageError(f"--{name} is {value}; it must be a whole number from {least:,} to {most:,}")

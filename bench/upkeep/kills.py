@@ -12,12 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.upkeep import check_whole
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
 
 ROOT = Path(__file__).parents[2]
-MOST = 10**6
-MOST_POLICIES = 1e15
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 """Threads that wait for each other beside other work would make the moments of kills and checkpoints what that work makes of them."""
@@ -49,10 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Kill and count; 1 where a run did not end as it has to."""
-    if not 1 <= options.kills <= MOST:
-        raise UsageError(f"--kills is {options.kills}; it must be a whole number from 1 to {MOST}")
-    if not 2 <= options.policies <= MOST_POLICIES or options.policies != int(options.policies):  # noqa: PLR2004 — one policy is no population
-        raise UsageError(f"--policies is {options.policies:g}; it must be a whole number from 2 to 1e15")
+    check_whole("kills", options.kills, 1, 10**6)
+    check_whole("policies", options.policies, 2, 10**15)
     with progress(options.kills, "kills", quiet=options.quiet) as bar:
         made = measure(int(options.policies), options.kills, bar.update)
     print(text(made))

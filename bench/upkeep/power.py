@@ -5,7 +5,6 @@ soon as more have missed it.
 """
 
 import argparse
-import json
 import math
 import multiprocessing
 import random
@@ -18,9 +17,11 @@ from itertools import product
 from typing import NamedTuple
 
 import torch
-from tabulate import tabulate
 from torch import Tensor
 
+from bench.tables.table import markdown_table
+from bench.upkeep import check_whole
+from bench.verdicts.trials import proportion
 from targetrl_core import Population, Problem, Variant, verify
 from targetrl_core.arithmetic import Arithmetic
 from targetrl_core.certification import certify
@@ -37,7 +38,6 @@ from targetrl_core.training import prepared
 from targetrl_core.variants import Train
 from targetrl_core.variants.batched import BATCHED
 
-MOST = 10**5
 PILOT = 8
 """Examinations that say where to begin; one of them may miss."""
 
@@ -79,15 +79,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--policies", type=int, action="append", metavar="N", help="policies of each; may be repeated (default: 100)")
     parser.add_argument("--objective", action="append", help=f"{one_of(OBJECTIVES)}; may be repeated (default: detached, pathwise)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and print a row for each kind of error."""
     policies, objectives = options.policies or [100], options.objective or ["detached", "pathwise"]
     for name, value in (("examinations", options.examinations), *(("policies", n) for n in policies)):
-        if not 1 <= value <= MOST:
-            raise UsageError(f"--{name} is {value}; it must be a whole number from 1 to {MOST:,}")
+        check_whole(name, value, 1, 10**5)
     for objective in objectives:
         if objective not in OBJECTIVES:
             raise UsageError(f"--objective is {objective!r}; it must be one of {one_of(OBJECTIVES)}")
@@ -95,11 +93,7 @@ def run(options: argparse.Namespace) -> int:
     tasks = [PowerTask(kind, objective, n, options.examinations) for n, objective in columns for kind in (NONE, *KINDS)]
     with progress(len(tasks), "sizes", quiet=options.quiet) as bar:
         results = measure(tasks, bar.update)
-    if options.json:
-        rows = [result._asdict() for result in results]
-        print(json.dumps({"examinations": options.examinations, "results": rows}, indent=1, ensure_ascii=False))
-    else:
-        print(table(results, options.examinations))
+    print(table(results, options.examinations))
     return 0
 
 
@@ -175,11 +169,11 @@ def table(results: Sequence[Result], examinations: int) -> str:
     cells = {(result.kind, result.objective, result.policies): _cell(result, examinations) for result in results}
     rows = [(kind, *(cells[kind, *column] for column in columns)) for kind in dict.fromkeys(result.kind for result in results)]
     hits = examinations - examinations // 100
-    low, high = interval(hits, examinations)
+    low, _, high = proportion(hits, examinations)
     least = "at least " if hits < examinations else ""
     share = f"{least}{hits} of {examinations} examinations, a share whose 95 % interval is {100 * low:.1f} to {100 * high:.1f} %."
     headings = ("error", *(f"`{objective}`, N = {policies:,}" for objective, policies in columns))
-    return f"{tabulate(rows, headings, tablefmt='github')}\n\nSmallest size that was found in {share}"
+    return f"{markdown_table(rows, headings)}\n\nSmallest size that was found in {share}"
 
 
 def _cell(result: Result, examinations: int) -> str:
@@ -187,13 +181,6 @@ def _cell(result: Result, examinations: int) -> str:
         return f"refused in {result.refused} of {examinations}"
     kind = KINDS[result.kind]
     return f"not found at {kind.text(kind.sizes[-1])}" if result.size is None else kind.text(result.size)
-
-
-def interval(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share, where ``hits`` of ``count`` were seen."""
-    z, share = 1.96, hits / count
-    middle, half = share + z * z / (2 * count), z * math.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
 
 
 def _larger(value: Tensor, size: float) -> Tensor:

@@ -5,21 +5,21 @@ measured to do, and on assumptions that stand beside the figures.
 """
 
 import argparse
-import json
 import math
 import statistics
 from collections.abc import Callable
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.evidence.records import Interval, median_interval
 from bench.ranks.job import RankTask, Round, started
 from bench.tables.table import markdown_table
+from bench.upkeep import check_whole
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
 from targetrl_core.sharding.shards import slice_of
 
-BOUNDS = {"ranks": (2, 1024), "policies": (1, 1e15), "steps": (1, 10**6), "rounds": (2, 10**4)}
+BOUNDS = {"ranks": (2, 1024), "policies": (1, 10**15), "steps": (1, 10**6), "rounds": (2, 10**4)}
 
 WORLDS = (2, 4, 8, 16, 64, 256, 1024)
 POPULATIONS = (10**9, 10**11, 10**13)
@@ -69,19 +69,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=50, help="updates of each policy (default: 50)")
     parser.add_argument("--rounds", type=int, default=10, help="pairs of rounds, one rank and several in turns (default: 10)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda where every rank has a GPU (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, and print ratio and table."""
     for name, (least, most) in BOUNDS.items():
-        value = getattr(options, name)
-        if not least <= value <= most or value != int(value):
-            raise UsageError(f"--{name} is {value:g}; it must be a whole number from {least} to {most:g}")
+        check_whole(name, getattr(options, name), least, most)
     task = RankTask(policies=int(options.policies), steps=options.steps, device=options.device)
     with progress(2 * options.rounds, "rounds", quiet=options.quiet) as bar:
         scaling = measure(task, options.ranks, options.rounds, bar.update)
-    print(json.dumps(document(scaling), indent=1) if options.json else text(scaling))
+    print(text(scaling))
     return 0
 
 
@@ -121,25 +118,6 @@ def efficiency(scaling: Scaling, n: int, ranks: int) -> tuple[float, float]:
     """How much of as many ranks' time a population of n keeps busy: without the start of the processes, and with it."""
     alone, together = seconds_on_paper(scaling, n, 1), seconds_on_paper(scaling, n, ranks)
     return alone / (ranks * together), (alone + scaling.start_seconds) / (ranks * (together + scaling.start_seconds))
-
-
-def document(scaling: Scaling) -> dict[str, Any]:
-    """What was measured and reckoned, for programs."""
-    low, value, high = scaling.ratio
-    headers = ("ranks", "policies", "efficiency", "efficiency_with_start")
-    worlds = ((ranks, n, *efficiency(scaling, n, ranks)) for ranks in WORLDS for n in POPULATIONS)
-    return {
-        "task": {name: getattr(scaling.task, name) for name in ("policies", "steps", "objective", "arithmetic", "variant", "device")},
-        "ranks": scaling.ranks,
-        "alone_seconds": [round_.seconds for round_ in scaling.alone],
-        "several_seconds": [round_.seconds for round_ in scaling.several],
-        "ratio": {"value": value, "low": low, "high": high},
-        "efficiency": value / scaling.ranks,
-        "spread": scaling.spread,
-        "sum_seconds": scaling.sum_seconds,
-        "start_seconds": scaling.start_seconds,
-        "worlds": [dict(zip(headers, world, strict=True)) for world in worlds],
-    }
 
 
 def text(scaling: Scaling) -> str:

@@ -1,7 +1,6 @@
 """The rule's own test: one version on both sides, as it is and with planted slowdowns, measured as any two versions are."""
 
 import argparse
-import json
 import signal
 import subprocess
 import sys
@@ -17,13 +16,13 @@ from bench.commands.ab import processes_shown
 from bench.evidence.commit import commit_info
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
-from bench.evidence.records import CONFIDENCE
 from bench.report.verdicts import rates_table
+from bench.upkeep import check_whole
 from bench.verdicts.messages import RowTask
 from bench.verdicts.rows import SuiteRow
 from bench.verdicts.run import BrokenError, Comparison, make_rounds
 from bench.verdicts.sides import snapshot
-from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Tally, Trial, Trials, proportion, rates
+from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError, one_of
 from targetrl_core.names import DEVICES
@@ -53,7 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", type=int, default=1, help="how often it is repeated (default: 1, some seven minutes)")
     parser.add_argument("--beside-load", action="store_true", help="do so beside a process that burns a core in bursts")
     parser.add_argument("--device", default="cpu", help=f"one of {one_of(DEVICES)} (default: cpu)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
     add_results(parser)
 
 
@@ -61,23 +59,12 @@ def run(options: argparse.Namespace) -> int:
     """Measure, write the evidence, and print the rates."""
     find_device(options.device)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it keeps what is whole, and leaves nothing behind
-    if options.sets < 1:
-        raise UsageError(f"--sets is {options.sets}; it must be at least 1")
+    check_whole("sets", options.sets, 1, 10**4)
     with processes_shown("sets of 16 processes", options.sets, quiet=options.quiet) as tell:
         trials = measure(options.device, options.sets, beside_load=options.beside_load, tell=tell)
     path = write(options.results, _evidence(trials, options.device, beside_load=options.beside_load))
-    print(rates_json(trials, path) if options.json else f"{rates_table(trials)}\nwrote {path}")
+    print(f"{rates_table(trials)}\nwrote {path}")
     return 0
-
-
-def rates_json(trials: list[Trial], path: Path) -> str:
-    """The counts, for programs; ``interval`` is of the share of clusters."""
-    counted = [
-        {name: {"found": value.hits, "of": value.of} if isinstance(value, Tally) else value for name, value in rate._asdict().items()}
-        | {"interval": proportion(*rate.clusters)._asdict() | {"level": CONFIDENCE}}
-        for rate in rates(trials)
-    ]
-    return json.dumps({"rates": counted, "written": str(path)}, indent=1)
 
 
 def measure(device: str, sets: int, *, beside_load: bool, tell: Callable[[Comparison], None]) -> list[Trial]:

@@ -4,7 +4,6 @@ import argparse
 import functools
 import gc
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from math import sqrt
@@ -15,8 +14,8 @@ import torch
 
 from bench.evidence import student
 from bench.timing.memory import TRIM
+from bench.upkeep import check_whole
 from targetrl_core import Population, Problem, stream, train
-from targetrl_core.errors import UsageError
 from targetrl_core.fused import cache, compiler
 from targetrl_core.progress import progress
 from targetrl_core.variants import BUILT_IN
@@ -75,8 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print what grew; 1 where something did, beyond its bound."""
-    if options.trainings < LEAST:
-        raise UsageError(f"--trainings is {options.trainings}; it must be at least {LEAST}")
+    check_whole("trainings", options.trainings, LEAST, 10**9)
     begun, tasks = time.perf_counter(), trainings()
     with progress(options.trainings, "trainings", quiet=options.quiet) as bar:
         seen = soak(tasks, options.trainings, bar.update)
@@ -130,18 +128,11 @@ def held() -> Held:
     ours = [cached for cached in caches if str(cached.__module__).startswith("targetrl_core")]
     return Held(
         memory_kib=process.memory_info().rss / 1024,
-        files=_open_files(process),
+        files=process.num_fds(),
         threads=process.num_threads(),
         cached=sum(cached.cache_info().currsize for cached in ours),
         kernels=len(list(cache.folder().iterdir())) if compiler.why_no_compiler() is None else 0,
     )
-
-
-def _open_files(process: psutil.Process) -> int:
-    """What counts them: sockets and pipes too."""
-    if sys.platform == "win32":
-        return int(process.num_handles())
-    return process.num_fds()
 
 
 def soak(tasks: Sequence[Training], least: int, tell: Callable[[int], object] = lambda _: None) -> dict[int, Held]:
