@@ -21,18 +21,13 @@ Step = Callable[[Rule, Arrays, Arrays, Arrays], tuple[Arrays, tuple[Arrays, Arra
 """Rule, state, constants and row → the state after one update of a population, and logit and output before it."""
 
 
-class Stretch(NamedTuple):
-    """Steps ``first`` … ``first + unroll·bodies − 1`` of a run: so many bodies of a loop, of ``unroll`` steps each."""
+def stretches(steps: int, unroll: int) -> list[tuple[int, int, int]]:
+    """A run as a loop of bodies of ``unroll`` steps, and one shorter body where they do not come out even.
 
-    first: int
-    unroll: int
-    bodies: int
-
-
-def stretches(steps: int, unroll: int) -> list[Stretch]:
-    """A run as a loop of bodies of ``unroll`` steps, and one shorter body where they do not come out even."""
+    Of each the first step, the steps of a body, and how many bodies there are.
+    """
     bodies, rest = divmod(steps, unroll)
-    return [stretch for stretch in (Stretch(0, unroll, bodies), Stretch(steps - rest, rest, 1)) if stretch.unroll and stretch.bodies]
+    return [stretch for stretch in ((0, unroll, bodies), (steps - rest, rest, 1)) if all(stretch[1:])]
 
 
 class Unrolled(NamedTuple):

@@ -1,11 +1,12 @@
-"""`jax-scan` and `jax-grad`: all steps of a population in one loop of XLA, under jit.
+"""The peers of jax: `jax-scan` and `jax-grad`, all steps of a population in one loop of XLA, and `jax-pallas`, a kernel for CUDA.
 
 `jax-scan` takes the closed-form step on population arrays, moments shared where x = 1. `jax-grad` takes one policy's loss under jax.grad
 and the population by vmap, as users of jax write it first. XLA computes on all cores: its pool of threads is made when jax starts, from the
-cores that the process may use (``taskset`` limits them), so both are to be measured where torch has as many.
+cores that the process may use (``taskset`` limits them), so both are to be measured where torch has as many. `jax-pallas` takes the closed
+form too, all steps of a block of policies in registers.
 """
 
-from typing import Any
+from collections.abc import Collection
 
 import torch
 
@@ -21,7 +22,7 @@ measured yet."""
 
 
 def looped(name: str) -> Variant:
-    """One of the two."""
+    """One of the first two."""
 
     def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
         return unsuitable(name, problem, device, ("cpu", "cuda")) or missing_jax(device)
@@ -29,21 +30,28 @@ def looped(name: str) -> Variant:
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
         from bench.peers.xla.loop import Loop
         from bench.peers.xla.run import prepared
+        from bench.peers.xla.step import by_gradient, closed_form
 
-        loop = Loop(_step(name), problem.steps, UNROLL[name][device.type])
+        loop = Loop(by_gradient if name == "jax-grad" else closed_form, problem.steps, UNROLL[name][device.type])
         return prepared(loop.train, problem, device, n, parts_moments=name == "jax-grad")
 
     return Variant(name, unsupported, prepare)
 
 
-def _step(name: str) -> Any:  # noqa: ANN401 — a type of a module that imports jax
-    if name == "jax-grad":
-        from bench.peers.xla.gradient import by_gradient
+def pallas_on(devices: Collection[str], *, interpret: bool) -> Variant:
+    """The peer on some kinds of device; ``interpret`` has jax compute what the kernel would, to test it without a GPU."""
 
-        return by_gradient
-    from bench.peers.xla.step import closed_form
+    def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
+        return unsuitable("jax-pallas", problem, device, devices) or missing_jax(device)
 
-    return closed_form
+    def prepare(problem: Problem, device: torch.device, n: int) -> Train:
+        from bench.peers.xla.kernel import PallasKernel
+        from bench.peers.xla.run import prepared
+
+        return prepared(PallasKernel(problem.steps, interpret=interpret).train, problem, device, n)
+
+    return Variant("jax-pallas", unsupported, prepare)
 
 
 JAX_SCAN, JAX_GRAD = looped("jax-scan"), looped("jax-grad")
+JAX_PALLAS = pallas_on(("cuda",), interpret=False)
