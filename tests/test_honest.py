@@ -1,6 +1,6 @@
 """Honest variants under unusual problems: `batched`, `fused` and torch's own recipes are never called diverged, whatever the constants.
 
-The number of problems is that of the environment variable HONEST_PROBLEMS, 40 where it is not set, and HONEST_SEED draws others:
+The number of problems is that of the environment variable HONEST_PROBLEMS, 12 where it is not set, and HONEST_SEED draws others:
 
     HONEST_PROBLEMS=300 HONEST_SEED=1 pytest tests/test_honest.py --hypothesis-show-statistics
 
@@ -24,7 +24,7 @@ from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import OPTIMIZERS
 from tests.cheats import CHEATS
 
-PROBLEMS = int(os.environ.get("HONEST_PROBLEMS", "40"))
+PROBLEMS = int(os.environ.get("HONEST_PROBLEMS", "12"))
 SEED = os.environ.get("HONEST_SEED")
 
 LARGEST_POWER = math.log10(3e38)

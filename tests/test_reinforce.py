@@ -85,8 +85,8 @@ def test_portable_variants_are_an_independent_program(constants: dict[str, Any])
 @pytest.mark.parametrize(
     ("samples", "baseline", "variants"),
     [
-        (1, "none", NATIVE),
-        (2, "moving-average", NATIVE),
+        (1, "none", (*QUICK, "compiled")),
+        (2, "moving-average", (*QUICK, "batched-compiled")),
         (5, "none", QUICK),  # two blocks of random words, which take compilers long
         (5, "moving-average", QUICK),
     ],
