@@ -47,7 +47,7 @@ def afresh() -> Iterator[None]:
 
 
 @dataclass
-class Machine:
+class BadMachine:
     """What a test does to the machine."""
 
     folder: Path
@@ -80,13 +80,13 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BadMachine:
     """This machine, to spoil."""
-    return Machine(tmp_path, monkeypatch)
+    return BadMachine(tmp_path, monkeypatch)
 
 
-FAULTS: dict[str, tuple[Callable[[Machine], None], str]] = {
-    "no home": (Machine.without_home, "/dev/null/home/.cache/targetrl: Not a directory; name a folder"),
+FAULTS: dict[str, tuple[Callable[[BadMachine], None], str]] = {
+    "no home": (BadMachine.without_home, "/dev/null/home/.cache/targetrl: Not a directory; name a folder"),
     "full disk": (
         lambda machine: machine.with_compiler(FULL_DISK),
         "could not build cpu.cpp: /usr/bin/ld: final link failed: No space",
@@ -95,14 +95,14 @@ FAULTS: dict[str, tuple[Callable[[Machine], None], str]] = {
     "silent": (lambda machine: machine.with_compiler("", 3), "c++ could not build cpu.cpp: no message, exit status 3"),
     "building nothing": (lambda machine: machine.with_compiler("", 0), "c++ could not build cpu.cpp: no message, exit status 0"),
     "noexec": (
-        Machine.with_folder_nobody_runs_from,
+        BadMachine.with_folder_nobody_runs_from,
         "failed to map segment from shared object; name a folder that can be",
     ),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_machine_that_cannot_build_is_a_reason(fault: str, machine: Machine) -> None:
+def test_a_machine_that_cannot_build_is_a_reason(fault: str, machine: BadMachine) -> None:
     """No home, a full disk, a compiler that fails or builds nothing, a folder nothing runs from: fused says which; train refuses it."""
     spoil, reason = FAULTS[fault]
     spoil(machine)
@@ -113,7 +113,7 @@ def test_a_machine_that_cannot_build_is_a_reason(fault: str, machine: Machine) -
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_auto_goes_on_and_says_why(fault: str, machine: Machine) -> None:
+def test_auto_goes_on_and_says_why(fault: str, machine: BadMachine) -> None:
     """Where fused cannot be built, the next variant trains, and one warning names both, and the cause."""
     spoil, reason = FAULTS[fault]
     spoil(machine)
@@ -125,7 +125,7 @@ def test_auto_goes_on_and_says_why(fault: str, machine: Machine) -> None:
     assert f"{run.variant} trains instead" in line
 
 
-def test_the_kernel_that_is_asked_about_is_the_one_that_trains(machine: Machine) -> None:
+def test_the_kernel_that_is_asked_about_is_the_one_that_trains(machine: BadMachine) -> None:
     """What one problem's kernel was built for says nothing of another's: each is tried."""
     assert FUSED.unsupported(Problem(), CPU, 1) is None
     machine.with_compiler("error: no")
@@ -134,7 +134,9 @@ def test_the_kernel_that_is_asked_about_is_the_one_that_trains(machine: Machine)
 
 
 @pytest.mark.parametrize("command", [["train", "--population", "300"], ["sweep", "--x", "lr=0.1:1:3", "--y", "target=0.2:0.8:3", "-o"]])
-def test_a_command_says_in_one_line_what_trains_instead(command: list[str], machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_says_in_one_line_what_trains_instead(
+    command: list[str], machine: BadMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`targetrl` goes on, and tells variant and cause on the error output, once, without Python's frame."""
     machine.without_home()
     command = [*command, str(machine.folder / "x.png")] if command[-1] == "-o" else command
@@ -146,7 +148,7 @@ def test_a_command_says_in_one_line_what_trains_instead(command: list[str], mach
     assert lines[0].endswith(f"; {json.loads(shown.out)['variant']} trains instead")
 
 
-def test_devices_agrees(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_devices_agrees(machine: BadMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """`targetrl devices` calls fused available only where it can be built."""
     machine.without_home()
     assert main(["devices"]) == 0
@@ -154,7 +156,7 @@ def test_devices_agrees(machine: Machine, capsys: pytest.CaptureFixture[str]) ->
     assert "not available: /dev/null/home/.cache/targetrl: Not a directory" in line
 
 
-def test_auto_goes_on_where_preparing_fails(machine: Machine) -> None:
+def test_auto_goes_on_where_preparing_fails(machine: BadMachine) -> None:
     """A variant that says it can run, and then cannot be prepared, is passed over too, and named beside the first."""
 
     def fail(*_: object) -> Train:
@@ -203,7 +205,7 @@ def test_nvrtc_and_drivers_fail_in_one_line(monkeypatch: pytest.MonkeyPatch) -> 
         cuda.built("source", "train", 0)
 
 
-def test_a_full_folder_for_what_compilers_leave_is_no_matter(machine: Machine) -> None:
+def test_a_full_folder_for_what_compilers_leave_is_no_matter(machine: BadMachine) -> None:
     """What the compiler writes meanwhile lies in the cache too: the system's folder may be full, or missing."""
     machine.patch.setenv("TARGETRL_CACHE_DIR", str(machine.folder / "cache"))
     machine.patch.setenv("TMPDIR", "/dev/null/tmp")
