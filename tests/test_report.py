@@ -116,7 +116,7 @@ def test_a_failed_clock_is_said(tmp_path: Path) -> None:
     """What the clock's self-test found wrong stands above the tables."""
     content = evidence()
     content["targetrl"]["clock"]["failures"] = ["4 × the work took 1.0 × the time"]
-    assert "**The clock failed its test: 4 × the work took 1.0 × the time.**" in folder.text([machine(tmp_path, content)])
+    assert "**Weak figures: the clock failed its test: 4 × the work took 1.0 × the time.**" in folder.text([machine(tmp_path, content)])
 
 
 def test_csv_holds_every_row_and_no_formula(tmp_path: Path) -> None:

@@ -28,18 +28,6 @@ class Column(NamedTuple):
     name: str
     machine: Machine
 
-    @property
-    def weak(self) -> list[str]:
-        """Why its figures are not to be trusted as they are."""
-        failures = [f"the clock failed its test: {failure}" for failure in self.machine.evidence.targetrl.clock.failures]
-        return failures + self.machine.disturbances
-
-    @property
-    def nameless(self) -> list[str]:
-        """Rows that failed before it was known what they are about: they stand in no table."""
-        absent = self.machine.evidence.targetrl.absent
-        return [f"{absence.kind}: {absence.name}: {absence.reason}" for absence in absent if absence.cell is None]
-
 
 def read(paths: Sequence[Path], *, mixed_commits: bool = False) -> list[Column]:
     """Read files that are to be compared; the first is what the others are measured by.

@@ -50,7 +50,7 @@ def _file(column: Column) -> Record:
     part = column.machine.evidence.targetrl
     return {
         "name": column.name, "label": part.label, "device": part.device, "commit": part.fingerprint.commit,
-        "dirty": part.fingerprint.dirty, "weak": column.weak, "without_place": column.nameless,
+        "dirty": part.fingerprint.dirty, "weak": column.machine.doubts, "without_place": column.machine.nameless,
     }  # fmt: skip
 
 

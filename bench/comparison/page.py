@@ -10,7 +10,7 @@ from bench.comparison.crossings import Takeover, orders, takeovers
 from bench.comparison.rows import QUESTIONS, Entry, JoinedRow, rows
 from bench.evidence import records
 from bench.evidence.kinds import Kind
-from bench.evidence.machine import MARKS, Machine
+from bench.evidence.machine import Machine, meanings
 from bench.evidence.records import Interval
 from bench.evidence.schema import Benchmark, Cell, Question
 from bench.evidence.untrusted import plain
@@ -64,13 +64,13 @@ def text(columns: Sequence[Column], style: Style) -> str:
         *_orders(compared["steady state"], names, style),
         *_legend(compared.values()),
         *reasons.lines(),
-        *(f"{style.quote(column.name)}: {style.quote(reason)}  " for column in columns for reason in column.nameless),
+        *(f"{style.quote(column.name)}: {style.quote(reason)}  " for column in columns for reason in column.machine.nameless),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
 
 def _weak(columns: Sequence[Column], style: Style) -> list[str]:
-    weak = [(column.name, reason) for column in columns for reason in column.weak]
+    weak = [(column.name, reason) for column in columns for reason in column.machine.doubts]
     lines = [f"{style.strong}Weak figures of {style.quote(name)}: {style.quote(reason)}.{style.strong}  " for name, reason in weak]
     return [*lines, ""] if lines else []
 
@@ -168,7 +168,5 @@ def _orders(joined: list[JoinedRow], names: list[str], style: Style) -> Iterator
 
 
 def _legend(compared: Iterable[list[JoinedRow]]) -> list[str]:
-    used = {
-        letter for joined in compared for row in joined for entry in row.entries if entry.row for letter in entry.machine.marks(entry.row)
-    }
-    return [f"({letter}) {text}  " for letter, text in MARKS.items() if letter in used]
+    used = (entry.machine.marks(entry.row) for joined in compared for row in joined for entry in row.entries if entry.row)
+    return [f"({letter}) {text}  " for letter, text in meanings(used).items()]

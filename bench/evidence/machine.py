@@ -83,6 +83,23 @@ class Machine:
             reasons.append(f"one row took {self.again.value:.2f} × as long the second time")
         return reasons
 
+    @property
+    def doubts(self) -> list[str]:
+        """Why the figures are not to be trusted as they are."""
+        return [f"the clock failed its test: {failure}" for failure in self.evidence.targetrl.clock.failures] + self.disturbances
+
+    @property
+    def nameless(self) -> list[str]:
+        """Rows that failed before it was known what they are about: they stand in no table."""
+        absent = self.evidence.targetrl.absent
+        return [f"{absence.kind}: {absence.name}: {absence.reason}" for absence in absent if absence.cell is None]
+
+
+def meanings(letters: Iterable[str]) -> dict[str, str]:
+    """What some letters of marks mean."""
+    used = set("".join(letters))
+    return {letter: text for letter, text in MARKS.items() if letter in used}
+
 
 def disturbances(environment: Environment) -> list[str]:
     """What disturbed a run, by its environment."""

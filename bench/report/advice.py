@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from bench.cost.advice import Advice, Pick
 from bench.cost.candidates import Choice
-from bench.evidence.machine import MARKS
+from bench.evidence.machine import meanings
 from bench.evidence.records import Interval
 from bench.tables.cells import duration, ratio, with_interval
 
@@ -17,7 +17,7 @@ CACHES = {"empty": "With the compiler's cache empty: ", "warm": "With it warm: "
 def text(advice: Advice, note: str) -> str:
     """All of it, in lines."""
     problem = f"{advice.policies:,} policies, {advice.steps:,} steps, {advice.objective}, {advice.arithmetic} arithmetic"
-    legend = [f"{letter}: {MARKS[letter]}" for letter in MARKS if any(letter in choice.marks for choice in advice.choices)]
+    legend = [f"{letter}: {text}" for letter, text in meanings(choice.marks for choice in advice.choices).items()]
     reasons = list(dict.fromkeys(choice.absence for choice in advice.choices if choice.absence))
     return "\n".join([
         f"{problem}, {COLD if advice.cold else 'compiled and warm'}. {note}",

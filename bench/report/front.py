@@ -4,7 +4,7 @@ import re
 import statistics
 from collections.abc import Callable
 
-from bench.evidence.machine import MARKS, Machine
+from bench.evidence.machine import Machine, meanings
 from bench.evidence.schema import Benchmark
 from bench.report.tables import fastest_rows, speeds
 from bench.tables.cells import coded, duration, escaped, rough, scaled
@@ -48,10 +48,9 @@ def _speeds(machine: Machine) -> str | None:
 
 def _legend(rows: list[Benchmark], machine: Machine) -> list[str]:
     """What the letters mean that stand in the table, and what ambiguous policies are, in one line."""
-    used = "".join(machine.marks(row) for row in rows)
-    meanings = [f"*{letter}* {text}" for letter, text in MARKS.items() if letter in used]
-    meanings += [f"ambiguous: {AMBIGUOUS}"] * any(row.extra_info.ambiguous for row in rows)
-    return [f"{'; '.join(meanings)}.  "] if meanings else []
+    texts = [f"*{letter}* {text}" for letter, text in meanings(map(machine.marks, rows)).items()]
+    texts += [f"ambiguous: {AMBIGUOUS}"] if any(row.extra_info.ambiguous for row in rows) else []
+    return [f"{'; '.join(texts)}.  "] if texts else []
 
 
 def _findings(machine: Machine) -> str | None:

@@ -6,9 +6,9 @@ from functools import partial
 
 from bench.evidence import records
 from bench.evidence.kinds import kind_of
-from bench.evidence.machine import MARKS, Machine
+from bench.evidence.machine import Machine, meanings
 from bench.evidence.records import Interval
-from bench.evidence.schema import Absence, Benchmark, Cell, Limits, Question
+from bench.evidence.schema import Benchmark, Cell, Limits, Question
 from bench.limit.limit import limit_of
 from bench.report.cost import cost_section, payoff_section
 from bench.report.tables import by_problem, facts, identity, marked, speeds, variants, variants_by_size
@@ -35,12 +35,8 @@ def device_section(machine: Machine) -> str:
         *_time_to_target(machine),
         *_construction(machine, reasons),
     ]
-    nameless = [f"{absence.kind}: {escaped(absence.name)}: {escaped(absence.reason)}  " for absence in _nameless(machine)]
+    nameless = [f"{escaped(text)}  " for text in machine.nameless]
     return "\n".join([*parts, *_legend(machine), *reasons.lines(), *nameless]).rstrip() + "\n"
-
-
-def _nameless(machine: Machine) -> list[Absence]:
-    return [absence for absence in machine.evidence.targetrl.absent if absence.cell is None]
 
 
 def _facts(machine: Machine) -> str:
@@ -55,8 +51,7 @@ def _facts(machine: Machine) -> str:
     clock = part.clock
     times = " and ".join(f"{k} × the work in {duration(max(s, 1e-9))}" for k, s in zip(clock.work, clock.seconds, strict=False))
     lines.append(f"Clock: {times}; its steps are {duration(max(clock.resolution_seconds, 1e-9))}.")
-    lines += [f"**The clock failed its test: {escaped(failure)}.**" for failure in clock.failures]
-    lines += [f"**Weak figures: {escaped(disturbance)}.**" for disturbance in machine.disturbances]
+    lines += [f"**Weak figures: {escaped(doubt)}.**" for doubt in machine.doubts]
     return "\n".join(lines) + "\n"
 
 
@@ -255,5 +250,5 @@ def _construction(machine: Machine, reasons: Reasons) -> Iterable[str]:
 
 
 def _legend(machine: Machine) -> list[str]:
-    used = set("".join(machine.marks(row) for row in machine.evidence.benchmarks))
-    return [f"*{letter}* {text}  " for letter, text in MARKS.items() if letter in used]
+    used = meanings(machine.marks(row) for row in machine.evidence.benchmarks)
+    return [f"*{letter}* {text}  " for letter, text in used.items()]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from bench.cost import candidates
 from bench.evidence.kinds import kind_of
-from bench.evidence.machine import MARKS, Machine
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark, Cell, Phases
 from bench.evidence.untrusted import plain
 from bench.report import tables
@@ -94,13 +94,6 @@ def _phases(process: Phases) -> tuple[float, ...]:
 
 def card(machine: Machine) -> Record:
     """What the times of a device depend on, and what has to be said of them, as text."""
-    warnings = [f"The clock failed its test: {plain(failure)}." for failure in machine.evidence.targetrl.clock.failures]
-    warnings += [f"Weak figures: {plain(disturbance)}." for disturbance in machine.disturbances]
+    warnings = [f"Weak figures: {plain(doubt)}." for doubt in machine.doubts]
     facts = [(plain(name), plain(value)) for name, value in tables.facts(machine)]
     return {"machine": machine.name, "facts": facts, "warnings": warnings}
-
-
-def marks(machines: Iterable[Machine]) -> dict[str, str]:
-    """The letters that stand at figures, with their meaning."""
-    used = {letter for machine in machines for row in machine.evidence.benchmarks for letter in machine.marks(row)}
-    return {letter: text for letter, text in MARKS.items() if letter in used}

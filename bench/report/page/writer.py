@@ -11,7 +11,7 @@ from typing import get_args
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from bench.evidence.machine import Machine
+from bench.evidence.machine import Machine, meanings
 from bench.evidence.schema import Question
 from bench.evidence.untrusted import plain
 from bench.report import tables
@@ -49,7 +49,7 @@ def html(machines: Sequence[Machine]) -> str:
         starts=starts,
         longest=max((start["total"] for start in starts), default=0.0),
         cards=[rows.card(machine) for machine in machines],
-        marks=rows.marks(machines),
+        marks=meanings(row["marks"] for row in records if "marks" in row),
         scripts=scripts(),
         digests=" ".join(digest(script) for script in scripts()),
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
