@@ -9,7 +9,7 @@ from bench.cost.curves import WARM, ColdStart, Curve, cold_starts, curves, timed
 from bench.cost.predict import NO_GROWTH, StepGrowth, fit, of_steps, parts, seconds, tells, within
 from bench.evidence.kinds import Kind
 from bench.evidence.machine import Machine
-from bench.evidence.schema import Part
+from bench.evidence.schema import Absence, Cell, Part
 from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import OPTIMIZERS
 
@@ -138,10 +138,15 @@ def ways(machine: Machine) -> Iterator[Way]:
     adam = [kind for kind in by_kind if kind.optimizer == OPTIMIZERS[0]]
     lent = [kind._replace(objective=other) for kind in adam if kind.objective == FIRST for other in ALIKE]
     for kind in dict.fromkeys((*adam, *lent)):
-        if not (_withheld(machine, kind) or _cannot(machine, by_kind, kind)):
+        absent = {cell: why for cell, why in machine.absent.items() if (cell.variant, cell.arithmetic) == (kind.variant, kind.arithmetic)}
+        if _trains(by_kind, kind, absent):
             curve, borrowed = _filled(by_kind, kind)
-            absences = [(n, reason) for n, reason in _reasons(machine, kind, (FIRST, kind.objective)) if n > curve[-1].policies]
             own = [point.policies for point in by_kind.get(kind, ())]
+            absences = [
+                (cell.policies, absence.reason)
+                for cell, absence in absent.items()
+                if cell.question == "steady state" and cell.objective in (FIRST, kind.objective) and cell.policies > curve[-1].policies
+            ]
             yield Way(machine.evidence.targetrl, kind, curve, own, borrowed, growth_of(machine, kind.variant, kind.steps), absences)
 
 
@@ -173,29 +178,15 @@ def growth_of(machine: Machine, variant: str | None, steps: int) -> StepGrowth:
     return StepGrowth(fixed, fixed + step * steps)
 
 
-def _reasons(machine: Machine, kind: Kind, objectives: Sequence[str | None]) -> Iterator[tuple[int, str]]:
-    """The N at which the variant has no row of some objectives, whatever their steps, and why."""
-    for cell, absence in machine.absent.items():
-        place = (cell.question, cell.variant, cell.arithmetic)
-        if place == ("steady state", kind.variant, kind.arithmetic) and cell.objective in objectives:
-            yield cell.policies, absence.reason
+def _trains(by_kind: Mapping[Kind, Curve], kind: Kind, absent: Mapping[Cell, Absence]) -> bool:
+    """Whether the variant can train the objective, and converged identically wherever it was tried.
 
-
-def _cannot(machine: Machine, by_kind: Mapping[Kind, Curve], kind: Kind) -> bool:
-    """Whether it has no row of the objective, and for one a reason that the first objective has not: then it cannot train it.
-
-    Where it is the size, such as too many policies for one after another, both have the reason.
+    It cannot where it has no row of it, and for one a reason that the first objective has not: where that is the size, such as too many
+    policies for one after another, both have the reason.
     """
-    if any(kind._replace(optimizer=other.optimizer, steps=other.steps) == other for other in by_kind):
+    own, first = ([absent[cell] for cell in absent if cell.objective == objective] for objective in (kind.objective, FIRST))
+    if any(absence.kind == "withheld" for absence in own):
         return False
-    reasons, others = ({reason for _, reason in _reasons(machine, kind, [objective])} for objective in (kind.objective, FIRST))
-    return bool(reasons - others)
-
-
-def _withheld(machine: Machine, kind: Kind) -> bool:
-    """Whether it did not converge identically on this problem at any N: then it is no candidate at all."""
-    return any(
-        (cell.variant, cell.objective, cell.arithmetic) == (kind.variant, kind.objective, kind.arithmetic)
-        for cell, absence in machine.absent.items()
-        if absence.kind == "withheld"
-    )
+    if any(kind._replace(optimizer=other.optimizer, steps=other.steps) == other for other in by_kind):
+        return True
+    return {absence.reason for absence in own} <= {absence.reason for absence in first}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from bench.cost.advice import Advice, Pick
+from bench.cost.advice import Advice, Next, Pick
 from bench.cost.candidates import Choice
 from bench.evidence.machine import meanings
 from bench.evidence.records import Interval
@@ -50,25 +50,24 @@ def _remarks(choice: Choice, reasons: Sequence[str]) -> str:
 
 def _sentences(pick: Pick) -> Iterable[str]:
     best = pick.best
-    use = f"use {best.variant} on {best.device} ({best.label}): {duration(best.seconds)}, {best.identity}{_over(best, pick.runner_up)}."
+    use = f"use {_named(best)}: {duration(best.seconds)}, {best.identity}{_over(best, pick.runner_up)}."
     yield CACHES[pick.cache] + use if CACHES[pick.cache] else f"{use[0].upper()}{use[1:]}"
     if pick.next is None:
         yield f"No other overtakes it up to N = {pick.up_to:,}."
     else:
         beyond = " (extrapolated)" if pick.next.extrapolated else ""
-        yield f"From N = {pick.next.policies:,} on {pick.next.variant} on {pick.next.device} ({pick.next.label}) is faster{beyond}."
+        yield f"From N = {pick.next.policies:,} on {_named(pick.next)} is faster{beyond}."
+
+
+def _named(choice: Choice | Next) -> str:
+    return f"{choice.variant} on {choice.device} ({choice.label})"
 
 
 def _over(best: Choice, other: Choice | None) -> str:
     if other is None:
         return ""
     doubt = "; their intervals overlap" if other.low <= best.high else ""
-    return f", {ratio(other.seconds / best.seconds)} × as fast as the runner-up, {other.variant}{_where(best, other)}{doubt}"
-
-
-def _where(best: Choice, other: Choice) -> str:
-    same = (best.label, best.device) == (other.label, other.device)
-    return "" if same else f" on {other.device} ({other.label})"
+    return f", {ratio(other.seconds / best.seconds)} × as fast as the runner-up, {_named(other)}{doubt}"
 
 
 def _seconds(choice: Choice) -> str:
