@@ -10,6 +10,7 @@ from torch.distributions import Normal
 from torch.nn import functional
 
 from targetrl_core.arithmetic import arithmetic
+from targetrl_core.history import History
 from targetrl_core.noise import draw_table, noise
 from targetrl_core.population import Population
 from targetrl_core.problem import CONSTANTS, Problem, value_of
@@ -43,14 +44,13 @@ class PolicyConstants(NamedTuple):
     betas: tuple[float, float]
     eps: float
     sigma: float
-    baseline_decay: float
 
 
 def constants_of(problem: Problem, policy: int) -> PolicyConstants:
     """The constants of one policy of a problem."""
     value = {name: value_of(getattr(problem, name), policy) for name in CONSTANTS}
-    betas = value.pop("beta1"), value.pop("beta2")
-    return PolicyConstants(**value, betas=betas)
+    betas = value["beta1"], value["beta2"]
+    return PolicyConstants(value["x"], value["target"], value["k"], value["lr"], betas, value["eps"], value["sigma"])
 
 
 def log_output(z: Tensor, o: Tensor) -> Tensor:
@@ -168,13 +168,42 @@ def trained_state(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Ten
     return columns
 
 
-def train_each(population: Population, steps: int, train: Callable[[int], dict[str, Tensor]]) -> Population:
-    """Policies trained one after another: ``train`` makes of a policy's index its state by name, 0-d, which it may write over next."""
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+"""One update of one policy, given noise [M, 1, 1] and a 0-d baseline; the logit, output and reward before it, [1, 1] each."""
+
+
+def train_each(
+    problem: Problem,
+    population: Population,
+    history: History | None,
+    model: Policy,
+    begin: Callable[[int], tuple[torch.optim.Optimizer, Step]],
+) -> Population:
+    """Policies trained one after another in one module; ``begin`` makes of a policy's index its optimiser and its step."""
     columns: dict[str, list[Tensor]] = {}
+    parameters = dict(model.fc.named_parameters())
     for policy in range(population.n):
-        for name, value in train(policy).items():
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(getattr(population, name)[policy])
+        optimizer, step = begin(policy)
+        baseline = _take_steps(problem, population, policy, history, step)
+        for name, value in (trained_state(optimizer, parameters) | baseline).items():
             columns.setdefault(name, []).append(value.clone())
-    return collect(population, {name: torch.stack(values) for name, values in columns.items()}, steps)
+    return collect(population, {name: torch.stack(values) for name, values in columns.items()}, problem.steps)
+
+
+def _take_steps(problem: Problem, population: Population, policy: int, history: History | None, step: Step) -> dict[str, Tensor]:
+    """All steps of one policy; its baseline by name, where it keeps one."""
+    own = slice(policy, policy + 1)
+    baseline, decay = baseline_of(problem, population, own).squeeze(0), value_of(problem.baseline_decay, policy)
+    for t, drawn in enumerate(noise_of_policy(problem, population, policy)):
+        z, output, reward = step(drawn.reshape(-1, 1, 1), baseline)
+        if history is not None:
+            history.record(t, z.detach()[0], output.detach()[0], own)
+        if problem.keeps_baseline:
+            baseline = baseline + (reward.reshape(()) - baseline) * (1.0 - decay)
+    return {"baseline": baseline} if problem.keeps_baseline else {}
 
 
 def collect(population: Population, columns: dict[str, Tensor], steps: int) -> Population:

@@ -5,7 +5,7 @@ model and one fused optimiser are reset in place; constants enter as tensors, si
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
@@ -17,13 +17,11 @@ from targetrl_core.listing.policy import (
     LOSSES,
     Policy,
     PolicyConstants,
+    Step,
     Terms,
-    baseline_of,
     constants_of,
-    noise_of_policy,
     optimizer_of,
     train_each,
-    trained_state,
 )
 from targetrl_core.modes import new_modes
 from targetrl_core.population import Population
@@ -64,7 +62,11 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
 
     @one_at_a_time
     def train(population: Population, history: History | None) -> Population:
-        return train_each(population, problem.steps, lambda policy: _train_one(program, problem, population, policy, history))
+        def begin(policy: int) -> tuple[torch.optim.Optimizer, Step]:
+            _reset(program, constants_of(problem, policy), population, policy)
+            return program.optimizer, partial(_step, program)
+
+        return train_each(problem, population, history, program.model, begin)
 
     return train
 
@@ -94,46 +96,25 @@ def _compiled_program(  # noqa: PLR0913 — what is compiled in
     # torch.optim breaks the graph itself, around the loop over parameter groups.
     program = _Program(model, optimizer, x, c.lr, terms, compiled(forward), compiled(update, fullgraph=False))
     for _ in range(2):  # the second step is the first with the optimiser's state in place
-        _step(program, terms)
+        _step(program, terms.noise, terms.baseline)
     return program
 
 
-def _step(program: _Program, terms: Terms) -> tuple[Tensor, Tensor, Tensor]:
-    z, output, loss, reward = program.forward(program.x, terms)
+def _step(program: _Program, noise: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    z, output, loss, reward = program.forward(program.x, program.terms._replace(noise=noise, baseline=baseline))
     program.optimizer.zero_grad()
     loss.backward()
     program.update()
     return z, output, reward
 
 
-def _train_one(program: _Program, problem: Problem, population: Population, policy: int, history: History | None) -> dict[str, Tensor]:
-    """All steps of one policy in place of the last one; its trained state by name, 0-d each."""
-    c = constants_of(problem, policy)
-    _reset(program, c, population, policy)
-    noise = noise_of_policy(problem, population, policy)
-    baseline = baseline_of(problem, population, slice(policy, policy + 1)).squeeze(0)
-    for step in range(problem.steps):
-        terms = program.terms._replace(noise=noise[step].reshape(-1, 1, 1), baseline=baseline)
-        z, output, reward = _step(program, terms)
-        if problem.keeps_baseline:
-            baseline = baseline + (reward.reshape(()) - baseline) * (1.0 - c.baseline_decay)
-        if history is not None:
-            history.record(step, z.detach()[0], output.detach()[0], slice(policy, policy + 1))
-    return trained_state(program.optimizer, _parameters(program)) | ({"baseline": baseline} if problem.keeps_baseline else {})
-
-
-def _parameters(program: _Program) -> dict[str, torch.nn.Parameter]:
-    return {"weight": program.model.fc.weight, "bias": program.model.fc.bias}
-
-
 @torch.no_grad()
 def _reset(program: _Program, c: PolicyConstants, population: Population, policy: int) -> None:
-    """Put one policy, its constants and its moments in place of the last one's."""
+    """Put the constants and the moments of one policy in place of the last one's."""
     terms = program.terms
     for tensor, value in ((program.x, c.x), (program.lr, c.lr), (terms.target, c.target), (terms.k, c.k), (terms.sigma, c.sigma)):
         tensor.fill_(value)
-    for name, parameter in _parameters(program).items():
-        parameter.copy_(getattr(population, name)[policy])
+    for name, parameter in program.model.fc.named_parameters():
         state = program.optimizer.state[parameter]
         if "exp_avg" in state:
             state["step"].fill_(population.age)
