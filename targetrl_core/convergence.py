@@ -9,7 +9,7 @@ policies are right: it is *undecided*, which is no identity, but the problem's d
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -42,23 +42,6 @@ MOST_AMBIGUOUS = 0.5
 
 ROUNDING = 2.0**-22
 """Of an output itself: a few ulp of a number below 1."""
-
-
-class Divergence(NamedTuple):
-    """The policy that is furthest from where it should be, by one state tensor."""
-
-    policy: int
-    step: int
-    tensor: str
-    value: float
-    expected: float
-    bound: float
-
-    def __str__(self) -> str:
-        return (
-            f"policy {self.policy}, after step {self.step}, {self.tensor}: "
-            f"{self.value:.9g} where {self.expected:.9g} ± {self.bound:.2g} is right"
-        )
 
 
 @dataclass(frozen=True)
@@ -276,12 +259,18 @@ def _out_of_bounds(expectation: Expectation, tensors: dict[str, Tensor]) -> Iter
                 yield f"{name} of {count} policies out of bounds: {_worst(expectation, name, tensor, ~inside)}"
 
 
-def _worst(expectation: Expectation, name: str, tensor: Tensor, outside: Tensor) -> Divergence:
+def _worst(expectation: Expectation, name: str, tensor: Tensor, outside: Tensor) -> str:
     expected = expectation.reference.state[name]
     distance = (tensor.double() - expected).abs().nan_to_num(torch.inf) / (expectation.reference.ulp[name])
     policy = int(torch.where(outside, distance, -1.0).argmax())
     bound = float(expectation.bounds[name][1][policy].double() - expected[policy])
-    return Divergence(numbered(expectation, policy), expectation.age, name, float(tensor[policy]), float(expected[policy]), bound)
+    return _divergence(expectation, policy, name, tensor[policy], expected[policy], bound)
+
+
+def _divergence(expectation: Expectation, position: int, name: str, value: Tensor, expected: Tensor, bound: float) -> str:  # noqa: PLR0913
+    """Where a checked policy's state tensor is, and where it should be."""
+    where = f"policy {numbered(expectation, position)}, after step {expectation.age}, {name}"
+    return f"{where}: {float(value):.9g} where {float(expected):.9g} ± {bound:.2g} is right"
 
 
 def numbered(expectation: Expectation, position: int) -> int:
@@ -298,9 +287,7 @@ def _wrong_bits(expectation: Expectation, trained: Population) -> Iterable[str]:
         wrong = (tensors[name].view(torch.int32) != right.view(torch.int32)) & ~(tensors[name].isnan() & right.isnan())
         if bool(wrong.any()):
             policy = int(wrong.nonzero()[0])
-            divergence = Divergence(
-                numbered(expectation, policy), expectation.age, name, float(tensors[name][policy]), float(right[policy]), 0.0
-            )
+            divergence = _divergence(expectation, policy, name, tensors[name][policy], right[policy], 0.0)
             yield f"{name} of {int(wrong.sum())} policies has other bits: {divergence}"
 
 

@@ -13,13 +13,13 @@ import torch
 from targetrl_core.names import DEVICES
 
 
-class ProcessMode(NamedTuple):
-    """A mode that all threads share: its name, how it is read and written, and what a new process has."""
+class Setting(NamedTuple):
+    """Something that holds for a whole process or thread: its name, how it is read and written, and what a new process has."""
 
     name: str
     read: Callable[[], Any]
-    write: Callable[[Any], None]
-    new: Any
+    write: Callable[[Any], object]
+    new: Any = None
 
 
 def _read_products() -> tuple[str | None, ...]:
@@ -43,16 +43,16 @@ def _write_anomaly(value: tuple[bool, bool]) -> None:
     torch.autograd.set_detect_anomaly(*value)  # a context manager that takes effect when it is made
 
 
-PROCESS_MODES: tuple[ProcessMode, ...] = (
-    ProcessMode("the default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    ProcessMode("the precision of products", _read_products, _write_products, ("highest", "ieee", "ieee")),
-    ProcessMode(
+PROCESS_MODES: tuple[Setting, ...] = (
+    Setting("the default dtype", torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    Setting("the precision of products", _read_products, _write_products, ("highest", "ieee", "ieee")),
+    Setting(
         "deterministic mode",
         lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
         lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1]),
         (False, False),
     ),
-    ProcessMode(
+    Setting(
         "anomaly mode",
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
         _write_anomaly,
@@ -71,7 +71,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self.lock, self.runs = threading.Lock(), 0
-        self.replaced: list[tuple[ProcessMode, Any]] = []
+        self.replaced: list[tuple[Setting, Any]] = []
 
     def enter(self) -> None:
         with self.lock:

@@ -37,8 +37,7 @@ def first_step_faults(expectation: Expectation, first: Tensor) -> tuple[str, ...
 def output_faults(expectation: Expectation, outputs: Tensor) -> tuple[str, ...]:
     """Why outputs after the last update, [N] float32 on the CPU, are not the oracle's; undetermined policies aside."""
     ref = expectation.reference
-    last = LogitRow(ref.logit, ref.logit_reach, ref.undetermined)
-    return tuple(_wrong_values("outputs", outputs, *_output_bounds(last), last.undetermined))
+    return tuple(_wrong_outputs("outputs", outputs, LogitRow(ref.logit, ref.logit_reach, ref.undetermined)))
 
 
 def row_faults(problem: Problem, start: Population, history: History) -> tuple[str, ...]:
@@ -50,26 +49,21 @@ def row_faults(problem: Problem, start: Population, history: History) -> tuple[s
         history: what they put out, [steps, N].
     """
     for step, row in enumerate(course(problem, start)):
-        wrong = tuple(_wrong_row(row, History(history.logits[step].to("cpu"), history.outputs[step].to("cpu"))))
+        logits, outputs, reach = history.logits[step].to("cpu"), history.outputs[step].to("cpu"), FACTOR * row.logit_reach
+        wrong = (
+            *_wrong_values("recorded logits", logits, row.logit - reach, row.logit + reach, row.undetermined),
+            *_wrong_outputs("recorded outputs", outputs, row),
+        )
         if wrong:
             return tuple(f"before update {step}: {reason}" for reason in wrong)
     return ()
 
 
-def _wrong_row(row: LogitRow, history: History) -> Iterator[str]:
-    """A reason for logits, and one for outputs, [N] each, that are not those of a row of the oracle's."""
-    yield from _wrong_values("recorded logits", history.logits, *_logit_bounds(row), row.undetermined)
-    yield from _wrong_values("recorded outputs", history.outputs, *_output_bounds(row), row.undetermined)
-
-
-def _logit_bounds(row: LogitRow) -> tuple[Tensor, Tensor]:
+def _wrong_outputs(name: str, outputs: Tensor, row: LogitRow) -> Iterator[str]:
+    """A reason for outputs, [N], that are not those of a row of the oracle's."""
     reach = FACTOR * row.logit_reach
-    return row.logit - reach, row.logit + reach
-
-
-def _output_bounds(row: LogitRow) -> tuple[Tensor, Tensor]:
-    low, high = _logit_bounds(row)
-    return torch.sigmoid(low) - ROUNDING, torch.sigmoid(high) + ROUNDING
+    low, high = torch.sigmoid(row.logit - reach) - ROUNDING, torch.sigmoid(row.logit + reach) + ROUNDING
+    yield from _wrong_values(name, outputs, low, high, row.undetermined)
 
 
 def _wrong_values(name: str, values: Tensor, least: Tensor, most: Tensor, undetermined: Tensor) -> Iterator[str]:

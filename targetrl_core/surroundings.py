@@ -6,20 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import overrides
 
-from targetrl_core.modes import PROCESS_MODES, flushes_subnormals
-
-
-class _Setting(NamedTuple):
-    """Something that holds for the whole process or thread: its name, and how it is read and written."""
-
-    name: str
-    read: Callable[[], Any]
-    write: Callable[[Any], object]
+from targetrl_core.modes import PROCESS_MODES, Setting, flushes_subnormals
 
 
 def _function_modes() -> int:
@@ -33,14 +25,14 @@ def _drop_function_modes(count: int) -> None:
 
 
 _SETTINGS = (
-    _Setting("the number of modes that see torch's functions", _function_modes, _drop_function_modes),
-    _Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
-    _Setting("grad mode", torch.is_grad_enabled, torch.set_grad_enabled),
-    _Setting("the flushing of subnormal numbers", flushes_subnormals, torch.set_flush_denormal),
-    _Setting("the garbage collector", gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable()),
-    _Setting("the switch interval", sys.getswitchinterval, sys.setswitchinterval),
-    _Setting("the profile function", sys.getprofile, sys.setprofile),
-    *(_Setting(mode.name, mode.read, mode.write) for mode in PROCESS_MODES),
+    Setting("the number of modes that see torch's functions", _function_modes, _drop_function_modes),
+    Setting("the number of threads", torch.get_num_threads, torch.set_num_threads),
+    Setting("grad mode", torch.is_grad_enabled, torch.set_grad_enabled),
+    Setting("the flushing of subnormal numbers", flushes_subnormals, torch.set_flush_denormal),
+    Setting("the garbage collector", gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable()),
+    Setting("the switch interval", sys.getswitchinterval, sys.setswitchinterval),
+    Setting("the profile function", sys.getprofile, sys.setprofile),
+    *PROCESS_MODES,
 )
 
 PACKAGES = ("targetrl_core", "bench")

@@ -7,9 +7,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from targetrl_core.errors import UsageError
-from targetrl_core.fused.kernel import STEP_LIMIT, KernelTask, constants_of, correction_of, draw_of, kernel_of
-from targetrl_core.fused.launch import launch, ready, why_not, why_not_ready
+from targetrl_core.errors import Fault, UsageError
+from targetrl_core.fused import compiler, cpu, cuda, mps
+from targetrl_core.fused.kernel import STEP_LIMIT, Kernel, KernelTask, constants_of, correction_of, draw_of, kernel_of
 from targetrl_core.history import History
 from targetrl_core.population import Population
 from targetrl_core.problem import Problem
@@ -20,17 +20,21 @@ from targetrl_core.variants.variant import EndState, TrainToEnd, Variant
 
 def unsupported(problem: Problem, device: torch.device, _n: int) -> str | None:
     """Runs where the kernel that ``prepare`` takes can be built and loaded, which is tried; what is built is kept."""
-    reason = why_not(device)
+    reason = {"cpu": compiler.why_no_compiler, "cuda": cuda.why_no_cuda_core}.get(device.type, lambda: None)()
     if reason is not None:
         return reason
     rule = rule_for(problem, _blank(device), compiled=True)
-    return why_not_ready(kernel_of(rule, per_policy=problem.policies is not None), device)
+    try:
+        _ready(kernel_of(rule, per_policy=problem.policies is not None), device)
+    except UsageError as error:
+        return Fault(error)
+    return None
 
 
 @cache
 def _blank(device: torch.device) -> Population:
     """A fresh population, of which no number is read: it is asked about at every call."""
-    return Population.fresh(*(torch.zeros(1, dtype=torch.float32, device=device) for _ in range(2)))
+    return Population.zeros(1, device)
 
 
 class _Run(Protocol):
@@ -46,8 +50,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> _Run:
     problem.check_policies(n)
     c, constants = problem.constants(device), constants_of(problem, device)
     per_policy = problem.policies is not None
-    blank = Population.zeros(1, device)
-    ready(kernel_of(rule_for(problem, blank, compiled=True), per_policy=per_policy), device)
+    _ready(kernel_of(rule_for(problem, _blank(device), compiled=True), per_policy=per_policy), device)
     fresh = correction_of(problem, 0, device)  # to look it up would be a tenth of a call of few policies
 
     def train(
@@ -69,7 +72,7 @@ def prepare(problem: Problem, device: torch.device, n: int) -> _Run:
             first=first,
             last=last,
         )
-        launch(kernel_of(rule, per_policy=per_policy), task, device)
+        _launch(kernel_of(rule, per_policy=per_policy), task, device)
         return end(rule, population, state, problem.steps)
 
     return train
@@ -90,6 +93,26 @@ def prepare_to_end(problem: Problem, device: torch.device, n: int) -> TrainToEnd
         return EndState(run(population, None, (first, last), seed), first, last)
 
     return train
+
+
+def _ready(kernel: Kernel, device: torch.device) -> None:
+    """Build and load a kernel: its cold start. Raises UsageError where that fails."""
+    if device.type == "cpu":
+        cpu.built(kernel)
+    elif device.type == "cuda":
+        cuda.ready(kernel, device)
+    else:
+        mps.built(kernel)
+
+
+def _launch(kernel: Kernel, task: KernelTask, device: torch.device) -> None:
+    """Run a kernel on its task; on a GPU the task may still be running when this returns."""
+    if device.type == "cpu":
+        cpu.launch(kernel, task)
+    elif device.type == "cuda":
+        cuda.launch(kernel, task, device)
+    else:
+        mps.launch(kernel, task)
 
 
 def _contiguous(state: State) -> State:

@@ -6,7 +6,7 @@ What is wrong with an entry is what its ``unsupported`` says, so that it is seen
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -82,19 +82,12 @@ def _lazy(entry: EntryPoint) -> Variant:
 def _load(entry: EntryPoint) -> Variant:
     """What the entry names, or a broken variant that says why it is none."""
     described = f"entry point {entry.name} of {_package(entry)} ({entry.value})"
-    value, why = _attempt(entry.load)
-    if why is not None:
-        return _broken(entry.name, f"{described} cannot be loaded: {why}")
+    try:
+        value = entry.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 — another package may raise anything, and is not to end this one
+        return _broken(entry.name, f"{described} cannot be loaded: {kind_and_message(error)}")
     if not isinstance(value, Variant):
         return _broken(entry.name, f"{described} is no Variant but of type {type(value).__name__}")
     if value.name != entry.name:
         return _broken(entry.name, f"{described} is named {value.name!r}: it must have the name of its entry point")
     return value
-
-
-def _attempt(load: Callable[[], object]) -> tuple[object, str | None]:
-    """What ``load`` returns, or in one line why it does not."""
-    try:
-        return load(), None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 — another package may raise anything, and is not to end this one
-        return None, kind_and_message(error)
