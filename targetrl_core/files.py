@@ -55,3 +55,9 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise UsageError(f"{path} could not be written: {why}") from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a command's own file, as ``writing``."""
+    with writing(path) as new:
+        new.write_bytes(content)

@@ -10,20 +10,16 @@ from torch import Tensor
 Tell = Callable[[int], object]
 
 
-def _nobody(_policies: int) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True)
 class History:
     """Logits z and outputs o = σ(z) before each update, [steps, N] float32 each; ``tell`` is told how many each record holds."""
 
     logits: Tensor
     outputs: Tensor
-    tell: Tell = _nobody
+    tell: Tell = lambda _policies: None
 
     @classmethod
-    def empty(cls, steps: int, n: int, device: torch.device, tell: Tell = _nobody) -> Self:
+    def empty(cls, steps: int, n: int, device: torch.device, tell: Tell = lambda _policies: None) -> Self:
         """A history to be filled; NaN wherever a variant leaves it out."""
         logits, outputs = (torch.full((steps, n), torch.nan, device=device, dtype=torch.float32) for _ in range(2))
         return cls(logits, outputs, tell)

@@ -28,10 +28,6 @@ CONSTANTS = {
 MOST_SECONDS = 1e6
 """Longest time that is asked for, some eleven days: what waits takes no longer ones."""
 
-
-NO_FLAGS: Mapping[str, str] = {}
-
-
 OF_REINFORCE = ("sigma", "samples", "baseline", "baseline_decay", "noise_seed")
 """Constants that no other objective looks at."""
 
@@ -110,7 +106,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the result")
 
 
-def add_constants(parser: argparse.ArgumentParser, flags: Mapping[str, str] = NO_FLAGS) -> None:
+def add_constants(parser: argparse.ArgumentParser, flags: Mapping[str, str] | None = None) -> None:
     """The fields of a problem, but for its objective and arithmetic, of which a command may take several.
 
     ``flags`` says what a constant is called where its own name stands for something else.
@@ -127,7 +123,7 @@ def add_constants(parser: argparse.ArgumentParser, flags: Mapping[str, str] = NO
         "--noise-seed", action=Noted, type=int, default=NOISE_SEED, help=f"which noise reinforce draws (default: {NOISE_SEED})"
     )
     for name, text in CONSTANTS.items():
-        flag = flags.get(name, name).replace("_", "-")
+        flag = (flags or {}).get(name, name).replace("_", "-")
         parser.add_argument(
             f"--{flag}",
             action=Noted,

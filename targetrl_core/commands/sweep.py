@@ -94,14 +94,12 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _write(swept: "Swept", options: argparse.Namespace) -> None:
-    from targetrl_core.files import writing
+    from targetrl_core.files import write, writing
     from targetrl_core.listing.basin import picture
     from targetrl_core.sweeps.results import write_table
 
     if options.output is not None:
-        drawn = picture(swept, options.show)
-        with writing(options.output) as new:
-            new.write_bytes(drawn)
+        write(options.output, picture(swept, options.show))
     if options.data is not None:
         with writing(options.data) as new:
             write_table(swept, new, options.data.suffix)

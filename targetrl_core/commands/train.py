@@ -3,7 +3,7 @@
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +91,7 @@ def _train(problem: "Problem", options: argparse.Namespace) -> int:
 def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> int:
     """Train a population of any size; interrupted, say what became of those that were trained. Of several ranks the first speaks."""
     from targetrl_core.checkpoint.folder import Kept
+    from targetrl_core.progress import progress
     from targetrl_core.report import summary_document, summary_lines
     from targetrl_core.sharding.everywhere import train_everywhere
     from targetrl_core.streaming import plan
@@ -99,7 +100,11 @@ def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> in
         return plan(problem, options.population, seed=options.seed, variant=options.variant or "auto", device=device)
 
     kept = Kept(options.checkpoint, options.resume, options.checkpoint_every, _note) if options.checkpoint else None
-    with _interrupted_by_sigterm(), _bar(options.population, quiet=options.quiet or world.rank != 0) as tell:
+    with _interrupted_by_sigterm(), progress(options.population, "policies", quiet=options.quiet or world.rank != 0) as bar:
+
+        def tell(trained: int) -> None:
+            bar.update(trained - bar.n)
+
         summary, whole = train_everywhere(plan_on, options.device, world, tell, kept=kept, patience_seconds=options.patience)
     if world.rank != 0:
         return FINE if whole else INTERRUPTED
@@ -116,19 +121,6 @@ def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> in
 
 def _note(line: str) -> None:
     print(f"targetrl: {line}", file=sys.stderr)
-
-
-@contextmanager
-def _bar(policies: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar, which is told how many have been trained so far."""
-    from targetrl_core.progress import progress
-
-    with progress(policies, "policies", quiet=quiet) as bar:
-
-        def tell(trained: int) -> None:
-            bar.update(trained - bar.n)
-
-        yield tell
 
 
 @contextmanager
@@ -161,11 +153,9 @@ def _check_plot(options: argparse.Namespace) -> None:
 
 
 def _plot(recorded: "Run", options: argparse.Namespace) -> None:
-    from targetrl_core.files import writing
+    from targetrl_core.files import write
     from targetrl_core.pictures.curves import learning_curves
 
-    drawn = learning_curves(recorded)
-    with writing(options.plot) as new:
-        new.write_bytes(drawn)
+    write(options.plot, learning_curves(recorded))
     if not options.json:
         print(f"wrote {options.plot}")

@@ -61,8 +61,10 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     how = cut(n, device)
     constants = problem.constants(device)
     by_chunk = _chunked_constants(constants, how)
-    shape = Shape(how.size, tuple(value.ndim > 0 for value in constants))
-    _warm(problem, shape, by_chunk[0], ticks(problem, 0, device)[0], device)
+    shape = (how.size, *(value.ndim > 0 for value in constants))
+    blank = Population.zeros(how.size, device)
+    rule = rule_for(problem, blank, compiled=True)
+    in_place(rule, device, shape, record=False)(begin(rule, blank, by_chunk[0]), by_chunk[0], ticks(problem, 0, device)[0])
 
     @one_at_a_time
     def train(population: Population, history: History | None) -> Population:
@@ -81,16 +83,12 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Train:
     return train
 
 
-class Shape(NamedTuple):
-    """What a static graph is for: policies of a chunk, and which constants have one value for each."""
-
-    size: int
-    per_policy: tuple[bool, ...]
-
-
 @cache
-def in_place(rule: Rule, device: torch.device, _shape: Shape, *, record: bool) -> InPlace:
-    """The compiled step of a rule, which overwrites the state it is given; a graph of its own for each shape."""
+def in_place(rule: Rule, device: torch.device, _shape: tuple[object, ...], *, record: bool) -> InPlace:
+    """The compiled step of a rule, which overwrites the state it is given.
+
+    A graph is static: it is for policies of a chunk, and for constants of which some have one value for each, which the shape tells.
+    """
 
     def step_in_place(state: State, c: Constants, tick: Tick) -> Forward | None:
         new, forward = step(rule, state, c, tick)
@@ -102,12 +100,6 @@ def in_place(rule: Rule, device: torch.device, _shape: Shape, *, record: bool) -
     # Noise has the same bits everywhere, also where the rest is native.
     exact = rule.arithmetic != NATIVE or rule.objective == "reinforce"
     return compiled(step_in_place, exact=exact and device.type != "cpu")
-
-
-def _warm(problem: Problem, shape: Shape, c: Constants, tick: Tick, device: torch.device) -> None:
-    blank = Population.zeros(shape.size, device)
-    rule = rule_for(problem, blank, compiled=True)
-    in_place(rule, device, shape, record=False)(begin(rule, blank, c), c, tick)
 
 
 def _map(state: State, function: Callable[[Tensor], Tensor]) -> State:

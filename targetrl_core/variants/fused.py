@@ -1,8 +1,8 @@
 """`fused`: all steps of a policy in one kernel, its state in registers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -37,16 +37,11 @@ def _blank(device: torch.device) -> Population:
     return Population.zeros(1, device)
 
 
-class _Run(Protocol):
-    """All steps of a population; it fills a history, or an end state's first steps and outputs, and may begin by a first seed instead."""
+def prepare(problem: Problem, device: torch.device, n: int) -> Callable[..., Population]:
+    """Build and load the kernel of a fresh population; that of one trained before differs where its moments do.
 
-    def __call__(
-        self, population: Population, history: History | None, ends: tuple[Tensor, Tensor] | None = None, seed: int | None = None
-    ) -> Population: ...
-
-
-def prepare(problem: Problem, device: torch.device, n: int) -> _Run:
-    """Build and load the kernel of a fresh population; that of one trained before differs where its moments do."""
+    What trains also fills an end state's first steps and outputs, where it is given ``ends``, and may begin by a first ``seed`` instead.
+    """
     problem.check_policies(n)
     c, constants = problem.constants(device), constants_of(problem, device)
     per_policy = problem.policies is not None
