@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from targetrl_core.convergence import Expectation, expect
+from targetrl_core.listing.probe import hard_output
 from targetrl_core.modes import new_modes
 from targetrl_core.population import Population
-from targetrl_core.problem import Problem
+from targetrl_core.problem import Problem, as_float64
 from targetrl_core.variants.batched import BATCHED
 
 CHECK_LIMIT = 10_000_000
@@ -72,17 +73,9 @@ def _portable_bits(problem: Problem, population: Population) -> Population:
 
 def _hardest_and_drawn(problem: Problem, population: Population) -> Tensor:
     """Indices of the policies checked of a population too large to check whole: the hardest, and others drawn at random over the whole."""
-    z = population.weight.to("cpu") * _float32(problem.x) + population.bias.to("cpu")
-    distance = (torch.sigmoid(z) - _hard(problem)).abs()
+    z = population.weight.to("cpu") * as_float64(problem.x).float() + population.bias.to("cpu")
+    below = -torch.ones(problem.policies or 1, dtype=torch.float64, device="cpu")
+    distance = (torch.sigmoid(z) - hard_output(problem, below).float()).abs()
     hardest = distance.topk(CHECK_LIMIT // 10, largest=False).indices
     chosen: Tensor = torch.unique(torch.cat((hardest, drawn_places(population.n, CHECK_LIMIT * 9 // 10))))
     return chosen
-
-
-def _hard(problem: Problem) -> Tensor:
-    target, k = _float32(problem.target), _float32(problem.k)
-    return target - 1.0 / k if problem.objective == "detached" else target
-
-
-def _float32(value: object) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float32, device="cpu")

@@ -18,18 +18,14 @@ def why_absent(name: str) -> str | None:
     if name == "cpu":
         return None
     if name == "cuda":
-        return _why_no_cuda()
+        if not torch.backends.cuda.is_built():
+            return f"torch {torch.__version__} is built without CUDA"
+        return None if torch.cuda.is_available() else "no NVIDIA GPU, or its driver does not work with this torch"
     if name == "mps":
         if not torch.backends.mps.is_built():
             return f"torch {torch.__version__} is built without MPS"
         return None if torch.backends.mps.is_available() else "no Metal GPU, or macOS is too old"
     raise UsageError(f"device is {name!r}; it must be one of {one_of(DEVICES)}")
-
-
-def _why_no_cuda() -> str | None:
-    if not torch.backends.cuda.is_built():
-        return f"torch {torch.__version__} is built without CUDA"
-    return None if torch.cuda.is_available() else "no NVIDIA GPU, or its driver does not work with this torch"
 
 
 def available_devices() -> tuple[str, ...]:

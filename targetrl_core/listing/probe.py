@@ -28,7 +28,7 @@ def probe(problem: Problem, n: int, generator: torch.Generator) -> Population:
         return torch.rand(n, generator=generator, dtype=torch.float64, device="cpu") * (high - low) + low
 
     side = torch.where(uniform(-1.0, 1.0) < 0.0, -1.0, 1.0)
-    hard = _hard_output(problem, side)
+    hard = hard_output(problem, side)
     near = torch.logit(hard) + torch.where(uniform(-1.0, 1.0) < 0.0, -1.0, 1.0) * 10.0 ** uniform(NEAREST, FURTHEST)
     anywhere = uniform(-WIDE, WIDE)
     wanted = torch.where(near.isfinite() & (torch.arange(n, dtype=torch.int64, device="cpu") % 4 != 0), near, anywhere)
@@ -39,7 +39,7 @@ def probe(problem: Problem, n: int, generator: torch.Generator) -> Population:
     return Population.fresh(weight.to(torch.float32), bias.to(torch.float32), seeds)
 
 
-def _hard_output(problem: Problem, side: Tensor) -> Tensor:
+def hard_output(problem: Problem, side: Tensor) -> Tensor:
     """The output at which the gradient of each policy changes sign, [N]; out of (0, 1) where it does not."""
     target = as_float64(problem.target).expand_as(side)
     if problem.objective != "detached":
