@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from targetrl_core.errors import UsageError
     from targetrl_core.population import Population
     from targetrl_core.problem import Problem
-    from targetrl_core.streaming import stream
-    from targetrl_core.summary import Summary
+    from targetrl_core.streaming import Summary, stream
     from targetrl_core.sweeps import sweep
     from targetrl_core.training import Run, train
     from targetrl_core.variants import VARIANTS, Variant
@@ -30,7 +29,7 @@ _HOMES = {
     "Problem": "problem",
     "Report": "verification",
     "Run": "training",
-    "Summary": "summary",
+    "Summary": "streaming",
     "UsageError": "errors",
     "VARIANTS": "variants",
     "Variant": "variants",

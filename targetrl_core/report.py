@@ -16,7 +16,7 @@ from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.listing.policy import TINY_OUTPUT, noise_of_policy
 from targetrl_core.names import DEVICES
 from targetrl_core.problem import CONSTANTS, Problem, value_of
-from targetrl_core.summary import Summary
+from targetrl_core.streaming import Summary
 from targetrl_core.training import Run
 from targetrl_core.variants import VARIANTS, Variant
 from targetrl_core.verification import Report

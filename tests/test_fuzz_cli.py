@@ -33,7 +33,7 @@ from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import ARITHMETICS, DEVICES
 from targetrl_core.pictures import curves
 from targetrl_core.population import Population, check_seeds
-from targetrl_core.sharding import everywhere
+from targetrl_core.sharding import shards
 from targetrl_core.sweeps import results
 from targetrl_core.sweeps import run as train_grid
 from targetrl_core.variants import BUILT_IN
@@ -77,7 +77,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(Population, "initialise", classmethod(few))
         patch.setattr(training, "_prepared", lambda *_: lambda population, _: population)
         patch.setattr(History, "empty", lambda *_: SimpleNamespace(outputs=torch.ones(1, 1), logits=torch.ones(1, 1)))
-        patch.setattr(everywhere, "_trained", lambda shards, *_: (shards[0].plan.nothing(), True))
+        patch.setattr(shards, "_trained", lambda ours, *_: (ours[0].plan.nothing(), True))
         patch.setattr(curves, "learning_curves", lambda _: b"")
         patch.setattr(train_grid, "train_grid", lambda *_, **__: None)
         patch.setattr(results, "sweep_lines", lambda _: ["a line"])

@@ -13,8 +13,7 @@ from targetrl_core.cli import main
 from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.listing.outcomes import first_steps
 from targetrl_core.names import OPTIMIZERS
-from targetrl_core.streaming import Plan
-from targetrl_core.summary import BINS
+from targetrl_core.streaming import BINS, Plan
 
 
 def whole(problem: Problem, n: int, **options: Any) -> Summary:  # noqa: ANN401

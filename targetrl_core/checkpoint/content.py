@@ -15,8 +15,7 @@ from msgspec import Meta, Struct
 
 from targetrl_core.errors import UsageError, one_line
 from targetrl_core.listing.outcomes import Outcomes
-from targetrl_core.streaming import Fact, Plan, require_equal
-from targetrl_core.summary import BINS, Summary
+from targetrl_core.streaming import BINS, Fact, Plan, Summary, require_equal
 
 VERSION = 1
 """Of the files; raised when a field changes."""

@@ -17,8 +17,7 @@ from filelock import FileLock, Timeout
 from targetrl_core.checkpoint.content import DamagedError, encode, read
 from targetrl_core.errors import UsageError
 from targetrl_core.files import replacing
-from targetrl_core.streaming import Plan
-from targetrl_core.summary import Summary
+from targetrl_core.streaming import Plan, Summary
 
 NAME = re.compile(r"\.?shard-(\d+)-of-(\d+)([-.].*)?")
 """The files of shard i of n: ``shard-0-of-1-a.json``, ``…-b.json``, ``shard-0-of-1.lock``; and one that is being written."""

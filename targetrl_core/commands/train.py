@@ -93,7 +93,7 @@ def _stream(problem: "Problem", options: argparse.Namespace, world: World) -> in
     from targetrl_core.checkpoint.folder import Kept
     from targetrl_core.progress import progress
     from targetrl_core.report import summary_document, summary_lines
-    from targetrl_core.sharding.everywhere import train_everywhere
+    from targetrl_core.sharding.shards import train_everywhere
     from targetrl_core.streaming import plan
 
     def plan_on(device: "torch.device") -> "Plan":

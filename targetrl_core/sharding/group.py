@@ -20,8 +20,7 @@ from targetrl_core.listing.outcomes import Outcomes
 from targetrl_core.sharding import pulse
 from targetrl_core.sharding.pulse import Pulse
 from targetrl_core.sharding.world import World
-from targetrl_core.streaming import Plan, require_equal
-from targetrl_core.summary import BINS, Summary
+from targetrl_core.streaming import BINS, Plan, Summary, require_equal
 
 JOIN_SECONDS = 120.0
 """How long ranks wait until all of them have come."""
