@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from bench.evidence import records, student, untrusted
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import check_label, default_label
+from bench.evidence.machine import Machine
 from bench.evidence.schema import Evidence
 from targetrl_core import UsageError
 from tests.some_evidence import EVIDENCE, evidence
@@ -150,14 +152,14 @@ def test_the_interval_covers_processes(tmp_path: Path) -> None:
     """Where fresh processes differ by a tenth, an interval that rounds alone would make narrow spans a fifth each way."""
     path = tmp_path / "some-cpu.json"
     path.write_text(json.dumps(evidence()))
-    rows = records.read(path).benchmarks
-    spread = records.process_spread(rows)
-    assert spread is not None
-    assert spread.freedom == 3
-    assert spread.deviation == pytest.approx(0.1, rel=0.01)
-    alone, both = records.seconds_interval(rows[0], None), records.seconds_interval(rows[0], spread)
+    machine = Machine(records.read(path))
+    warm = Machine(structs.replace(machine.evidence, benchmarks=machine.evidence.benchmarks[:2]))
+    assert machine.spread is not None
+    assert machine.spread.freedom == 3
+    assert machine.spread.deviation == pytest.approx(0.1, rel=0.01)
+    alone, both = (of.seconds(machine.evidence.benchmarks[0]) for of in (warm, machine))
     assert both.low < alone.low <= alone.value == both.value <= alone.high < both.high
-    assert records.process_spread(rows[:2]) is None
+    assert warm.spread is None
 
 
 def test_weak_rows_are_marked(tmp_path: Path) -> None:
@@ -167,7 +169,8 @@ def test_weak_rows_are_marked(tmp_path: Path) -> None:
         row["stats"]["data"] = data
     path = tmp_path / "some-cpu.json"
     path.write_text(json.dumps(content))
-    assert [records.marks(row) for row in records.read(path).benchmarks][:3] == ["r", "n", "s"]
+    machine = Machine(records.read(path))
+    assert [machine.marks(row) for row in machine.evidence.benchmarks][:3] == ["r", "n", "s"]
 
 
 @pytest.mark.parametrize("label", ["", "../up", "a/b", "A", ".hidden", "x" * 65, "a b", "a\n"])

@@ -1,14 +1,18 @@
 """One evidence file as the tables see it: rows by cell, intervals, marks, and reasons for what has no number."""
 
+import math
+import statistics
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import log
+from typing import NamedTuple
 
 from msgspec import structs
 
-from bench.evidence import records
-from bench.evidence.records import Interval, Spread, cell_of
+from bench.evidence import records, student
+from bench.evidence.kinds import Kind, kind_of
+from bench.evidence.records import CONFIDENCE, Interval, cell_of
 from bench.evidence.schema import Absence, Benchmark, Cell, Environment, Evidence, Question
 
 BUSY, STOLEN, LOADED, DRIFT = 0.10, 0.05, 0.5, 0.10
@@ -17,7 +21,21 @@ BUSY, STOLEN, LOADED, DRIFT = 0.10, 0.05, 0.5, 0.10
 IDLE_REASONS = 0x3
 """NVML's bits for a clock that is low because the GPU is idle, or set so by its owner: no reason to doubt."""
 
-MARKS = records.MARKS | {"w": "weak: the machine was disturbed"}
+FEW_ROUNDS, NOISY, SHORT_SECONDS = 5, 0.10, 1e-3
+MARKS = {
+    "r": "fewer than five rounds",
+    "n": "noisy: the middle half of the rounds spans over 10 % of the median",
+    "s": "short: a call takes less than 1 ms",
+    "w": "weak: the machine was disturbed",
+}
+"""Why a row is weak, a letter a reason."""
+
+
+class Spread(NamedTuple):
+    """How much a row's median differs from process to process: standard deviation of its logarithm, and degrees of freedom."""
+
+    deviation: float
+    freedom: int
 
 
 @dataclass(frozen=True)
@@ -33,8 +51,17 @@ class Machine:
 
     @cached_property
     def spread(self) -> Spread | None:
-        """How much medians differ from process to process."""
-        return records.process_spread(self.evidence.benchmarks)
+        """How much medians differ between fresh processes, pooled over the cold starts; None where there are none.
+
+        A variant's processes are one group, whether their cache was empty or warm: once started, they run the same code.
+        """
+        groups: dict[tuple[Kind, int], list[float]] = defaultdict(list)
+        for row in self.evidence.benchmarks:
+            for process in row.extra_info.processes:
+                groups[kind_of(row.extra_info), row.extra_info.policies].append(math.log(statistics.median(process.steady_seconds)))
+        freedom = sum(len(logs) - 1 for logs in groups.values())
+        squares = sum((value - statistics.fmean(logs)) ** 2 for logs in groups.values() for value in logs)
+        return Spread(math.sqrt(squares / freedom), freedom) if freedom else None
 
     @cached_property
     def rows(self) -> dict[Cell, Benchmark]:
@@ -55,16 +82,30 @@ class Machine:
         return [row for row in self.evidence.benchmarks if row.extra_info.question == question]
 
     def speed(self, row: Benchmark) -> Interval:
-        """Policy-steps per second."""
-        return records.speed(row, self.spread)
+        """Policy-steps per second (policies per second where none is trained), with its interval."""
+        amount, (low, median, high) = records.work(row.extra_info), self.seconds(row)
+        return Interval(amount / high, amount / median, amount / low)
 
     def seconds(self, row: Benchmark) -> Interval:
-        """Seconds of a call."""
-        return records.seconds_interval(row, self.spread)
+        """Median seconds of a call, and an interval that covers rounds and processes.
+
+        The rounds of one process say nothing about the next process. So the order statistics of the rounds and the spread between
+        processes, times Student's t, are added in squares, as logarithms. The rounds of a cold start are processes.
+        """
+        low, median, high = records.median_interval(row.stats.data)
+        if row.extra_info.question == "cold start":
+            return Interval(low, median, high)
+        between = student.quantile(self.spread.freedom, CONFIDENCE) * self.spread.deviation if self.spread else 0.0
+        down, up = math.hypot(math.log(median / low), between), math.hypot(math.log(high / median), between)
+        return Interval(median * math.exp(-down), median, median * math.exp(up))
 
     def marks(self, row: Benchmark) -> str:
         """Letters of ``MARKS``."""
-        return records.marks(row) + ("w" if self.disturbances else "")
+        data, median = row.stats.data, statistics.median(row.stats.data)
+        few = len(data) < FEW_ROUNDS
+        low, _, high = (median,) * 3 if few else statistics.quantiles(data, n=4)
+        holds = {"r": few, "n": (high - low) / median > NOISY, "s": median < SHORT_SECONDS, "w": bool(self.disturbances)}
+        return "".join(letter for letter in MARKS if holds[letter])
 
     @cached_property
     def again(self) -> Interval | None:
@@ -79,7 +120,7 @@ class Machine:
     def disturbances(self) -> list[str]:
         """Why all figures of the run are weak."""
         reasons = disturbances(self.evidence.targetrl.environment)
-        if self.again and abs(log(self.again.value)) > DRIFT and not self.again.low <= 1.0 <= self.again.high:
+        if self.again and abs(math.log(self.again.value)) > DRIFT and not self.again.low <= 1.0 <= self.again.high:
             reasons.append(f"one row took {self.again.value:.2f} × as long the second time")
         return reasons
 

@@ -2,7 +2,6 @@
 
 import math
 import statistics
-from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.evidence import student, untrusted
-from bench.evidence.kinds import Kind, kind_of
+from bench.evidence.kinds import kind_of
 from bench.evidence.schema import SCHEMA, Benchmark, Cell, Evidence, Facts, Version
 from targetrl_core.errors import UsageError
 
@@ -37,13 +36,6 @@ class Interval(NamedTuple):
 
 LARGEST = 700.0
 """Largest exponent that a float can take: the ends of an interval that a stranger made up may be further apart."""
-
-
-class Spread(NamedTuple):
-    """How much a row's median differs from process to process: standard deviation of its logarithm, and degrees of freedom."""
-
-    deviation: float
-    freedom: int
 
 
 def read(path: Path) -> Evidence:
@@ -144,52 +136,9 @@ def quotient(over: Interval, under: Interval) -> Interval:
     return Interval(math.exp(max(math.log(value) - down, -LARGEST)), value, math.exp(min(math.log(value) + up, LARGEST)))
 
 
-def process_spread(rows: Iterable[Benchmark]) -> Spread | None:
-    """How much medians differ between fresh processes, pooled over the cold starts of a file; None where there are none.
-
-    A variant's processes are one group, whether their cache was empty or warm: once started, they run the same code.
-    """
-    groups: dict[tuple[Kind, int], list[float]] = defaultdict(list)
-    for row in rows:
-        facts = row.extra_info
-        for process in facts.processes:
-            if process.steady_seconds:
-                groups[kind_of(facts), facts.policies].append(math.log(statistics.median(process.steady_seconds)))
-    squares, freedom = 0.0, 0
-    for logs in groups.values():
-        mean = statistics.fmean(logs)
-        squares += sum((value - mean) ** 2 for value in logs)
-        freedom += len(logs) - 1
-    return Spread(math.sqrt(squares / freedom), freedom) if freedom else None
-
-
-def seconds_interval(row: Benchmark, spread: Spread | None) -> Interval:
-    """Median seconds of a call, and an interval that covers rounds and processes.
-
-    The rounds of one process say nothing about the next process. So the order statistics of the rounds and the spread between
-    processes, times Student's t, are added in squares, as logarithms. The rounds of a cold start are processes.
-    """
-    low, median, high = median_interval(row.stats.data)
-    if row.extra_info.question == "cold start":
-        return Interval(low, median, high)
-    between = student.quantile(spread.freedom, CONFIDENCE) * spread.deviation if spread else 0.0
-    return Interval(
-        median * math.exp(-math.hypot(math.log(median / low), between)),
-        median,
-        median * math.exp(math.hypot(math.log(high / median), between)),
-    )
-
-
 def work(facts: Cell) -> int:
     """What one call does: policy-steps, or policies where none is trained."""
     return facts.policies * max(facts.steps, 1)
-
-
-def speed(row: Benchmark, spread: Spread | None) -> Interval:
-    """Policy-steps per second (policies per second where none is trained), with its interval."""
-    low, median, high = seconds_interval(row, spread)
-    amount = work(row.extra_info)
-    return Interval(amount / high, amount / median, amount / low)
 
 
 def peak_memory(facts: Facts) -> int | None:
@@ -202,26 +151,3 @@ def peak_memory(facts: Facts) -> int | None:
 def max_ulp(facts: Facts) -> float:
     """Largest distance from the oracle of any state tensor, in ulp."""
     return max(facts.ulp.values(), default=0.0)
-
-
-def marks(row: Benchmark) -> str:
-    """Why a row is weak, a letter a reason: see ``MARKS``."""
-    data = sorted(row.stats.data)
-    median = statistics.median(data)
-    letters = ""
-    if len(data) < FEW_ROUNDS:
-        letters += "r"
-    else:
-        quarters = statistics.quantiles(data, n=4)
-        letters += "n" if (quarters[2] - quarters[0]) / median > NOISY else ""
-    return letters + ("s" if median < SHORT_SECONDS else "")
-
-
-FEW_ROUNDS = 5
-NOISY = 0.10
-SHORT_SECONDS = 1e-3
-MARKS = {
-    "r": "fewer than five rounds",
-    "n": "noisy: the middle half of the rounds spans over 10 % of the median",
-    "s": "short: a call takes less than 1 ms",
-}

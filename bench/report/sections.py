@@ -11,7 +11,7 @@ from bench.evidence.records import Interval
 from bench.evidence.schema import Benchmark, Cell, Limits, Question
 from bench.limit.limit import limit_of
 from bench.report.cost import cost_section, payoff_section
-from bench.report.tables import by_problem, facts, identity, marked, speeds, variants, variants_by_size
+from bench.report.tables import by_problem, facts, identity, shown, speeds, variants, variants_by_size
 from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval
 from bench.tables.table import Reasons, markdown_table
 
@@ -127,8 +127,8 @@ def _cold_start(machine: Machine, reasons: Reasons) -> Iterable[str]:
     lines = []
     for cell in machine.cells("cold start"):
         row = machine.rows.get(cell)
-        shown = [reasons.cell(machine.absent.get(cell)), *[""] * 5] if row is None else _phases(row)
-        lines.append((coded(cell.variant), f"{cell.policies:,}", cell.cache or "–", *shown))
+        values = [reasons.cell(machine.absent.get(cell)), *[""] * 5] if row is None else _phases(row)
+        lines.append((coded(cell.variant), f"{cell.policies:,}", cell.cache or "–", *values))
     headers = ("variant", "N", "compiler's cache", "all", "import", "prepare", "first call", "second call", "memory growth")
     return _section("Cold and warm: a fresh process to its first trained population", lines, headers)
 
@@ -148,8 +148,7 @@ def _latency(machine: Machine, reasons: Reasons) -> Iterable[str]:
     lines = []
     for cell in machine.cells("latency"):
         row = machine.rows.get(cell)
-        value = reasons.cell(machine.absent.get(cell)) if row is None else _per_step(machine, row) + marked(machine, row)
-        lines.append((coded(cell.variant), value, identity([row] if row else [])))
+        lines.append((coded(cell.variant), shown(machine, cell, reasons, partial(_per_step, machine)), identity([row] if row else [])))
     return _section("One policy, a step at a time, each output looked at: time of one step", lines, ("variant", "a step", "identity"))
 
 
@@ -179,8 +178,8 @@ def _growth(machine: Machine, reasons: Reasons) -> Iterable[str]:
     lines = []
     for variant in variants(machine, cells):
         first = next(cell for cell in cells if cell.variant == variant)
-        shown = [_seconds(machine, by_key.get((variant, steps)), reasons) for steps in counts]
-        lines.append((coded(variant), f"{first.policies:,}", *shown))
+        values = [shown(machine, by_key.get((variant, steps)), reasons, partial(_seconds, machine)) for steps in counts]
+        lines.append((coded(variant), f"{first.policies:,}", *values))
     return _section("How time grows with steps: seconds of a call", lines, ("variant", "N", *(f"{steps} steps" for steps in counts)))
 
 
@@ -188,11 +187,8 @@ def _same_but_steps(cell: Cell, other: Cell) -> bool:
     return cell.policies == other.policies and kind_of(cell) == kind_of(other)._replace(steps=cell.steps)
 
 
-def _seconds(machine: Machine, cell: Cell | None, reasons: Reasons) -> str:
-    row = None if cell is None else machine.rows.get(cell)
-    if row is None:
-        return reasons.cell(None if cell is None else machine.absent.get(cell))
-    return with_interval(machine.seconds(row), seconds=True) + marked(machine, row)
+def _seconds(machine: Machine, row: Benchmark) -> str:
+    return with_interval(machine.seconds(row), seconds=True)
 
 
 def _sharding(machine: Machine, reasons: Reasons) -> Iterable[str]:
@@ -202,20 +198,19 @@ def _sharding(machine: Machine, reasons: Reasons) -> Iterable[str]:
     lines = []
     for ranks in sorted({cell.ranks or 1 for cell in cells}):
         mine = {cell.policies: cell for cell in cells if cell.ranks == ranks}
-        lines.append((f"{ranks:,}", *(_shared(machine, cells, mine.get(n), reasons) for n in sizes)))
+        lines.append((f"{ranks:,}", *(shown(machine, mine.get(n), reasons, partial(_shared, machine)) for n in sizes)))
     names = ", ".join(dict.fromkeys(coded(cell.variant) for cell in cells))
     title = f"Ranks that train together, a thread or a GPU each, {names}: policy-steps per second, and efficiency"
     return _section(title, lines, ("ranks", *(f"N = {n:,}" for n in sizes)))
 
 
-def _shared(machine: Machine, cells: Iterable[Cell], cell: Cell | None, reasons: Reasons) -> str:
-    row = None if cell is None else machine.rows.get(cell)
-    if cell is None or row is None:
-        return reasons.cell(None if cell is None else machine.absent.get(cell))
-    single = next((other for other in cells if other.ranks == 1 and other.policies == cell.policies), None)
-    alone = None if single is None else machine.rows.get(single)
-    share = "" if alone is None or cell.ranks in (None, 1) else f", {_efficiency(alone, row, cell.ranks or 1)}"
-    return f"{scaled(machine.speed(row).value)}{share}{marked(machine, row)}"
+def _shared(machine: Machine, row: Benchmark) -> str:
+    """The speed of ranks and, of several, their efficiency beside the one of as many policies."""
+    facts = row.extra_info
+    others = (other for other in machine.measured("sharding") if other.extra_info.ranks == 1)
+    alone = next((other for other in others if other.extra_info.policies == facts.policies), None)
+    share = "" if alone is None or facts.ranks in (None, 1) else f", {_efficiency(alone, row, facts.ranks or 1)}"
+    return scaled(machine.speed(row).value) + share
 
 
 def _efficiency(alone: Benchmark, together: Benchmark, ranks: int) -> str:
@@ -245,7 +240,7 @@ def _construction(machine: Machine, reasons: Reasons) -> Iterable[str]:
     for question, name in names.items():
         for cell in machine.cells(question):
             speed = scaled(machine.speed(machine.rows[cell]).value) if cell in machine.rows else ""
-            lines.append((name, f"{cell.policies:,}", _seconds(machine, cell, reasons), speed))
+            lines.append((name, f"{cell.policies:,}", shown(machine, cell, reasons, partial(_seconds, machine)), speed))
     return _section("Before and after training: a population is", lines, ("", "N", "in", "policies/s"))
 
 

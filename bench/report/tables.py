@@ -27,18 +27,18 @@ def speeds(machine: Machine, cells: Sequence[Cell], reasons: Reasons, *, interva
     lines = []
     for variant in variants(machine, cells):
         mine = {cell.policies: cell for cell in cells if cell.variant == variant}
-        shown = [_speed(machine, mine.get(n), reasons, bold=best[n] == variant, intervals=intervals) for n in sizes]
+        values = [_speed(machine, mine.get(n), reasons, bold=best[n] == variant, intervals=intervals) for n in sizes]
         rows = [machine.rows[cell] for cell in mine.values() if cell in machine.rows]
-        lines.append((coded(variant), *shown, identity(rows)))
+        lines.append((coded(variant), *values, identity(rows)))
     return markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes), "identity"))
 
 
-def variants_by_size(machine: Machine, cells: Sequence[Cell], shown: Callable[[Benchmark], str]) -> str:
+def variants_by_size(machine: Machine, cells: Sequence[Cell], text: Callable[[Benchmark], str]) -> str:
     """Variant × N of cells that have a row: what is to be shown of it."""
     sizes = sorted({cell.policies for cell in cells})
     lines = []
     for variant in variants(machine, cells):
-        mine = {cell.policies: shown(machine.rows[cell]) for cell in cells if cell.variant == variant}
+        mine = {cell.policies: text(machine.rows[cell]) for cell in cells if cell.variant == variant}
         lines.append((coded(variant), *(mine.get(n, "–") for n in sizes)))
     return markdown_table(lines, ("variant", *(f"N = {n:,}" for n in sizes)))
 
@@ -58,12 +58,20 @@ def fastest(machine: Machine, cells: Iterable[Cell]) -> str | None:
 
 
 def _speed(machine: Machine, cell: Cell | None, reasons: Reasons, *, bold: bool, intervals: bool) -> str:
-    if cell is None or cell not in machine.rows:
+    def text(row: Benchmark) -> str:
+        interval = machine.speed(row)
+        value, _, ends = (with_interval(interval) if intervals else scaled(interval.value)).partition(" [")
+        return (f"**{value}**" if bold else value) + (f" [{ends}" if ends else "")
+
+    return shown(machine, cell, reasons, text)
+
+
+def shown(machine: Machine, cell: Cell | None, reasons: Reasons, text: Callable[[Benchmark], str]) -> str:
+    """What a cell's row is to say, and its marks; of one without a row the reason."""
+    row = None if cell is None else machine.rows.get(cell)
+    if row is None:
         return reasons.cell(None if cell is None else machine.absent.get(cell))
-    row = machine.rows[cell]
-    interval = machine.speed(row)
-    value, _, ends = (with_interval(interval) if intervals else scaled(interval.value)).partition(" [")
-    return (f"**{value}**" if bold else value) + (f" [{ends}" if ends else "") + marked(machine, row)
+    return text(row) + marked(machine, row)
 
 
 def marked(machine: Machine, row: Benchmark) -> str:
@@ -89,8 +97,8 @@ def fastest_everywhere(machines: Iterable[Machine]) -> Iterable[str]:
     sizes = sorted({n for _, _, rows in by_device for n in rows})
     for machine, arithmetic, rows in by_device:
         if rows:
-            shown = [f"{coded(rows[n].extra_info.variant)} {scaled(machine.speed(rows[n]).value)}" if n in rows else "–" for n in sizes]
-            lines.append((escaped(machine.name), arithmetic, *shown))
+            values = [f"{coded(rows[n].extra_info.variant)} {scaled(machine.speed(rows[n]).value)}" if n in rows else "–" for n in sizes]
+            lines.append((escaped(machine.name), arithmetic, *values))
     if lines:
         yield "## Fastest way at each population size\n"
         yield markdown_table(lines, ("device", "arithmetic", *(f"N = {n:,}" for n in sizes))) + "\n"
