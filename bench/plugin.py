@@ -71,14 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--row-timeout") > 0:
         raise pytest.UsageError(f"--row-timeout is {config.getoption('--row-timeout'):g}; it must be seconds above 0")
     if results is not None and (named or config.getoption("--benchmark-only")):
-        _check_results(results)
-        _lock(config, results)
+        _hold(config, results)
     if config.getoption("--benchmark-only"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, a run ends as by Ctrl-C, with its children
-    if config.getoption("--benchmark-only") and config.option.verbose == 0:
-        config.option.verbose = 1  # a line for each row as it is done: the run takes minutes
-    if config.getoption("--benchmark-only") and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        config.args = [path for path in config.args if Path(path).name != "tests"]  # importing them would take seconds
+        config.option.verbose = config.option.verbose or 1  # a line for each row as it is done: the run takes minutes
+        if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            config.args = [path for path in config.args if Path(path).name != "tests"]  # importing them would take seconds
 
 
 def _refuse_workers(config: pytest.Config) -> None:
@@ -91,19 +89,12 @@ def _refuse_workers(config: pytest.Config) -> None:
         )
 
 
-def _check_results(results: Path) -> None:
-    """Refuse a folder that the run could not write its files into, or whose evidence it could not make tables of."""
+def _hold(config: pytest.Config, results: Path) -> None:
+    """Refuse a folder that cannot be written into, whose evidence no tables can be made of, or that another run holds; hold it."""
+    stack = ExitStack()
     try:
         check_writable(results)
         folder.check(results)
-    except UsageError as error:
-        raise pytest.UsageError(f"--results is {results}; it cannot be used: {error}") from error
-
-
-def _lock(config: pytest.Config, results: Path) -> None:
-    """Refuse a folder that another run writes into; hold it until this one ends."""
-    stack = ExitStack()
-    try:
         stack.enter_context(held(results))
     except (OSError, UsageError) as error:
         raise pytest.UsageError(f"--results is {results}; it cannot be used: {error}") from error
@@ -131,7 +122,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return not (only or quick)
         if _marked(item, "peer") and not peers:
             return False
-        return not skip and (not quick or _marked(item, "quick")) and (_on_gpu(item) or not _marked(item, "gpu"))
+        return not skip and (not quick or _marked(item, "quick")) and (_device(item).type != "cpu" or not _marked(item, "gpu"))
 
     items[:] = [item for item in items if wanted(item)]
 
@@ -142,10 +133,6 @@ def _is_benchmark(item: pytest.Item) -> bool:
 
 def _marked(item: pytest.Item, name: str) -> bool:
     return item.get_closest_marker(name) is not None
-
-
-def _on_gpu(item: pytest.Item) -> bool:
-    return _device(item).type != "cpu"
 
 
 def _device(item: pytest.Item) -> torch.device:

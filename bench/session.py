@@ -20,8 +20,8 @@ from bench.limit import measure
 from bench.limit.ceiling import Ceiling
 from bench.peers.requirements import versions
 from bench.report import folder
+from bench.timing.clock import Clock, clock_test
 from bench.timing.environment import Watch
-from bench.timing.selftest import Clock, clock_test
 from targetrl_core import UsageError
 from targetrl_core.devices import synchronized_clock
 from targetrl_core.variants.installed import packages
@@ -156,7 +156,7 @@ class Session:
             schema=2,
             label=label,
             device=device,  # type: ignore[arg-type] # one of the names that were checked at the start
-            fingerprint=fingerprint(machine, commit, device, _packages(config)),
+            fingerprint=fingerprint(machine, commit, device, packages() | (versions() if config.getoption("--peers") else {})),
             environment=self.watch.finish(device),
             clock=self.worst_clock(device),
             absent=self.absences.get(device, []),
@@ -185,11 +185,6 @@ def _limits(ceiling: Ceiling, device: torch.device, rows: list[Any]) -> dict[str
     cells = [msgspec.convert(row.extra_info, Facts) for row in rows]
     steps = {kind_of(cell).step for cell in cells if cell.steps and cell.objective != "reinforce"}
     return {"limits": limits, "work": [measure.count(step) for step in sorted(steps)]}
-
-
-def _packages(config: pytest.Config) -> dict[str, str]:
-    """Versions of the packages that variants come from: installed ones, and the peers' where they are timed."""
-    return packages() | (versions() if config.getoption("--peers") else {})
 
 
 def _cell(item: pytest.Item) -> Cell | None:

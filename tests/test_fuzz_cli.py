@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 import bench.__main__ as of_bench
 from bench import commands, upkeep
 from bench.commands import ab, recommend
+from bench.evidence.files import ROOT
 from bench.evidence.fingerprint import fingerprint
 from bench.evidence.schema import Environment, Fingerprint
 from bench.report import page
 from bench.timing.environment import THREAD_VARIABLES, Watch
 from bench.upkeep import bounds, docs, gpu, kills, power, scaling, self_test, soak
-from bench.verdicts.sides import ROOT, snapshot
+from bench.verdicts.sides import snapshot
 from targetrl_core import UsageError, cli, report, training, verification
 from targetrl_core.commands import sweep
 from targetrl_core.commands.parser import Parser

@@ -24,11 +24,11 @@ from bench.evidence.machine import Machine
 from bench.evidence.schema import Cell, Limits, Work
 from bench.limit import measure
 from bench.limit.ceiling import MARGIN, Ceiling
-from bench.limit.limit import limit_of, limit_of_work
+from bench.limit.compute import limit_of, limit_of_work
 from bench.report import folder, listing_csv
 from bench.verdicts import process, run
 from bench.verdicts.messages import RowTask
-from bench.verdicts.rows import SuiteRow
+from bench.verdicts.suite_rows import SuiteRow
 from targetrl_core.fused.compiler import library
 from tests.some_evidence import CELL, evidence
 
@@ -227,7 +227,7 @@ def test_a_timed_run_withholds_what_no_device_does(slow: bool, tmp_path: Path) -
 def test_ab_withholds_what_no_device_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A side whose calls are right, but faster than the device can be, has its row withheld by name; the other side's are believed."""
     monkeypatch.setattr(measure, "measure", lambda _device: Limits(**LIMITS))
-    limits = run.measure_limits("cpu")
+    limits = Ceiling().limits(CPU)
     assert limits == Limits(**LIMITS)
     row = SuiteRow("detached", "native", 100, "batched", steps=2)
     rounds = run.make_rounds([row], tmp_path)[row]

@@ -14,8 +14,10 @@ import pytest
 import torch
 
 from bench import session
+from bench.evidence.files import ROOT
 from bench.evidence.schema import ClockTest
-from bench.timing import child, fresh, selftest
+from bench.timing import child, clock, fresh
+from bench.timing.clock import clock_test
 from bench.timing.construction import check_initialised
 from bench.timing.environment import Watch
 from bench.timing.fresh import Caches
@@ -24,7 +26,6 @@ from bench.timing.guards import NotIdenticalError
 from bench.timing.memory import LEAST_SAMPLED, TRIM, row_growth
 from bench.timing.once import Once
 from bench.timing.rounds import KNOWN, Rounds
-from bench.timing.selftest import clock_test
 from bench.timing.stepwise import stepwise
 from targetrl_core import VARIANTS, Population, Problem, certification, population, train
 from targetrl_core.certification import certify
@@ -67,9 +68,9 @@ class ScriptedDevice:
 def scripted_device(monkeypatch: pytest.MonkeyPatch) -> ScriptedDevice:
     """What the self-test measures on, in place of this machine."""
     device = ScriptedDevice()
-    monkeypatch.setattr(selftest, "time", SimpleNamespace(perf_counter=device.look))
-    monkeypatch.setattr(selftest, "synchronized_clock", device.wait)
-    monkeypatch.setattr(selftest, "_portions", lambda *_: device.launch)
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=device.look))
+    monkeypatch.setattr(clock, "synchronized_clock", device.wait)
+    monkeypatch.setattr(clock, "_portions", lambda *_: device.launch)
     return device
 
 
@@ -93,15 +94,15 @@ def test_an_honest_clock_passes(scripted_device: ScriptedDevice) -> None:
 )
 def test_a_clock_that_does_not_measure_fails(name: str, failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that goes on by looks, or in large steps, is found out and said why."""
-    monkeypatch.setattr(selftest, "ATTEMPTS", 1)
+    monkeypatch.setattr(clock, "ATTEMPTS", 1)
     looks = itertools.count()
-    clock = (lambda: next(looks) * 1e-3) if name == "counts looks" else (lambda: time.perf_counter() // 0.01 * 0.01)
-    assert any(failure in reason for reason in clock_test(CPU, clock).failures)
+    faulty = (lambda: next(looks) * 1e-3) if name == "counts looks" else (lambda: time.perf_counter() // 0.01 * 0.01)
+    assert any(failure in reason for reason in clock_test(CPU, faulty).failures)
 
 
 def test_a_clock_under_which_work_seems_short_fails(scripted_device: ScriptedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that goes slower than the one that waits for nothing is found out."""
-    monkeypatch.setattr(selftest, "time", SimpleNamespace(perf_counter=lambda: 9.0 * scripted_device.look()))
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: 9.0 * scripted_device.look()))
     assert any("work that was waited for" in reason for reason in clock_test(CPU, scripted_device.wait).failures)
 
 
@@ -255,7 +256,7 @@ print(peak_growth(hold_many, torch.device("cpu")))
 
 def test_memory_growth_is_seen() -> None:
     """A call that holds 64 MiB for a while grows by about as much, also when as much was freed before; one that holds none by none."""
-    ran = subprocess.run([sys.executable, "-c", HOLD], cwd=fresh.ROOT, capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", HOLD], cwd=ROOT, capture_output=True, text=True, check=True)
     nothing, held, again = map(int, ran.stdout.split())
     assert 56 * 2**20 < held < 96 * 2**20
     assert nothing < 8 * 2**20

@@ -14,20 +14,22 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.evidence.files import ROOT
 from bench.report.verdicts import verdicts_section
 from bench.upkeep import self_test
 from bench.verdicts import rule, table, trials
 from bench.verdicts.messages import ProcessTask, ProcessTimes, RowTask
 from bench.verdicts.process import Trainer, measure
-from bench.verdicts.rows import SuiteRow, select
 from bench.verdicts.rule import Decision
-from bench.verdicts.run import BrokenError, Comparison, make_rounds, run_process
-from bench.verdicts.sides import PACKAGE, ROOT, Side, SideName, Snapshot, snapshot
+from bench.verdicts.run import Comparison, make_rounds, run_process
+from bench.verdicts.sides import PACKAGE, Side, SideName, Snapshot, snapshot
+from bench.verdicts.suite_rows import SuiteRow, select
 from bench.verdicts.trials import proportion
 from targetrl_core import UsageError
 
 SIDES: tuple[SideName, ...] = ("base", "head")
 TINY = SuiteRow("detached", "native", 100, "batched", steps=2)
+HERE = Snapshot("a commit", Path())
 HANGS_SECONDS = 600
 """After which a process hangs, however slow the machine is."""
 
@@ -58,7 +60,8 @@ def changed(folder: Path, file: str, text: str) -> Path:
 
 def comparison(base: Path, head: Path, rounds: str, planted: float = 0.0) -> Comparison:
     """A run of the smallest row."""
-    return Comparison([RowTask(name="row", row=TINY, rounds=rounds, planted=planted)], {"base": str(base), "head": str(head)}, "cpu")
+    tasks = [RowTask(name="row", row=TINY, rounds=rounds, planted=planted)]
+    return Comparison(tasks, Snapshot("BASE", base), Snapshot("HEAD", head), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +119,7 @@ def test_a_planted_slowdown_is_measured(here: Path, rounds: dict[SuiteRow, str],
     monkeypatch.setattr(Trainer, "__init__", takes_a_millisecond)
     run = comparison(here, here, rounds[TINY], planted=0.5)
     for first in SIDES:
-        task = ProcessTask(folders=run.folders, first=first, rows=list(run.tasks), device="cpu", result="", probed=True)
+        task = ProcessTask(folders=dict.fromkeys(SIDES, str(here)), first=first, rows=list(run.tasks), device="cpu", result="", probed=True)
         times = measure(task).rows["row"]
         assert times.missing is None
         assert times.alone_seconds == pytest.approx(0.0015 if first == "head" else 0.001, rel=0.01)
@@ -148,7 +151,7 @@ def test_a_version_that_cannot_prepare_is_not_measured(here: Path, tmp_path: Pat
 def test_a_base_that_does_not_build_is_named(here: Path, tmp_path: Path, rounds: dict[SuiteRow, str]) -> None:
     """A version that cannot be imported ends the run in one line."""
     base = changed(tmp_path / "base", "__init__.py", "\nimport nothing_of_this_name\n")
-    with pytest.raises(BrokenError, match=r"BASE does not run: ModuleNotFoundError: .*nothing_of_this_name"):
+    with pytest.raises(UsageError, match=r"BASE does not run: ModuleNotFoundError: .*nothing_of_this_name"):
         comparison(base, here, rounds[TINY]).decide(60, lambda _run: None)
 
 
@@ -246,14 +249,14 @@ def test_the_rule_needs_no_torch() -> None:
 def test_a_process_that_dies_is_named(tmp_path: Path) -> None:
     """Its exit code and last words are the error."""
     task = ProcessTask(folders={}, first="base", rows=[], device="nowhere", result=str(tmp_path / "said"))
-    with pytest.raises(BrokenError, match=r"ended with exit code 1: .*nowhere"):
+    with pytest.raises(UsageError, match=r"ended with exit code 1: .*nowhere"):
         run_process(task, tmp_path)
 
 
 def decided_run() -> Comparison:
     """A run of two rows, one slower after 8 processes and one the same after 16."""
     tasks = [RowTask(name=name, row=TINY, rounds="") for name in ("my_row", "still")]
-    run = Comparison(tasks, {"base": "", "head": ""}, "cpu")
+    run = Comparison(tasks, HERE, HERE, "cpu")
     ratios = {
         name: rule.Estimate(mean, 0.001, 11).interval(alpha) for name, mean, alpha in (("my_row", 0.05, 0.002), ("still", 0.0, 0.003))
     }
@@ -263,19 +266,19 @@ def decided_run() -> Comparison:
 
 def test_an_interval_is_printed_with_its_level() -> None:
     """The table, its Markdown and its JSON say of each row of what level its interval is: 99.6 % after 8 processes, 99.4 % after 16."""
-    run, side = decided_run(), Snapshot("a commit", Path())
-    assert "1.051 [1.047, 1.055, 99.6%]" in table.text(run, side, side)
-    assert "1.000 [0.997, 1.003, 99.4%]" in table.text(run, side, side)
-    assert r"| `my_row` | **SLOWER** | 1.051 \[1.047, 1.055, 99.6%\]" in table.markdown(run, side, side)
-    assert "[interval, its level]" in table.markdown(run, side, side)
-    rows = json.loads(table.as_json(run, side, side))["rows"]
+    run = decided_run()
+    assert "1.051 [1.047, 1.055, 99.6%]" in table.text(run)
+    assert "1.000 [0.997, 1.003, 99.4%]" in table.text(run)
+    assert r"| `my_row` | **SLOWER** | 1.051 \[1.047, 1.055, 99.6%\]" in table.markdown(run)
+    assert "[interval, its level]" in table.markdown(run)
+    rows = json.loads(table.as_json(run))["rows"]
     assert [rows[name]["ratio"]["level"] for name in rows] == [pytest.approx(0.996), pytest.approx(0.994)]
 
 
 def test_a_set_of_the_self_test_is_recorded(tmp_path: Path) -> None:
     """Every trial says which set of processes it is of, so that those of a row and set are one cluster, whatever their groups."""
     tasks = self_test._tasks(dict.fromkeys(self_test.ROWS, ""))  # noqa: SLF001
-    runs = [Comparison(tasks, {"base": "", "head": ""}, "cpu") for _ in range(2)]
+    runs = [Comparison(tasks, HERE, HERE, "cpu") for _ in range(2)]
     for run in runs:
         for sample in run.samples.values():
             sample.paired = [0.0] * 16

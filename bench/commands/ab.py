@@ -43,23 +43,25 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from bench.verdicts import rows, table
+    from bench.limit.ceiling import Ceiling
+    from bench.verdicts import suite_rows, table
     from bench.verdicts.messages import RowTask
-    from bench.verdicts.run import Comparison, make_rounds, measure_limits
+    from bench.verdicts.run import Comparison, make_rounds
     from bench.verdicts.sides import snapshot
+    from targetrl_core.devices import find_device
 
-    chosen = rows.select(options.select, options.device)
-    limits = measure_limits(options.device)
+    chosen = suite_rows.select(options.select, options.device)
+    limits = Ceiling().limits(find_device(options.device))  # once for all processes
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name:
         folder = Path(name)
         base, head = snapshot(options.base, folder / "base"), snapshot(options.head, folder / "head")
         with processes_shown("making populations to train", quiet=options.quiet) as tell:
             rounds = make_rounds(chosen, folder)
             tasks = [RowTask(name=row.name, row=row, rounds=rounds[row]) for row in chosen]
-            comparison = Comparison(tasks, {"base": str(base.folder), "head": str(head.folder)}, options.device, limits)
+            comparison = Comparison(tasks, base, head, options.device, limits)
             comparison.decide(options.budget or BUDGET_SECONDS_PER_ROW * len(chosen), tell)
     show = table.as_json if options.json else table.markdown if options.markdown else table.text
-    print(show(comparison, base, head))
+    print(show(comparison))
     if comparison.stopped == "interrupted":
         return 130
     if not comparison.decided:

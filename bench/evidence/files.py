@@ -8,7 +8,10 @@ from pathlib import Path
 from targetrl_core.errors import UsageError
 from targetrl_core.files import replacing
 
-RESULTS = Path(__file__).resolve().parent.parent.parent / "results"
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout."""
+
+RESULTS = ROOT / "results"
 """The project's own evidence, which whole runs of the suites alone write."""
 
 LOCK = ".lock"

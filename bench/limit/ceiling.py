@@ -8,7 +8,7 @@ from bench.evidence.kinds import Kind, kind_of
 from bench.evidence.reasons import one_line
 from bench.evidence.schema import Cell, Limits
 from bench.limit import measure
-from bench.limit.limit import limit_of_work
+from bench.limit.compute import limit_of_work
 from targetrl_core import UsageError
 
 MARGIN = {"cpu": 1.5, "cuda": 2.0}

@@ -6,8 +6,9 @@ import random
 import torch
 
 from bench.ranks.job import Job, RankTask, started
-from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, cell_of, facts_of
+from bench.timing.gate import LEAST_ROUNDS, MOST_ROUNDS, Gate, facts_of
 from bench.timing.guards import raise_unless_empty
+from bench.timing.rounds import cell_of
 from targetrl_core import Population, Problem, Variant, stream
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
@@ -21,7 +22,7 @@ EXAMINED = 10_000
 def time_ranks(gate: Gate, problem: Problem, n: int, ranks: int, why_not: str | None) -> None:
     """Time ``ranks`` processes from the word to the sum; withheld where it is not that of one process."""
     variant = choose(problem, gate.device, n)
-    with gate.row(cell_of("sharding", variant, problem, n, ranks=ranks), why_not or _why_too_many(gate.device, ranks)) as row:
+    with gate.row(cell_of("sharding", variant.name, problem, n, ranks=ranks), why_not or _why_too_many(gate.device, ranks)) as row:
         identity = _examined(gate, problem, variant)
         *_, whole = stream(problem, n, variant=variant, device=gate.device)
         task = RankTask(

@@ -7,7 +7,7 @@ from msgspec import structs
 from bench.evidence import records
 from bench.evidence.machine import Machine
 from bench.evidence.schema import Benchmark
-from bench.limit.limit import limit_of
+from bench.limit.compute import limit_of
 from bench.tables import flat
 from bench.tables.flat import Record
 

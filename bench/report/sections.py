@@ -9,7 +9,7 @@ from bench.evidence.kinds import kind_of
 from bench.evidence.machine import Machine, meanings
 from bench.evidence.records import Interval
 from bench.evidence.schema import Benchmark, Cell, Limits, Question
-from bench.limit.limit import limit_of
+from bench.limit.compute import limit_of
 from bench.report.cost import cost_section, payoff_section
 from bench.report.tables import by_problem, facts, identity, shown, speeds, variants, variants_by_size
 from bench.tables.cells import coded, duration, escaped, ratio, scaled, size, with_interval

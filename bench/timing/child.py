@@ -1,28 +1,23 @@
-"""What a fresh process does for a cold start: import, prepare, call. Started by ``fresh.py``, with its task on standard input.
+"""What a fresh process does for a cold start: import, prepare, call. Started by ``fresh.py``, with a folder that its task lies in.
 
 torch is imported where its time is measured, so nothing here imports it first.
 """
 
-import json
 import random
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 MOST_CALLS, CALL_SECONDS = 20, 0.2
 """How often, and about how long, a trained population is made again once everything is warm."""
 
-STARTS, RESULTS = "starts.pt", "trained.pt"
-"""In the folder of a process: where the population of each call begins, and what it became; attributes by name."""
+TASK, RESULT = "task.pt", "result.pt"
+"""In the folder of a process: what it is to train, from where in each call, and what it measured and made of it."""
 
 
 def main() -> int:
-    """Measure the phases, save the trained populations for the parent to check, and print the phases as JSON.
-
-    A line comes before it, as soon as the first population is trained.
-    """
-    task: dict[str, Any] = json.load(sys.stdin)
+    """Measure the phases, and save them and the trained populations, which the parent checks; a line says that the first one is trained."""
+    folder = Path(sys.argv[1])
     begun = time.perf_counter()
     import torch
 
@@ -32,10 +27,10 @@ def main() -> int:
     from bench.timing.memory import peak_growth
     from bench.timing.rounds import Returned
 
+    task = torch.load(folder / TASK, map_location="cpu", mmap=True, weights_only=False)
     device = torch.device(task["device"])
-    problem, n = Problem(**task["problem"]), task["policies"]
-    folder = Path(task["folder"])
-    starts = [Population(**state) for state in torch.load(folder / STARTS, map_location="cpu", mmap=True, weights_only=False)]
+    problem, starts = Problem(**task["problem"]), [Population(**state) for state in task["starts"]]
+    n = starts[0].n
     clock = devices.synchronized_clock
 
     begun = clock()
@@ -60,9 +55,8 @@ def main() -> int:
         steady_seconds.append(call())
     population = starts[-1].clone().to(device)
     peak = peak_growth(lambda: train(population, None), device)
-    states = [vars(result.trained.to("cpu")) for result in results]
+    trained = [vars(result.trained.to("cpu")) for result in results]
     faults = [fault for result in results for fault in result.faults()]  # by now: looking at a result may be what trains it
-    torch.save(states, folder / RESULTS)
     phases = {
         "import_seconds": import_seconds,
         "prepare_seconds": prepare_seconds,
@@ -71,7 +65,7 @@ def main() -> int:
         "steady_seconds": steady_seconds,
         "peak_memory_bytes": peak,
     }
-    print(json.dumps({"phases": phases, "faults": faults}))
+    torch.save({"phases": phases, "faults": faults, "trained": trained}, folder / RESULT)
     return 0
 
 

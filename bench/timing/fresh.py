@@ -1,6 +1,5 @@
 """Cold starts: a variant in processes of its own, each of which begins with nothing imported, compiled or warm."""
 
-import json
 import os
 import random
 import subprocess
@@ -11,35 +10,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import torch
 
+from bench.evidence.files import ROOT
 from bench.evidence.reasons import last_words
 from bench.evidence.schema import Phases
-from bench.timing.child import MOST_CALLS, RESULTS, STARTS
-from bench.timing.gate import Gate, cell_of, facts_of
+from bench.timing.child import MOST_CALLS, RESULT, TASK
+from bench.timing.gate import Gate, facts_of
 from bench.timing.guards import raise_unless_empty
-from bench.timing.rounds import FreshRound, Rounds
+from bench.timing.rounds import FreshRound, Rounds, cell_of
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
 
-ROOT = Path(__file__).parent.parent.parent
 TIMEOUT_SECONDS = 300
 Cache = Literal["empty", "warm"]
 
 
 class ProcessFailedError(Exception):
     """A fresh process ended early; says how."""
-
-
-class _Answer(msgspec.Struct):
-    """What a process says: what it measured, and why a result is not to be trusted, a line each."""
-
-    phases: Phases
-    faults: list[str]
 
 
 @dataclass
@@ -64,7 +56,7 @@ def time_cold_start(  # noqa: PLR0913 — what a cold start differs by
     Every population that a process trains is drawn here, and checked: known policies of each, and of one all of them.
     """
     unsupported = variant.unsupported(problem, gate.device, n)
-    with gate.row(cell_of("cold start", variant, problem, n, cache=cache), unsupported) as row:
+    with gate.row(cell_of("cold start", variant.name, problem, n, cache=cache), unsupported) as row:
         raise_unless_empty(gate.once.variant_faults(problem, variant, gate.device))
         rounds = Rounds.of(problem, n, MOST_CALLS + 2)
 
@@ -103,39 +95,33 @@ class Process:
         """Start a process and wait until it has trained once."""
         scratch = tempfile.TemporaryDirectory()
         problem, begun = rounds.problem, [rounds.draw() for _ in range(MOST_CALLS + 2)]
-        torch.save([vars(drawn.population) for drawn in begun], Path(scratch.name) / STARTS)
+        # Plain values: to pickle an object of a class leaves a trace in the class, and the gate looks for traces.
         task = {
-            "device": str(device), "variant": variant.name, "policies": rounds.n, "folder": scratch.name,
+            "device": str(device), "variant": variant.name, "starts": [vars(drawn.population) for drawn in begun],
             "problem": {field.name: getattr(problem, field.name) for field in fields(problem)},
         }  # fmt: skip
-        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TARGETRL_CACHE_DIR": str(cache), "PYTHONPATH": _python_path()}
+        torch.save(task, Path(scratch.name) / TASK)
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TARGETRL_CACHE_DIR": str(cache)}
         with (Path(scratch.name) / "stderr").open("w") as errors:
-            command = [sys.executable, "-W", "ignore", "-m", "bench.timing.child"]
+            command = [sys.executable, "-W", "ignore", "-m", "bench.timing.child", scratch.name]
             process = subprocess.Popen(  # noqa: S603 — this project's own module
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
             )
         started = cls(process, scratch, problem, begun)
         with _killed_on_error([started]), started.time_limit():
-            stdin, stdout = _pipes(process)
-            with stdin:
-                json.dump(task, stdin)
-            if stdout.readline() != "trained\n":
+            if process.stdout is None or process.stdout.readline() != "trained\n":
                 raise ProcessFailedError(started.last_words())
         return started
 
     def finish(self) -> tuple[Phases, Identity]:
         """Wait for its end and check all that it trained; raises NotIdenticalError where something is not what it has to be."""
         with self.scratch, _killed_on_error([self]), self.time_limit():
-            with _pipes(self.process)[1] as stdout:
-                answered = stdout.read()
-            if self.process.wait() != 0:
+            self.process.communicate()
+            if self.process.returncode != 0:
                 raise ProcessFailedError(self.last_words())
-            answer = msgspec.json.decode(answered, type=_Answer)
-            trained = [
-                Population(**state) for state in torch.load(Path(self.scratch.name) / RESULTS, map_location="cpu", weights_only=False)
-            ]
-        raise_unless_empty(tuple(answer.faults))
-        return answer.phases, self.check(trained)
+            result = torch.load(Path(self.scratch.name) / RESULT, map_location="cpu", weights_only=False)
+        raise_unless_empty(tuple(result["faults"]))
+        return msgspec.convert(result["phases"], Phases), self.check([Population(**state) for state in result["trained"]])
 
     def check(self, trained: list[Population]) -> Identity:
         """Compare what each call trained with what it has to be; of one call, which chance names, all policies."""
@@ -158,10 +144,8 @@ class Process:
 
     def end(self) -> None:
         """Kill it, and leave nothing behind."""
-        self.process.kill()
-        self.process.wait()
-        _pipes(self.process)[1].close()
-        self.scratch.cleanup()
+        with self.scratch, self.process:  # which also close its pipe, and wait for its end
+            self.process.kill()
 
     def last_words(self) -> str:
         """How it ended, and the last line that it wrote to standard error."""
@@ -176,13 +160,3 @@ def _killed_on_error(started: list[Process]) -> Iterator[None]:
         for process in started:
             process.end()
         raise
-
-
-def _pipes(process: subprocess.Popen[str]) -> tuple[Any, Any]:
-    if process.stdin is None or process.stdout is None:
-        raise TypeError("the process was started without pipes")
-    return process.stdin, process.stdout
-
-
-def _python_path() -> str:
-    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

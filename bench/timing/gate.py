@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,11 +16,11 @@ from torch.profiler import ProfilerActivity, profile
 
 from bench.evidence.schema import Cell, ClockTest, Facts, Phases, Question
 from bench.limit.ceiling import Ceiling
+from bench.timing.clock import Clock
 from bench.timing.guards import NotIdenticalError, even, raise_unless_empty, unchanged
 from bench.timing.memory import row_growth, why_too_large
 from bench.timing.once import Once
-from bench.timing.rounds import Rounds, TimedRounds, fresh_policies
-from bench.timing.selftest import Clock
+from bench.timing.rounds import Rounds, TimedRounds, cell_of, fresh_policies
 from targetrl_core import Population, Problem, Variant
 from targetrl_core.certification import certify
 from targetrl_core.convergence import Identity, check
@@ -57,22 +58,23 @@ class Gate:
         Skips the test where the variant cannot run; fails it, and leaves no row, where a run is not identical.
         """
         cannot = variant.unsupported(problem, self.device, n) or why_too_large(n, self.device)
-        with self.row(cell_of(question, variant, problem, n), cannot) as row:
+        with self.row(cell_of(question, variant.name, problem, n), cannot) as row:
             handed = problem.replace()
             compiling, begun = compile_seconds(), synchronized_clock()
             train = variant.prepare(handed, self.device, n)
             prepare_seconds, compiling = synchronized_clock() - begun, compile_seconds() - compiling
-            count = self._how_many(self._warmed(problem, n, train))
+            count = min(max(math.ceil(self.seconds / max(self._warmed(problem, n, train), 1e-6)), LEAST_ROUNDS), MOST_ROUNDS)
             raise_unless_empty(tuple(training_faults(problem, train, self.device, n)))
             raise_unless_empty(self.once.variant_faults(problem, variant, self.device))
             identity = self._rounds(TimedRounds(Rounds.of(problem, n, count), train, self.device), variant, count)
             raise_unless_empty(changed_fields(problem, handed))
+            start = fresh_policies(problem, n).to(self.device)
             row.update(
                 facts_of(identity),
                 prepare_seconds=prepare_seconds,
                 compile_seconds=compiling,
-                launches_per_step=launches_per_step(train, self._fresh(problem, n), problem.steps),
-                peak_memory_bytes=self._memory(train, self._fresh(problem, n)),
+                launches_per_step=launches_per_step(train, start, problem.steps),
+                peak_memory_bytes=row_growth(partial(train, start, None), self.device, n),
                 steps_to_target=self.once.steps_to_target(problem),
             )
 
@@ -89,7 +91,7 @@ class Gate:
         measured: dict[str, Any] = {}
         try:
             self._require_clock()
-            with new_modes(), self.limit(), self._even_course(), unchanged():
+            with new_modes(), self.limit(), even(self._timer) if self.benchmark.enabled else nullcontext(), unchanged():
                 yield measured
             self._require_possible(cell, measured.get("processes", ()))
             facts = Facts(**msgspec.structs.asdict(cell), **({"threads": torch.get_num_threads()} | measured))
@@ -114,16 +116,10 @@ class Gate:
             rounds = self.benchmark.stats.stats.data if self.benchmark.stats else []
             raise_unless_empty(self.ceiling.reasons(cell, self.device, min([*rounds, *calls], default=math.inf)))
 
-    def _even_course(self) -> AbstractContextManager[None]:
-        return even(self._timer) if self.benchmark.enabled else nullcontext()
-
     @property
     def _timer(self) -> Clock:
         timer: Clock = self.benchmark._timer  # noqa: SLF001 — it has no public name
         return timer
-
-    def _fresh(self, problem: Problem, n: int) -> Population:
-        return fresh_policies(problem, n).to(self.device)
 
     def _warmed(self, problem: Problem, n: int, train: Train) -> float:
         """Train a population and check some of it, before anything is timed; about how long a call takes, in seconds."""
@@ -150,32 +146,12 @@ class Gate:
         raise_unless_empty(recording_faults(timed.rounds.problem, start, trained, expectation, variant, timed.train))
         return identity
 
-    def _memory(self, train: Train, start: Population) -> int | None:
-        return row_growth(lambda: train(start, None), self.device, start.n)
-
-    def _how_many(self, seconds: float) -> int:
-        return min(max(math.ceil(self.seconds / max(seconds, 1e-6)), LEAST_ROUNDS), MOST_ROUNDS)
-
 
 def withdraw(benchmark: BenchmarkFixture) -> None:
     """Take a row back, whatever rounds it has had: it then stands in no table and no file."""
     benchmark.has_error = True
     if benchmark.stats is not None:
         benchmark.stats.stats.data.clear()
-
-
-def cell_of(question: Question, variant: Variant, problem: Problem, n: int, **more: Any) -> Cell:  # noqa: ANN401 — Cell's own fields
-    """The cell of a row that trains n policies."""
-    return Cell(
-        question=question,
-        policies=n,
-        steps=problem.steps,
-        variant=variant.name,
-        objective=problem.objective,
-        optimizer=problem.optimizer,
-        arithmetic=problem.arithmetic,
-        **more,
-    )
 
 
 def _group(cell: Cell) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from bench.evidence.schema import Cell, Question
 from bench.timing.guards import raise_unless_empty
 from targetrl_core import Population, Problem
 from targetrl_core.certification import drawn_places, unforeseen, with_bits
@@ -67,6 +68,20 @@ class Rounds:
         if not _draws_noise(self.problem):  # a variant that needs no seeds is not told whose policies these are
             population = replace(population, seeds=range(self.n))
         return FreshRound(population, expectation)
+
+
+def cell_of(question: Question, variant: str, problem: Problem, n: int, **more: Any) -> Cell:  # noqa: ANN401 — Cell's own fields
+    """The cell of a row that trains n policies."""
+    return Cell(
+        question=question,
+        policies=n,
+        steps=problem.steps,
+        variant=variant,
+        objective=problem.objective,
+        optimizer=problem.optimizer,
+        arithmetic=problem.arithmetic,
+        **more,
+    )
 
 
 def fresh_policies(problem: Problem, n: int) -> Population:

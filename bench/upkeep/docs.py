@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.commands import add_results
+from bench.evidence.files import ROOT
 from bench.report import folder
 from bench.tables.table import markdown_table
 from bench.upkeep import pictures
@@ -27,7 +28,7 @@ from targetrl_core.listing.outcomes import Outcomes, count_outcomes, outputs_of
 from targetrl_core.progress import progress
 from targetrl_core.sweeps.run import Swept
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 TEMPLATE = Path(__file__).with_name("objectives.md")
 
 POLICIES = 200_000

@@ -22,11 +22,10 @@ from typing import NamedTuple
 
 import psutil
 
-from bench.evidence.files import write_atomically
+from bench.evidence.files import ROOT, write_atomically
 from targetrl_core.errors import UsageError
 from targetrl_core.files import check_writable
 
-ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("numpy", "pytest", "pytest_benchmark", "tqdm", "tabulate", "msgspec", "shtab", "filelock")
 """Without which no part can run; psutil is imported above, and torch is the machine's."""
 

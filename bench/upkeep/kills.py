@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.evidence.files import ROOT
 from bench.upkeep import check_whole
 from targetrl_core.errors import UsageError
 from targetrl_core.progress import progress
-
-ROOT = Path(__file__).parents[2]
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 """Threads that wait for each other beside other work would make the moments of kills and checkpoints what that work makes of them."""

@@ -19,9 +19,9 @@ from bench.evidence.fingerprint import default_label, fingerprint
 from bench.report.verdicts import rates_table
 from bench.upkeep import check_whole
 from bench.verdicts.messages import RowTask
-from bench.verdicts.rows import SuiteRow
-from bench.verdicts.run import BrokenError, Comparison, make_rounds
+from bench.verdicts.run import Comparison, make_rounds
 from bench.verdicts.sides import snapshot
+from bench.verdicts.suite_rows import SuiteRow
 from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError, one_of
@@ -79,12 +79,12 @@ def measure(device: str, sets: int, *, beside_load: bool, tell: Callable[[Compar
         base, head = (snapshot(None, folder / side) for side in ("base", "head"))
         tasks = _tasks(make_rounds(ROWS, folder))
         for number in range(sets):
-            run = Comparison(tasks, {"base": str(base.folder), "head": str(head.folder)}, device)
+            run = Comparison(tasks, base, head, device)
             run.decide(float("inf"), tell, early=False)
             if run.stopped is not None:
                 break  # what is whole is kept
             if run.missing or run.apart:
-                raise BrokenError(f"the self-test has no times: {run.apart or next(iter(run.missing.values())).reason}")
+                raise UsageError(f"the self-test has no times: {run.apart or next(iter(run.missing.values())).reason}")
             trials += _trials(run, number)
     if not trials:
         raise UsageError("interrupted before a set was whole; nothing was written")

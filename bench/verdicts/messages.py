@@ -3,8 +3,8 @@
 from msgspec import Struct
 
 from bench.evidence.schema import AbsenceKind, Limits
-from bench.verdicts.rows import SuiteRow
 from bench.verdicts.sides import SideName
+from bench.verdicts.suite_rows import SuiteRow
 
 
 class RowTask(Struct, frozen=True, kw_only=True):
@@ -20,8 +20,8 @@ class RowTask(Struct, frozen=True, kw_only=True):
 class ProcessTask(Struct, frozen=True, kw_only=True):
     """What one process does: ``first`` is the side that is alone at first; ``paired`` is False where both cannot be in one process.
 
-    ``probed`` asks for the examination by populations that no one has seen, once for every side. Seconds are of a row's calls: of the
-    side that is alone, and of each side in rounds. ``limits`` are what the device can do at most, where that is known.
+    ``probed`` asks for the examination by populations that no one has seen, once for every side. ``limits`` are what the device can do at
+    most, where that is known.
     """
 
     folders: dict[SideName, str]
@@ -32,8 +32,6 @@ class ProcessTask(Struct, frozen=True, kw_only=True):
     paired: bool = True
     probed: bool = False
     limits: Limits | None = None
-    alone_seconds: float = 0.06
-    paired_seconds: float = 0.08
 
 
 class Missing(Struct, frozen=True, kw_only=True):
@@ -55,9 +53,9 @@ class RowTimes(Struct, kw_only=True):
 
 
 class ProcessTimes(Struct, kw_only=True):
-    """What a process says: of each row, and of a side that could not be imported, alone or beside the other."""
+    """What a process says: of each row, and why its first side could not be imported, or the other one beside it."""
 
     first: SideName
     rows: dict[str, RowTimes]
-    broken: dict[SideName, str] = {}
-    broken_beside: dict[SideName, str] = {}
+    broken: str | None = None
+    broken_beside: str | None = None

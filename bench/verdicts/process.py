@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import torch
 
-from bench.evidence.schema import Cell
+from bench.evidence.schema import AbsenceKind
 from bench.limit.ceiling import Ceiling
-from bench.timing.rounds import Rounds, numbers_of
+from bench.timing.rounds import Rounds, cell_of, numbers_of
 from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask, RowTimes
-from bench.verdicts.rows import SuiteRow
 from bench.verdicts.sides import Side, SideName
+from bench.verdicts.suite_rows import SuiteRow
 from targetrl_core import Population, Problem
 from targetrl_core.convergence import Expectation, check, passes
 from targetrl_core.devices import find_device, synchronized_clock
@@ -30,26 +30,23 @@ from targetrl_core.surroundings import Surroundings
 
 RANDOM = random.SystemRandom()
 WARM_CALLS = 3
+ALONE_SECONDS, PAIRED_SECONDS = 0.06, 0.08
+"""Of a row's calls: of the side that is alone, and of both sides in rounds."""
+
 LEAST_ROUNDS, MOST_ROUNDS = 12, 100
 LEAST_CALLS, MOST_CALLS = 3, 100
 UNSTEADY = 0.04
 """Where the middle half of a side's calls spans more, as beyond the cache, there are twice as many rounds."""
 
-Timed = TypeVar("Timed")
 OTHER: dict[SideName, SideName] = {"base": "head", "head": "base"}
 
 
 class MissingError(Exception):
     """A row cannot be timed, or is not to be."""
 
-    def __init__(self, missing: Missing) -> None:
-        super().__init__(missing.reason)
-        self.missing = missing
-
-
-def withheld(side: str, reason: str) -> MissingError:
-    """The error that withholds a row, for what a side did."""
-    return MissingError(Missing(kind="withheld", reason=f"{side}: {reason}"))
+    def __init__(self, kind: AbsenceKind, reason: str) -> None:
+        super().__init__(reason)
+        self.missing = Missing(kind=kind, reason=reason)
 
 
 class Trainer:
@@ -62,7 +59,7 @@ class Trainer:
             variant = next((known for known in side.public("VARIANTS") if known.name == row.variant), None)
             cannot = "it has no such variant" if variant is None else variant.unsupported(problem, device, row.policies)
             if variant is None or cannot is not None:
-                raise MissingError(Missing(kind="not measured", reason=f"{self.name}: {cannot}"))
+                raise MissingError("not measured", f"{self.name}: {cannot}")
             self.train: Callable[[Any, None], Any] = variant.prepare(problem, device, row.policies)
             self.population: Any = side.public("Population")
 
@@ -75,13 +72,15 @@ class Trainer:
             numbers = numbers_of(_tensors(result).values(), place)
             seconds = synchronized_clock() - begun
             if planted:
-                _hold(begun + seconds * (1 + planted))
+                until = begun + seconds * (1 + planted)
+                while synchronized_clock() < until:
+                    pass
                 seconds = synchronized_clock() - begun
         if type(result) is not self.population:
-            raise withheld(self.name, f"the result is of type {type(result).__name__}; it must be a Population itself")
+            raise MissingError("withheld", f"{self.name}: the result is of type {type(result).__name__}; it must be a Population itself")
         trained = Population(**_tensors(result), age=result.age).clone()  # looking at it may be what trains it
         if numbers_of(trained.tensors().values(), place) != numbers:
-            raise withheld(self.name, f"policy {place} of the result is another than when it was returned")
+            raise MissingError("withheld", f"{self.name}: policy {place} of the result is another than when it was returned")
         return seconds, trained
 
     def _own(self, policies: Population) -> Any:  # noqa: ANN401 — the version's own Population
@@ -94,7 +93,7 @@ class Trainer:
     def require(self, expectation: Expectation, trained: Population) -> None:
         """Raise MissingError, which withholds the row, where a result is not identical."""
         if not passes(expectation, trained):
-            raise withheld(self.name, check(expectation, trained).reasons[0])
+            raise MissingError("withheld", f"{self.name}: {check(expectation, trained).reasons[0]}")
 
     def examine(self, problem: Problem, n: int) -> None:
         """Raise MissingError where populations that no one has seen before do not become what the oracle expects."""
@@ -105,7 +104,7 @@ class Trainer:
         before = Surroundings.look()
         reasons = (*training_faults(problem, train, self.device, n), *before.put_back())
         if reasons:
-            raise withheld(self.name, reasons[0])
+            raise MissingError("withheld", f"{self.name}: {reasons[0]}")
 
 
 def _tensors(trained: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401 — a version's own Population
@@ -124,13 +123,7 @@ def _named(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         line = str(error).strip().partition("\n")[0]
-        raise MissingError(Missing(kind="not measured", reason=f"{what}: {type(error).__name__}: {line}")) from error
-
-
-def _hold(until: float) -> None:
-    """A planted slowdown: wait, busy, until a moment has come."""
-    while synchronized_clock() < until:
-        pass
+        raise MissingError("not measured", f"{what}: {type(error).__name__}: {line}") from error
 
 
 class Bench:
@@ -188,28 +181,10 @@ class Bench:
         planted = self.task.planted if trainer.side.name == "head" else 0.0
         seconds, trained = trainer.call(begun.population, planted)
         trainer.require(begun.expectation, trained)
-        self._require_possible(trainer, seconds)
+        cell = cell_of("steady state", self.task.row.variant, self.rounds.problem, self.rounds.n)
+        for reason in () if self.ceiling is None else self.ceiling.reasons(cell, self.device, seconds):
+            raise MissingError("withheld", f"{trainer.name}: {reason}")
         return seconds
-
-    def _require_possible(self, trainer: Trainer, seconds: float) -> None:
-        """Raise MissingError, which withholds the row, where a call is faster than any variant can be on the device."""
-        if self.ceiling is not None:
-            reasons = self.ceiling.reasons(self._cell, self.device, seconds)
-            if reasons:
-                raise withheld(trainer.name, reasons[0])
-
-    @property
-    def _cell(self) -> Cell:
-        row, problem = self.task.row, self.rounds.problem
-        return Cell(
-            question="steady state",
-            policies=row.policies,
-            steps=row.steps,
-            variant=row.variant,
-            objective=row.objective,
-            optimizer=problem.optimizer,
-            arithmetic=row.arithmetic,
-        )
 
 
 def _middle_half(logs: list[float]) -> float:
@@ -228,33 +203,35 @@ def measure(task: ProcessTask) -> ProcessTimes:
     ceiling = None if task.limits is None else Ceiling({str(device): task.limits})
     benches = {row.name: Bench(row, device, ceiling) for row in task.rows}
     trainers: dict[tuple[SideName, SuiteRow], Trainer] = {}
-    first = _import(task, task.first, times.broken)
-    if first is None:
+    first = _import(task, task.first)
+    if not isinstance(first, Side):
+        times.broken = first
         return times
     _settle()
     for name, bench in benches.items():
         with _missing(times.rows[name]):
             bench.add(first, trainers, examined=task.probed)
             if bench.task.alone:
-                times.rows[name].alone_seconds = _timed(partial(bench.alone, first.name, task.alone_seconds))
-    second = _import(task, OTHER[task.first], times.broken_beside) if task.paired else None
-    if second is None:
+                times.rows[name].alone_seconds = _timed(partial(bench.alone, first.name, ALONE_SECONDS))
+    second = _import(task, OTHER[task.first]) if task.paired else None
+    if not isinstance(second, Side):
+        times.broken_beside = second
         return times
     _settle()
     for name, bench in benches.items():
         if times.rows[name].missing is None:
             with _missing(times.rows[name]):
                 bench.add(second, trainers, examined=task.probed)
-                times.rows[name].compared = _timed(partial(bench.compare, task.paired_seconds))
+                times.rows[name].compared = _timed(partial(bench.compare, PAIRED_SECONDS))
     return times
 
 
-def _import(task: ProcessTask, name: SideName, broken: dict[SideName, str]) -> Side | None:
+def _import(task: ProcessTask, name: SideName) -> Side | str:
+    """A side, or why it cannot be imported."""
     try:
         return Side(name, Path(task.folders[name]))
     except Exception as error:  # noqa: BLE001 — a version may break in any way
-        broken[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        return None
+        return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 @contextmanager
@@ -271,7 +248,7 @@ def _settle() -> None:
     gc.freeze()
 
 
-def _timed(timing: Callable[[], Timed]) -> Timed:
+def _timed(timing: Callable[[], float]) -> float:
     """Without the garbage collector, and with an error where a graph is compiled anew.
 
     Where nothing was compiled there is nothing to compile anew, and importing half of torch.compile for it takes longer than a row.

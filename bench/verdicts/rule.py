@@ -114,13 +114,12 @@ def look(samples: Mapping[str, Sample], processes: int) -> dict[str, Decision]:
     """
     alpha = LOOKS[processes]
     estimates = {name: trimmed(sample.paired) for name, sample in samples.items()}
-    slower = holm({name: estimate.beyond(LEAST_CHANGE) for name, estimate in estimates.items()}, alpha)
-    faster = holm({name: _mirrored(estimate).beyond(LEAST_CHANGE) for name, estimate in estimates.items()}, alpha)
+    changes = _changes(estimates, alpha)
     decided: dict[str, Decision] = {}
     for name, estimate in estimates.items():
         ratio = estimate.interval(alpha)
-        if name in slower or name in faster:
-            decided[name] = Decision("SLOWER" if name in slower else "FASTER", ratio, processes)
+        if name in changes:
+            decided[name] = Decision(changes[name], ratio, processes)
         elif processes == LAST:
             decided[name] = _not_changed(estimate, samples[name], ratio)
     return decided
@@ -130,13 +129,12 @@ def look_apart(samples: Mapping[str, Sample]) -> dict[str, Decision]:
     """The verdicts where both versions cannot be in one process: by processes apart, which see changes of some 5 % at best."""
     estimates = {name: apart(sample.base, sample.head) for name, sample in samples.items()}
     known = {name: estimate for name, estimate in estimates.items() if estimate is not None}
-    slower = holm({name: estimate.beyond(LEAST_CHANGE) for name, estimate in known.items()}, APART_ALPHA)
-    faster = holm({name: _mirrored(estimate).beyond(LEAST_CHANGE) for name, estimate in known.items()}, APART_ALPHA)
+    changes = _changes(known, APART_ALPHA)
     note = "measured in processes apart, which see no change under some 5 %"
     decided: dict[str, Decision] = {}
     for name, sample in samples.items():
         estimate = known.get(name)
-        verdict: Verdict = "SLOWER" if name in slower else "FASTER" if name in faster else "UNCLEAR"
+        verdict = changes.get(name, "UNCLEAR")
         if estimate is not None and verdict == "UNCLEAR" and abs(estimate.mean) + estimate.half_width(APART_ALPHA) < MOST_SAME:
             verdict = "SAME"
         decided[name] = Decision(verdict, estimate and estimate.interval(APART_ALPHA), len(sample.base) + len(sample.head), note)
@@ -174,5 +172,8 @@ def _not_changed(estimate: Estimate, sample: Sample, ratio: Ratio) -> Decision:
     return Decision("SAME" if same else "UNCLEAR", ratio, LAST, note)
 
 
-def _mirrored(estimate: Estimate) -> Estimate:
-    return estimate._replace(mean=-estimate.mean)
+def _changes(estimates: Mapping[str, Estimate], alpha: float) -> dict[str, Verdict]:
+    """The rows that are slower or faster, each direction corrected by itself."""
+    slower = holm({name: estimate.beyond(LEAST_CHANGE) for name, estimate in estimates.items()}, alpha)
+    faster = holm({name: estimate._replace(mean=-estimate.mean).beyond(LEAST_CHANGE) for name, estimate in estimates.items()}, alpha)
+    return {name: "SLOWER" if name in slower else "FASTER" for name in slower | faster}

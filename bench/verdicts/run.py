@@ -13,13 +13,14 @@ from pathlib import Path
 
 import msgspec
 
+from bench.evidence.files import ROOT
 from bench.evidence.reasons import last_words
 from bench.evidence.schema import Limits
 from bench.verdicts import rule
 from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask
-from bench.verdicts.rows import SuiteRow
 from bench.verdicts.rule import Decision, Sample
-from bench.verdicts.sides import ROOT, SideName
+from bench.verdicts.sides import SideName, Snapshot
+from bench.verdicts.suite_rows import SuiteRow
 from targetrl_core.errors import UsageError
 
 TIMEOUT_SECONDS = 300
@@ -30,13 +31,8 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2*
 """Let glibc keep what was freed. Otherwise large tensors are mapped anew at each call, and how long the system takes to clear their
 pages differs more from call to call than versions do: a step of a million policies by a factor of two."""
 
-
 PARTS = 256
 """Rounds of whose policies some are known, before any of them is drawn again."""
-
-
-class BrokenError(UsageError):
-    """A version cannot be imported."""
 
 
 @dataclass
@@ -44,7 +40,8 @@ class Comparison:
     """What the processes have said so far; ``stopped`` tells why they ended early. Calls above ``limits`` are not believed."""
 
     tasks: Sequence[RowTask]
-    folders: dict[SideName, str]
+    base: Snapshot
+    head: Snapshot
     device: str
     limits: Limits | None = None
     samples: dict[str, Sample] = field(init=False)
@@ -71,7 +68,7 @@ class Comparison:
             early: whether rows may be decided at the first look; without it all that is measured is kept.
 
         Raises:
-            BrokenError: a version cannot be imported.
+            UsageError: a version cannot be imported.
         """
         begun, longest = time.monotonic(), 0.0
         mirrored = random.SystemRandom().random() < 0.5  # noqa: PLR2004 — a coin
@@ -101,7 +98,7 @@ class Comparison:
     def _process(self, first: SideName) -> ProcessTimes:
         with tempfile.TemporaryDirectory() as scratch:
             task = ProcessTask(
-                folders=self.folders,
+                folders={"base": str(self.base.folder), "head": str(self.head.folder)},
                 first=first,
                 rows=self.open,
                 device=self.device,
@@ -113,10 +110,9 @@ class Comparison:
             return run_process(task, Path(scratch))
 
     def _keep(self, times: ProcessTimes) -> None:
-        for side, why in times.broken.items():
-            raise BrokenError(f"{side.upper()} does not run: {why}")
-        if times.broken_beside:
-            self.apart = next(iter(times.broken_beside.values()))
+        if times.broken is not None:
+            raise UsageError(f"{times.first.upper()} does not run: {times.broken}")
+        self.apart = self.apart or times.broken_beside
         self.processes += 1
         for name, row in times.rows.items():
             sample = self.samples[name]
@@ -133,7 +129,7 @@ def run_process(task: ProcessTask, scratch: Path) -> ProcessTimes:
     """Run one process to its end; it is killed where that takes too long, or this process is interrupted.
 
     Raises:
-        BrokenError: it ended with an error, with the last line of what it said.
+        UsageError: it ended with an error, with the last line of what it said.
     """
     errors = scratch / "stderr"
     command = [sys.executable, "-W", "ignore", "-m", "bench.verdicts.process"]
@@ -144,12 +140,12 @@ def run_process(task: ProcessTask, scratch: Path) -> ProcessTimes:
         try:
             process.communicate(msgspec.json.encode(task), timeout=TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise BrokenError(f"a process took over {TIMEOUT_SECONDS} s; select fewer rows") from error
+            raise UsageError(f"a process took over {TIMEOUT_SECONDS} s; select fewer rows") from error
         finally:
             process.kill()
             process.wait()
     if process.returncode:
-        raise BrokenError(f"a process ended with exit code {process.returncode}: {last_words(errors)}")
+        raise UsageError(f"a process ended with exit code {process.returncode}: {last_words(errors)}")
     return msgspec.json.decode(Path(task.result).read_bytes(), type=ProcessTimes)
 
 
@@ -170,11 +166,3 @@ def make_rounds(rows: Iterable[SuiteRow], folder: Path) -> dict[SuiteRow, str]:
             torch.save(Rounds.of(problem, row.policies, PARTS), files[key])
         file_of[row] = files[key]
     return file_of
-
-
-def measure_limits(device: str) -> Limits | None:
-    """What a device can do at most, measured once for all processes; None where it cannot be measured."""
-    from bench.limit.ceiling import Ceiling
-    from targetrl_core.devices import find_device
-
-    return Ceiling().limits(find_device(device))

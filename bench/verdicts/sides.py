@@ -14,11 +14,11 @@ from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 from bench.evidence.commit import git
+from bench.evidence.files import ROOT
 from targetrl_core.errors import UsageError
 
 SideName = Literal["base", "head"]
 PACKAGE = "targetrl_core"
-ROOT = Path(__file__).parent.parent.parent
 WORKING_TREE = "the working tree"
 
 
@@ -82,15 +82,15 @@ class Side:
     @contextmanager
     def active(self) -> Iterator[None]:
         """Let this version's imports, those inside its functions included, find its own modules and its own built kernels."""
-        others, self.modules = _take_out(), _put_in(self.modules)
-        cache, environment = str(self.folder / "cache"), os.environ.get("TARGETRL_CACHE_DIR")
+        others, environment = _take_out(), os.environ.get("TARGETRL_CACHE_DIR")
+        sys.modules.update(self.modules)
         sys.path.insert(0, str(self.folder))
-        os.environ["TARGETRL_CACHE_DIR"] = cache
+        os.environ["TARGETRL_CACHE_DIR"] = str(self.folder / "cache")
         try:
             yield
         finally:
             self.modules = _take_out()
-            _put_in(others)
+            sys.modules.update(others)
             sys.path.remove(str(self.folder))
             if environment is None:
                 del os.environ["TARGETRL_CACHE_DIR"]
@@ -101,8 +101,3 @@ class Side:
 def _take_out() -> dict[str, ModuleType]:
     names = [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]
     return {name: sys.modules.pop(name) for name in names}
-
-
-def _put_in(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
-    sys.modules.update(modules)
-    return modules

@@ -8,33 +8,32 @@ from bench.tables.cells import coded, escaped
 from bench.tables.table import markdown_table
 from bench.verdicts.rule import Ratio
 from bench.verdicts.run import Comparison
-from bench.verdicts.sides import Snapshot
 
 HEADERS = ("row", "verdict", "HEAD's time over BASE's [interval, its level]", "processes", "")
 
 
-def text(run: Comparison, base: Snapshot, head: Snapshot) -> str:
+def text(run: Comparison) -> str:
     """A table for the terminal."""
-    return "\n".join([*_head(run, base, head), tabulate(_lines(run), headers=HEADERS, disable_numparse=True), *_foot(run)])
+    return "\n".join([*_head(run), tabulate(_lines(run), headers=HEADERS, disable_numparse=True), *_foot(run)])
 
 
-def markdown(run: Comparison, base: Snapshot, head: Snapshot) -> str:
+def markdown(run: Comparison) -> str:
     """The same in Markdown."""
     lines = [[coded(name), f"**{verdict}**", *(escaped(text) for text in rest)] for name, verdict, *rest in _lines(run)]
-    head_lines = [escaped(line) for line in _head(run, base, head)]
+    head_lines = [escaped(line) for line in _head(run)]
     return "\n\n".join([*head_lines, markdown_table(lines, HEADERS), *(escaped(line) for line in _foot(run))])
 
 
-def as_json(run: Comparison, base: Snapshot, head: Snapshot) -> str:
+def as_json(run: Comparison) -> str:
     """The same for programs."""
     rows = {name: vars(decision) | {"ratio": decision.ratio and decision.ratio._asdict()} for name, decision in run.decided.items()}
     rows |= {name: {"verdict": missing.kind, "note": missing.reason} for name, missing in run.missing.items()}
-    about = {"base": base.title, "head": head.title, "device": run.device, "processes": run.processes, "stopped": run.stopped}
+    about = {"base": run.base.title, "head": run.head.title, "device": run.device, "processes": run.processes, "stopped": run.stopped}
     return json.dumps(about | {"rows": rows}, indent=1)
 
 
-def _head(run: Comparison, base: Snapshot, head: Snapshot) -> list[str]:
-    lines = [f"HEAD: {head.title}; BASE: {base.title}; device {run.device}."]
+def _head(run: Comparison) -> list[str]:
+    lines = [f"HEAD: {run.head.title}; BASE: {run.base.title}; device {run.device}."]
     if run.apart is not None:
         lines.append(f"Both cannot be in one process ({run.apart}): each was timed in processes of its own.")
     return lines
