@@ -28,12 +28,12 @@ def looped(name: str) -> Variant:
         return unsuitable(name, problem, device, ("cpu", "cuda")) or missing_jax(device)
 
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-        from bench.peers.xla.loop import Loop
+        from bench.peers.xla.loop import loop
         from bench.peers.xla.run import prepared
         from bench.peers.xla.step import by_gradient, closed_form
 
-        loop = Loop(by_gradient if name == "jax-grad" else closed_form, problem.steps, UNROLL[name][device.type])
-        return prepared(loop.train, problem, device, n, parts_moments=name == "jax-grad")
+        advance = loop(by_gradient if name == "jax-grad" else closed_form, problem.steps, UNROLL[name][device.type])
+        return prepared(advance, problem, device, n, parts_moments=name == "jax-grad")
 
     return Variant(name, unsupported, prepare)
 
@@ -45,10 +45,10 @@ def pallas_on(devices: Collection[str], *, interpret: bool) -> Variant:
         return unsuitable("jax-pallas", problem, device, devices) or missing_jax(device)
 
     def prepare(problem: Problem, device: torch.device, n: int) -> Train:
-        from bench.peers.xla.kernel import PallasKernel
+        from bench.peers.xla.kernel import pallas_kernel
         from bench.peers.xla.run import prepared
 
-        return prepared(PallasKernel(problem.steps, interpret=interpret).train, problem, device, n)
+        return prepared(pallas_kernel(problem.steps, interpret=interpret), problem, device, n)
 
     return Variant("jax-pallas", unsupported, prepare)
 

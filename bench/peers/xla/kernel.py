@@ -9,7 +9,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
 from bench.peers.arrays import Arrays
-from bench.peers.xla.run import Record
+from bench.peers.xla.run import Advance, Record
 from bench.peers.xla.step import closed_form
 from targetrl_core.problem import Constants
 from targetrl_core.state import Rule
@@ -18,19 +18,17 @@ BLOCK, WARPS = 512, 4
 """Policies of a kernel's program, and warps that share them: four policies to a thread. Not measured yet."""
 
 
-class PallasKernel:
-    """The compiled kernel; ``interpret`` computes on any device what it would on a GPU, for tests."""
+def pallas_kernel(steps: int, *, interpret: bool) -> Advance:
+    """What trains by the compiled kernel; ``interpret`` computes on any device what it would on a GPU, for tests."""
+    compiled = jax.jit(partial(run, steps, interpret=interpret), static_argnums=(0, 1), donate_argnums=(2,))
 
-    def __init__(self, steps: int, *, interpret: bool) -> None:
-        """Nothing is compiled yet."""
-        self._run = jax.jit(partial(run, steps, interpret=interpret), static_argnums=(0, 1), donate_argnums=(2,))
-
-    def train(self, rule: Rule, state: Arrays, c: Arrays, rows: Arrays, record: Record | None) -> Arrays:
-        """The state after all steps."""
-        trained, seen = self._run(rule, record is not None, state, c, rows)
+    def train(rule: Rule, state: Arrays, c: Arrays, rows: Arrays, record: Record | None) -> Arrays:
+        trained, seen = compiled(rule, record is not None, state, c, rows)
         if record is not None:
             record(0, *seen)
         return trained
+
+    return train
 
 
 def run(steps: int, rule: Rule, record: bool, state: Arrays, c: Arrays, rows: Arrays, *, interpret: bool) -> tuple[Arrays, list[Arrays]]:  # noqa: FBT001, PLR0913

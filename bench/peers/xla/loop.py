@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from bench.peers.arrays import Arrays
-from bench.peers.xla.run import Record
+from bench.peers.xla.run import Advance, Record
 from targetrl_core.state import Rule
 
 Step = Callable[[Rule, Arrays, Arrays, Arrays], tuple[Arrays, tuple[Arrays, Arrays]]]
@@ -38,26 +38,23 @@ class Unrolled(NamedTuple):
     loops: bool
 
 
-class Loop:
-    """The compiled loop of a step; compiles what it has not met before."""
+def loop(step: Step, steps: int, unroll: int) -> Advance:
+    """What trains by the compiled loop of a step; it compiles what it has not met before."""
+    advanced = jax.jit(partial(_advanced, step), static_argnums=(0,), donate_argnums=(1,))
+    seen = jax.jit(partial(_seen, step), static_argnums=(0,))
 
-    def __init__(self, step: Step, steps: int, unroll: int) -> None:
-        """Nothing is compiled yet."""
-        self._stretches = stretches(steps, unroll)
-        self._advanced = jax.jit(partial(_advanced, step), static_argnums=(0,), donate_argnums=(1,))
-        self._seen = jax.jit(partial(_seen, step), static_argnums=(0,))
-
-    def train(self, rule: Rule, state: Arrays, c: Arrays, rows: Arrays, record: Record | None) -> Arrays:
-        """The state after all steps; ``record`` is told the first step of each body, and logits and outputs [unroll, N] in it."""
-        for first, unroll, bodies in self._stretches:
-            body = Unrolled(rule, unroll, loops=bodies > 1)
+    def train(rule: Rule, state: Arrays, c: Arrays, rows: Arrays, record: Record | None) -> Arrays:
+        for first, steps_each, bodies in stretches(steps, unroll):
+            body = Unrolled(rule, steps_each, loops=bodies > 1)
             if record is None:
-                state = self._advanced(body, state, c, rows, first, bodies)
+                state = advanced(body, state, c, rows, first, bodies)
                 continue
-            for begin in range(first, first + unroll * bodies, unroll):
-                record(begin, *self._seen(body, state, c, rows, begin))
-                state = self._advanced(body, state, c, rows, begin, 1)
+            for begin in range(first, first + steps_each * bodies, steps_each):
+                record(begin, *seen(body, state, c, rows, begin))
+                state = advanced(body, state, c, rows, begin, 1)
         return state
+
+    return train
 
 
 def _advanced(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays, bodies: Arrays) -> Arrays:  # noqa: PLR0913
