@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from targetrl_core import Problem, Summary
-from targetrl_core.devices import find_device, synchronized_clock
+from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError, one_line
 from targetrl_core.sharding.group import Group, joined
 from targetrl_core.sharding.shards import Shard
@@ -39,20 +39,11 @@ class RankTask(NamedTuple):
     threads: int = 1
 
 
-class Answer(NamedTuple):
-    """What a rank says of a round: seconds of its own slice, seconds until the sum was there, and the checksum of all."""
-
-    own_seconds: float
-    sum_seconds: float
-    own_policies: int
-    checksum: int
-
-
 class Round(NamedTuple):
-    """Seconds from the word to the sum, and what each rank says."""
+    """Seconds from the word to the sum, and the checksum of the whole that each rank came to."""
 
     seconds: float
-    answers: list[Answer]
+    checksums: list[int]
 
 
 class Rank(NamedTuple):
@@ -62,7 +53,7 @@ class Rank(NamedTuple):
     process: BaseProcess
     pipe: "Connection[Any, Any]"
 
-    def heard(self) -> Any:  # noqa: ANN401 — an Answer, or None once it is ready
+    def heard(self) -> Any:  # noqa: ANN401 — a checksum, or None once it is ready
         """What it says next; raises UsageError where it has ended, or says nothing."""
         try:
             heard = self.pipe.recv() if self.pipe.poll(TIMEOUT_SECONDS) else "said nothing"
@@ -124,7 +115,7 @@ def _free_port() -> int:
 
 
 def serve(fields: tuple[Any, ...], rank: int, ranks: int, port: int, pipe: "Connection[Any, Any]") -> None:
-    """What a rank does: it says None once it is ready, and an Answer whenever it hears a word."""
+    """What a rank does: it says None once it is ready, and the checksum of the whole whenever it hears a word."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it is interrupted, and ends it
     task, world = RankTask(*fields), World(rank, ranks, rank, ranks, "127.0.0.1", port)
     try:
@@ -136,7 +127,8 @@ def serve(fields: tuple[Any, ...], rank: int, ranks: int, port: int, pipe: "Conn
             _train(shard, range(shard.span.start, min(shard.span.stop, shard.span.start + shard.plan.chunk)))  # builds the kernel
             pipe.send(None)
             while pipe.recv():
-                pipe.send(_round(shard, group))
+                summary = _train(shard, shard.span)
+                pipe.send((summary if group is None else group.total(summary)).checksum)
     except Exception as error:  # noqa: BLE001 — whatever it is, it is told
         pipe.send(f"ended with {type(error).__name__}: {one_line(error)}")
 
@@ -162,12 +154,3 @@ def _train(shard: Shard, span: range) -> Summary:
     for summary in shard.plan.train(span):  # noqa: B007 — the last one is returned
         pass
     return summary
-
-
-def _round(shard: Shard, group: Group | None) -> Answer:
-    begun = synchronized_clock()
-    summary = _train(shard, shard.span)
-    trained = synchronized_clock()
-    total = summary if group is None else group.total(summary)
-    ended = synchronized_clock()
-    return Answer(own_seconds=trained - begun, sum_seconds=ended - trained, own_policies=summary.policies, checksum=total.checksum)

@@ -63,10 +63,10 @@ def _examined(gate: Gate, problem: Problem, variant: Variant) -> Identity:
 def _rounds(gate: Gate, job: Job) -> set[int]:
     """Time the rounds; every checksum that a rank came to."""
     first = job.round()
-    checksums = {answer.checksum for answer in first.answers}
+    checksums = set(first.checksums)
 
     def run() -> None:
-        checksums.update(answer.checksum for answer in job.round().answers)
+        checksums.update(job.round().checksums)
 
     rounds = min(max(math.ceil(gate.seconds / max(first.seconds, 1e-6)), LEAST_ROUNDS + 2), MOST_ROUNDS)
     gate.benchmark.pedantic(run, rounds=rounds)

@@ -13,7 +13,7 @@ PROGRAMS = {
     "gpu": "ask a GPU all that is to be known of it, in eight minutes",
     "kills": "kill checkpointed runs at random moments, resume each, and count those that end as an uninterrupted one",
     "power": "plant errors, and find how large one of each kind has to be for the examination to find it (takes minutes)",
-    "scaling": "measure how many times as fast several ranks are as one, and say what larger worlds would be on paper",
+    "scaling": "measure how many times as fast several ranks are as one",
     "self-test": "measure how often ab is wrong, and what slowdowns it finds (takes minutes)",
     "soak": "train thousands of times in one process, and see that nothing grows (takes two minutes)",
 }
