@@ -26,9 +26,9 @@ from bench.limit import measure
 from bench.limit.ceiling import MARGIN, Ceiling
 from bench.limit.compute import limit_of, limit_of_work
 from bench.report import folder, listing_csv
+from bench.timing.cases import SuiteRow
 from bench.verdicts import process, run
-from bench.verdicts.messages import RowTask
-from bench.verdicts.suite_rows import SuiteRow
+from bench.verdicts.process import RowTask
 from targetrl_core.fused.compiler import library
 from tests.some_evidence import CELL, evidence
 

@@ -71,7 +71,7 @@ def test_every_room_has_its_place() -> None:
         ("bench.evidence.reasons", "from bench.timing import nvml"),
         ("bench.verdicts.table", "def table():\n    from bench.report.tables import speeds"),
         ("bench.report.front", "import bench.commands.report"),
-        ("bench.verdicts.suite_rows", "from bench.test_steady_state import CASES"),
+        ("bench.timing.cases", "from bench.test_steady_state import ROWS"),
         ("bench.commands.ab", "from bench.test_steady_state import ROWS"),
         ("bench.report.folder", "from bench.upkeep import docs"),
         ("bench.commands.ab", "from bench.upkeep.self_test import ROWS"),

@@ -15,15 +15,15 @@ import msgspec
 import pytest
 
 from bench.evidence.files import ROOT
+from bench.evidence.untrusted import decoded
 from bench.report.verdicts import verdicts_section
+from bench.timing.cases import SuiteRow, select
 from bench.upkeep import self_test
 from bench.verdicts import rule, table, trials
-from bench.verdicts.messages import ProcessTask, ProcessTimes, RowTask
-from bench.verdicts.process import Trainer, measure
+from bench.verdicts.process import ProcessTask, ProcessTimes, RowTask, Trainer, measure
 from bench.verdicts.rule import Decision
 from bench.verdicts.run import Comparison, make_rounds, run_process
 from bench.verdicts.sides import PACKAGE, Side, SideName, Snapshot, snapshot
-from bench.verdicts.suite_rows import SuiteRow, select
 from bench.verdicts.trials import proportion
 from targetrl_core import UsageError
 
@@ -235,7 +235,7 @@ def test_evidence_of_the_self_test_is_checked_when_read(tmp_path: Path) -> None:
     path = tmp_path / f"machine-cpu{trials.SUFFIX}"
     path.write_text('{"schema": 1, "label": "../x"}')
     with pytest.raises(UsageError, match=r"machine-cpu-verdicts.json: .*\$\.label"):
-        trials.read(path)
+        decoded(path, trials.Trials)
     path.unlink()
     assert list(verdicts_section(tmp_path)) == []
 
@@ -286,4 +286,4 @@ def test_a_set_of_the_self_test_is_recorded(tmp_path: Path) -> None:
     assert {trial.cluster for trial in made} == {(number, row.name) for number in range(2) for row in self_test.ROWS}
     written = self_test._evidence(made, "cpu", beside_load=False)  # noqa: SLF001
     (tmp_path / f"a{trials.SUFFIX}").write_bytes(msgspec.json.encode(written))
-    assert trials.read(tmp_path / f"a{trials.SUFFIX}") == written
+    assert decoded(tmp_path / f"a{trials.SUFFIX}", trials.Trials) == written

@@ -44,13 +44,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from bench.limit.ceiling import Ceiling
-    from bench.verdicts import suite_rows, table
-    from bench.verdicts.messages import RowTask
+    from bench.timing.cases import select
+    from bench.verdicts import table
+    from bench.verdicts.process import RowTask
     from bench.verdicts.run import Comparison, make_rounds
     from bench.verdicts.sides import snapshot
     from targetrl_core.devices import find_device
 
-    chosen = suite_rows.select(options.select, options.device)
+    chosen = select(options.select, options.device)
     limits = Ceiling().limits(find_device(options.device))  # once for all processes
     with tempfile.TemporaryDirectory(prefix="targetrl-ab-") as name:
         folder = Path(name)

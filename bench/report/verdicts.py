@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.evidence.untrusted import decoded
 from bench.tables.cells import coded, escaped
 from bench.tables.table import markdown_table
-from bench.verdicts.trials import STOCK_PER_CENT, Tally, Trial, Trials, files, proportion, rates, read
+from bench.verdicts.trials import STOCK_PER_CENT, SUFFIX, Tally, Trial, Trials, proportion, rates
 
 INTRODUCTION = f"""One version on both sides, HEAD held up at each call by a share of the call's own time. Measured by
 `python -m bench upkeep self-test`.
@@ -33,7 +34,7 @@ def verdicts_section(results: Path) -> Iterable[str]:
     Raises:
         UsageError: its evidence cannot be read.
     """
-    tests = [read(path) for path in files(results)]
+    tests = [decoded(path, Trials) for path in sorted(results.glob(f"*{SUFFIX}"))]
     if tests:
         yield "## Verdicts: how often they are wrong, and what they find\n"
         yield INTRODUCTION

@@ -17,11 +17,11 @@ from bench.evidence.commit import commit_info
 from bench.evidence.files import write_atomically
 from bench.evidence.fingerprint import default_label, fingerprint
 from bench.report.verdicts import rates_table
+from bench.timing.cases import SuiteRow
 from bench.upkeep import check_whole
-from bench.verdicts.messages import RowTask
+from bench.verdicts.process import RowTask
 from bench.verdicts.run import Comparison, make_rounds
 from bench.verdicts.sides import snapshot
-from bench.verdicts.suite_rows import SuiteRow
 from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError, one_of

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import torch
 
 from bench.evidence.files import ROOT
 from bench.evidence.reasons import last_words
 from bench.evidence.schema import Limits
+from bench.timing.cases import SuiteRow
+from bench.timing.rounds import Rounds
 from bench.verdicts import rule
-from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask
+from bench.verdicts.process import Missing, ProcessTask, ProcessTimes, RowTask
 from bench.verdicts.rule import Decision, Sample
 from bench.verdicts.sides import SideName, Snapshot
-from bench.verdicts.suite_rows import SuiteRow
-from targetrl_core.errors import UsageError
+from targetrl_core import Problem, UsageError
 
 TIMEOUT_SECONDS = 300
 ORDER: tuple[SideName, ...] = ("base", "head", "head", "base")
@@ -151,11 +153,6 @@ def run_process(task: ProcessTask, scratch: Path) -> ProcessTimes:
 
 def make_rounds(rows: Iterable[SuiteRow], folder: Path) -> dict[SuiteRow, str]:
     """Draw and certify policies for every problem and size, once for all processes; the file of each row's."""
-    import torch
-
-    from bench.timing.rounds import Rounds
-    from targetrl_core import Problem
-
     files: dict[tuple[str, str, int, int], str] = {}
     file_of = {}
     for row in rows:

@@ -6,7 +6,6 @@ from tabulate import tabulate
 
 from bench.tables.cells import coded, escaped
 from bench.tables.table import markdown_table
-from bench.verdicts.rule import Ratio
 from bench.verdicts.run import Comparison
 
 HEADERS = ("row", "verdict", "HEAD's time over BASE's [interval, its level]", "processes", "")
@@ -50,10 +49,6 @@ def _lines(run: Comparison) -> list[tuple[str, str, str, str, str]]:
         if missing is not None:
             lines.append((task.name, missing.kind, "", "", missing.reason))
         elif decision is not None:
-            ratio = "" if decision.ratio is None else _ratio(decision.ratio)
+            ratio = "{1:.3f} [{0:.3f}, {2:.3f}, {3:.1%}]".format(*decision.ratio) if decision.ratio else ""
             lines.append((task.name, decision.verdict, ratio, str(decision.processes), decision.note))
     return lines
-
-
-def _ratio(ratio: Ratio) -> str:
-    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}, {ratio.level:.1%}]"

@@ -8,12 +8,10 @@ to lie worse in memory is slower in all of them. What is known of the rule, its 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta, Struct
 
-from bench.evidence import untrusted
 from bench.evidence.records import CONFIDENCE, Interval
 from bench.evidence.schema import Device, Fingerprint, Label, Word
 from bench.verdicts import rule
@@ -72,20 +70,6 @@ class Trials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     beside_load: bool
     fingerprint: Fingerprint
     trials: Annotated[list[Trial], Meta(max_length=100_000)]
-
-
-def read(path: Path) -> Trials:
-    """Read a file.
-
-    Raises:
-        UsageError: it cannot be read, is too large, or is not of this schema, naming the file and the field.
-    """
-    return untrusted.decoded(path, Trials)
-
-
-def files(results: Path) -> list[Path]:
-    """The files of a folder."""
-    return sorted(results.glob(f"*{SUFFIX}"))
 
 
 class Tally(NamedTuple):
