@@ -120,19 +120,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     def wanted(item: pytest.Item) -> bool:
         if not _is_benchmark(item):
             return not (only or quick)
-        if _marked(item, "peer") and not peers:
+        marks = {mark.name for mark in item.iter_markers()}
+        if skip or ("peer" in marks and not peers) or (quick and "quick" not in marks):
             return False
-        return not skip and (not quick or _marked(item, "quick")) and (_device(item).type != "cpu" or not _marked(item, "gpu"))
+        return _device(item).type != "cpu" or "gpu" not in marks
 
     items[:] = [item for item in items if wanted(item)]
 
 
 def _is_benchmark(item: pytest.Item) -> bool:
     return "benchmark" in getattr(item, "fixturenames", ())
-
-
-def _marked(item: pytest.Item, name: str) -> bool:
-    return item.get_closest_marker(name) is not None
 
 
 def _device(item: pytest.Item) -> torch.device:

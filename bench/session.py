@@ -40,7 +40,7 @@ class Session:
     quick: bool
     partial: bool = False
     lost: bool = False
-    watch: Watch = field(default_factory=Watch.start)
+    watch: Watch = field(default_factory=Watch)
     clocks: dict[tuple[str, Clock], ClockTest] = field(default_factory=dict)
     ceiling: Ceiling = field(default_factory=Ceiling)
     finished: set[str] = field(default_factory=set)

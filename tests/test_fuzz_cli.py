@@ -223,7 +223,7 @@ def test_any_environment(variables: dict[str, str]) -> None:
             patch.setenv(name, value)
         assert kept_privately()
         taken = fingerprint(MACHINE, {}, "cpu", {})
-        environment = Watch.start().finish("cpu")
+        environment = Watch().finish("cpu")
         assert run(cli.main, ["--help"]) == (0, "")
     assert msgspec.json.decode(msgspec.json.encode(taken), type=Fingerprint) == taken
     assert msgspec.json.decode(msgspec.json.encode(environment), type=Environment) == environment

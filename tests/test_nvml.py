@@ -75,7 +75,7 @@ def test_what_nvml_does_not_tell_is_none(fake: FakeNvml) -> None:
     fake.broken = True
     assert (nvml.driver_version(), nvml.other_processes(), nvml.throttle_reasons()) == (None, None, None)
     assert fake.open == 0
-    environment = Watch.start().finish("cuda")
+    environment = Watch().finish("cuda")
     assert (environment.gpu_processes, environment.gpu_throttled) == (None, None)
 
 
@@ -88,7 +88,7 @@ def test_a_machine_without_nvml_tells_nothing(monkeypatch: pytest.MonkeyPatch) -
 def test_throttling_during_the_run_is_seen(fake: FakeNvml) -> None:
     """What held the clock down after one row is told at the end, when it no longer does; on the CPU nothing is asked."""
     fake.reasons = [0x1, 0x40, 0x0]
-    watch = Watch.start()
+    watch = Watch()
     watch.look("cpu")
     for _ in range(3):
         watch.look("cuda")

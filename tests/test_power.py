@@ -98,16 +98,16 @@ def test_honest_runs_are_refused_by_none() -> None:
     """Tasks are measured in processes of their own, in order, each told when it is done."""
     ended: list[None] = []
     tasks = [PowerTask(NONE, "detached", 5, 2)]
-    assert measure(tasks, lambda: ended.append(None)) == [Result(NONE, "detached", 5, None, 0)]
+    assert measure(tasks, lambda: ended.append(None)) == [Result(tasks[0], None, 0)]
     assert len(ended) == 1
 
 
 SOME = [
-    Result(NONE, "detached", 100, None, 3),
-    Result("lr", "detached", 100, 1e-6),
-    Result("gradients rounded", "detached", 100, 2.0**-18),
-    Result("untrained policies", "detached", 100, 0.005),
-    Result("eps", "detached", 100, None),
+    Result(PowerTask(NONE, "detached", 100, 100), None, 3),
+    Result(PowerTask("lr", "detached", 100, 100), 1e-6),
+    Result(PowerTask("gradients rounded", "detached", 100, 100), 2.0**-18),
+    Result(PowerTask("untrained policies", "detached", 100, 100), 0.005),
+    Result(PowerTask("eps", "detached", 100, 100), None),
 ]
 
 
@@ -132,7 +132,7 @@ def test_the_command_asks_for_every_kind(monkeypatch: pytest.MonkeyPatch, capsys
 
     def measure(tasks: list[PowerTask], _tell: object) -> list[Result]:
         measured[:] = tasks
-        return [Result(task.kind, task.objective, task.policies, None) for task in tasks]
+        return [Result(task, None) for task in tasks]
 
     monkeypatch.setattr(power, "measure", measure)
     arguments = ["--policies", "10", "--policies", "1000", "--objective", "pathwise", "--examinations", "7", "--quiet"]

@@ -132,7 +132,7 @@ def test_the_clock_that_times_is_the_one_that_is_tested(monkeypatch: pytest.Monk
 
 def test_the_environment_is_looked_at() -> None:
     """A session knows how long it took and what share of the cores others had; nothing is told that the system does not tell."""
-    watch = Watch.start()
+    watch = Watch()
     sum(range(10**6))
     environment = watch.finish("cpu")
     assert environment.seconds > 0

@@ -21,8 +21,8 @@ def run(options: argparse.Namespace) -> int:
     missing = [name for name in options.expected if name not in there]
     if options.json:
         print(json.dumps({"expected": options.expected, "missing": missing}, indent=1))
-        return int(len(missing) == len(options.expected))
-    print(f"Measured: {len(options.expected) - len(missing)} of {len(options.expected)}.\n")
-    for name in missing:
-        print(f"- not measured: `{name}`, whose job did not leave its file")
+    else:
+        print(f"Measured: {len(options.expected) - len(missing)} of {len(options.expected)}.\n")
+        for name in missing:
+            print(f"- not measured: `{name}`, whose job did not leave its file")
     return int(len(missing) == len(options.expected))

@@ -36,10 +36,8 @@ def commit_info(folder: Path = PACKAGE) -> dict[str, Any]:
     unknown = {"id": None, "time": None, "author_time": None, "dirty": None, "project": "targetrl", "branch": None}
     if not _lines(folder, "ls-files", "--error-unmatch", "--", "__init__.py"):
         return unknown
-    shown, branch = (
-        _lines(folder, "show", "--no-patch", "--format=%H%n%cI%n%aI", "HEAD"),
-        _lines(folder, "rev-parse", "--abbrev-ref", "HEAD"),
-    )
+    shown = _lines(folder, "show", "--no-patch", "--format=%H%n%cI%n%aI", "HEAD")
+    branch = _lines(folder, "rev-parse", "--abbrev-ref", "HEAD")
     changes = _lines(folder, "status", "--porcelain", "--untracked-files=no")
     if not shown or changes is None:
         return unknown

@@ -45,6 +45,7 @@ def _share(there: int, usable: int, quota: float | None) -> str:
 
 def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, packages: dict[str, str]) -> Fingerprint:
     """What the times of one device depend on; ``packages`` are versions of others that were timed."""
+    flags = [f"{name}={os.environ[name]}" for name in ("CFLAGS", "CXXFLAGS") if os.environ.get(name)]
     return Fingerprint(
         processor=str(machine["cpu"].get("brand_raw", platform.processor())),
         cores=psutil.cpu_count(logical=False),
@@ -59,7 +60,7 @@ def fingerprint(machine: dict[str, Any], commit: dict[str, Any], device: str, pa
         python=platform.python_version(),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         compiler=_version(os.environ.get("CXX", "c++")),
-        compile_flags=_compile_flags(),
+        compile_flags=plain(" ".join(flags), LONGEST) or None,
         commit=commit.get("id"),
         dirty=commit.get("dirty"),
         packages=packages,
@@ -79,9 +80,3 @@ def _version(command: str | None) -> str | None:
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return plain(answer.stdout.decode(errors="replace").partition("\n")[0], LONGEST) or None
-
-
-def _compile_flags() -> str | None:
-    """Environment variables that change what compilers build."""
-    set_here = [f"{name}={os.environ[name]}" for name in ("CFLAGS", "CXXFLAGS") if os.environ.get(name)]
-    return plain(" ".join(set_here), LONGEST) or None

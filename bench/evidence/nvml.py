@@ -21,11 +21,8 @@ def driver_version() -> str | None:
 
 def other_processes() -> int | None:
     """How many other processes compute on the GPU."""
-
-    def answer(nvml: Any) -> int:  # noqa: ANN401 — a module without types
-        return sum(process.pid != os.getpid() for process in nvml.nvmlDeviceGetComputeRunningProcesses(_gpu(nvml)))
-
-    return _answer(answer)
+    mine = os.getpid()
+    return _answer(lambda nvml: sum(process.pid != mine for process in nvml.nvmlDeviceGetComputeRunningProcesses(_gpu(nvml))))
 
 
 def throttle_reasons() -> int | None:

@@ -103,17 +103,14 @@ def _share(machine: Machine, limit: float, row: Benchmark) -> str:
 
 def _rates(limits: Limits) -> str:
     """What was measured of a device, in words."""
-    names = ("additions", "multiplications", "divisions", "roots")
-    rates = ", ".join(f"{scaled(getattr(limits, name))} {name}" for name in names)
+    rates = ", ".join(f"{scaled(getattr(limits, name))} {name}" for name in ("additions", "multiplications", "divisions", "roots"))
+    replaced, mixed = "division and root by the divider alone; ", ""
+    if limits.newton_divisions is not None and limits.newton_roots is not None:
+        newton = f"{scaled(limits.newton_divisions)} divisions, {scaled(limits.newton_roots)} roots"
+        replaced = f"{newton} by approximation and Newton steps; "
+        mixed = "" if limits.mixed is None else f"{scaled(limits.mixed)} additions and multiplications in turns; "
     copied = f"{scaled(limits.copied_bytes)} bytes read and written by a copy"
-    return f"Per second and on all threads: {rates} of float32 numbers; {_replacements(limits)}{copied}."
-
-
-def _replacements(limits: Limits) -> str:
-    if limits.newton_divisions is None or limits.newton_roots is None:
-        return "division and root by the divider alone; "
-    mixed = "" if limits.mixed is None else f"{scaled(limits.mixed)} additions and multiplications in turns; "
-    return f"{scaled(limits.newton_divisions)} divisions, {scaled(limits.newton_roots)} roots by approximation and Newton steps; {mixed}"
+    return f"Per second and on all threads: {rates} of float32 numbers; {replaced}{mixed}{copied}."
 
 
 def _section(title: str, lines: Sequence[Iterable[object]], headers: Sequence[str]) -> Iterable[str]:

@@ -53,16 +53,6 @@ class ErrorKind(NamedTuple):
     text: Callable[[float], str]
 
 
-class Result(NamedTuple):
-    """The smallest size of a kind of error that has the power, None where none of those tried has; of honest runs, how many are refused."""
-
-    kind: str
-    objective: Objective
-    policies: int
-    size: float | None
-    refused: int = 0
-
-
 class PowerTask(NamedTuple):
     """What one result is measured of."""
 
@@ -70,6 +60,14 @@ class PowerTask(NamedTuple):
     objective: Objective
     policies: int
     examinations: int
+
+
+class Result(NamedTuple):
+    """The smallest size of a kind of error that has the power, None where none of those tried has; of honest runs, how many are refused."""
+
+    task: PowerTask
+    size: float | None
+    refused: int = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +114,8 @@ def result(task: PowerTask) -> Result:
     """The smallest size of a task's kind that its examinations find, or how often they refuse honest runs."""
     examinees = _examinees(task.objective, task.policies, task.examinations)
     if task.kind == NONE:
-        return Result(task.kind, task.objective, task.policies, size=None, refused=sum(examinee.finds(BATCHED) for examinee in examinees))
-    return Result(task.kind, task.objective, task.policies, size=smallest_size(KINDS[task.kind], examinees))
+        return Result(task, None, refused=sum(examinee.finds(BATCHED) for examinee in examinees))
+    return Result(task, smallest_size(KINDS[task.kind], examinees))
 
 
 def smallest_size(kind: ErrorKind, examinees: Sequence["Examinee"]) -> float | None:
@@ -165,9 +163,9 @@ def _has_power(variant: Variant, examinees: Sequence[Examinee], allowed: int) ->
 
 def table(results: Sequence[Result], examinations: int) -> str:
     """A row for each kind, a column for each objective and number of policies; Markdown."""
-    columns = list(dict.fromkeys((result.objective, result.policies) for result in results))
-    cells = {(result.kind, result.objective, result.policies): _cell(result, examinations) for result in results}
-    rows = [(kind, *(cells[kind, *column] for column in columns)) for kind in dict.fromkeys(result.kind for result in results)]
+    columns = list(dict.fromkeys((result.task.objective, result.task.policies) for result in results))
+    cells = {result.task[:3]: _cell(result) for result in results}
+    rows = [(kind, *(cells[kind, *column] for column in columns)) for kind in dict.fromkeys(result.task.kind for result in results)]
     hits = examinations - examinations // 100
     low, _, high = proportion(hits, examinations)
     least = "at least " if hits < examinations else ""
@@ -176,22 +174,18 @@ def table(results: Sequence[Result], examinations: int) -> str:
     return f"{markdown_table(rows, headings)}\n\nSmallest size that was found in {share}"
 
 
-def _cell(result: Result, examinations: int) -> str:
-    if result.kind == NONE:
-        return f"refused in {result.refused} of {examinations}"
-    kind = KINDS[result.kind]
+def _cell(result: Result) -> str:
+    if result.task.kind == NONE:
+        return f"refused in {result.refused} of {result.task.examinations}"
+    kind = KINDS[result.task.kind]
     return f"not found at {kind.text(kind.sizes[-1])}" if result.size is None else kind.text(result.size)
-
-
-def _larger(value: Tensor, size: float) -> Tensor:
-    return value * (1.0 + size)
 
 
 def _nearer_to_one(value: Tensor, size: float) -> Tensor:
     return 1.0 - (1.0 - value) * (1.0 - size)
 
 
-def _constant(name: str, change: Callable[[Tensor, float], Tensor] = _larger) -> Plant:
+def _constant(name: str, change: Callable[[Tensor, float], Tensor] = lambda value, size: value * (1.0 + size)) -> Plant:
     """A constant is off, if nothing else is said by a part of itself."""
 
     def plant(size: float, problem: Problem, device: torch.device, n: int) -> Train:
