@@ -17,7 +17,7 @@ from bench.evidence.commit import commit_info as package_commit
 from bench.evidence.files import RESULTS, held
 from bench.evidence.fingerprint import check_label
 from bench.report import folder
-from bench.session import Session, strip_device
+from bench.session import Session, reason_of, strip_device
 from bench.tables.cells import scaled
 from bench.timing.fresh import Caches
 from bench.timing.gate import Gate, withdraw
@@ -189,7 +189,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if report.failed and benchmark is not None:
             withdraw(benchmark)  # also where it failed for a reason of pytest's own
         if not report.passed and call.excinfo is not None:
-            item.config.stash[SESSION].note_absence(item, call.excinfo)
+            item.config.stash[SESSION].note_absence(item, *reason_of(call.excinfo))
         elif report.when == "call" and benchmark is not None:
             item.config.stash[SESSION].watch.look(_device(item).type)
             report.row = _progress(benchmark)

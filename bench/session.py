@@ -64,17 +64,14 @@ class Session:
         tests = [test for (kind, _), test in self.clocks.items() if kind == device]
         return max(tests, key=lambda test: len(test.failures)) if tests else self.clock(torch.device(device))
 
-    def note_absence(self, item: pytest.Item, error: pytest.ExceptionInfo[BaseException]) -> None:
-        """Keep why a row is missing: withheld, as it is not identical, or not measured, whether it was skipped or failed."""
-        self._note(item, *_reason_of(error))
-
-    def _note(self, item: pytest.Item, kind: AbsenceKind, reason: str) -> None:
+    def note_absence(self, item: pytest.Item, kind: AbsenceKind, reason: str) -> None:
+        """Keep why a row is missing."""
         device, name = without_device(item.name, self.devices)
         self.absences.setdefault(device, []).append(Absence(name=name, kind=kind, reason=reason, cell=_cell(item)))
 
     def give_up(self, item: pytest.Item, reason: str) -> None:
         """End with a row that hangs: what was measured before it is written, if not to results/, which holds whole runs alone."""
-        self._note(item, "not measured", reason)
+        self.note_absence(item, "not measured", reason)
         self.messages.append(f"{item.name} ended the run: {reason}; {self.unfinished(item.session)}")
         if self.is_committed:
             self.results = Path(tempfile.mkdtemp(prefix="targetrl-"))
@@ -167,7 +164,7 @@ class Session:
         return text
 
 
-def _reason_of(error: pytest.ExceptionInfo[BaseException]) -> tuple[AbsenceKind, str]:
+def reason_of(error: pytest.ExceptionInfo[BaseException]) -> tuple[AbsenceKind, str]:
     """Withheld where the gate says so, as a run was not identical; else not measured, by what it says or what went wrong."""
     if isinstance(error.value, (pytest.skip.Exception, pytest.fail.Exception)):
         kind, _, why = str(error.value.msg).partition(": ")

@@ -41,12 +41,11 @@ class Ceiling:
 
     def reasons(self, cell: Cell, device: torch.device, seconds: float) -> tuple[str, ...]:
         """Why a cell cannot have been trained in so many seconds: one reason, or none where it can, or no limit is known."""
-        for _ in range(MEASUREMENTS):
-            reason = self._reason(cell, device, seconds)
-            if reason is None:
-                return ()
-            self._measure(device)
         reason = self._reason(cell, device, seconds)
+        for _ in range(MEASUREMENTS):
+            if reason is not None:
+                self._measure(device)
+                reason = self._reason(cell, device, seconds)
         return () if reason is None else (reason,)
 
     def _reason(self, cell: Cell, device: torch.device, seconds: float) -> str | None:

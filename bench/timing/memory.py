@@ -52,7 +52,8 @@ def peak_growth(call: Callable[[], object], device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device) - before
     if TRIM is not None:
         TRIM(0)
-    return _sampled(call, torch.mps.driver_allocated_memory if device.type == "mps" else _resident)
+    process = psutil.Process()
+    return _sampled(call, torch.mps.driver_allocated_memory if device.type == "mps" else lambda: int(process.memory_info().rss))
 
 
 def _find_trim() -> Callable[[int], int] | None:
@@ -63,10 +64,6 @@ def _find_trim() -> Callable[[int], int] | None:
 
 
 TRIM = _find_trim()
-
-
-def _resident() -> int:
-    return int(psutil.Process().memory_info().rss)
 
 
 def _sampled(call: Callable[[], object], used: Callable[[], int]) -> int:

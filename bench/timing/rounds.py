@@ -61,7 +61,9 @@ class Rounds:
         known, expectation = self.known.slice(first, first + count), self.expectation.slice(first, first + count)
         if count < self.n:
             places, population = drawn_places(self.n, count), fresh_policies(self.problem, self.n)
-            _put(known, population, places)
+            population.weight[places], population.bias[places] = known.weight, known.bias
+            if isinstance(population.seeds, Tensor) and isinstance(known.seeds, Tensor):
+                population.seeds[places] = known.seeds
             expectation = replace(expectation, policies=places)
         else:
             population = known.clone()
@@ -95,13 +97,6 @@ def fresh_policies(problem: Problem, n: int) -> Population:
 
 def _draws_noise(problem: Problem) -> bool:
     return problem.objective == "reinforce"
-
-
-def _put(policies: Population, population: Population, places: torch.Tensor) -> None:
-    """Put fresh policies in some places of a population, instead of those that stand there."""
-    population.weight[places], population.bias[places] = policies.weight, policies.bias
-    if isinstance(population.seeds, torch.Tensor) and isinstance(policies.seeds, torch.Tensor):
-        population.seeds[places] = policies.seeds
 
 
 class Returned(NamedTuple):

@@ -112,7 +112,8 @@ def outcome_of(part: GpuPart, log: Path) -> Outcome:
             status = "ended at its limit"
         finally:
             _end(process)
-    return Outcome(part.name, status, round(time.monotonic() - begun, 2), part.limit_seconds, _last_lines(log))
+    last_lines = log.read_bytes()[-LOG_BYTES:].decode(errors="replace").splitlines()[-LAST_LINES:]
+    return Outcome(part.name, status, round(time.monotonic() - begun, 2), part.limit_seconds, last_lines)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -133,10 +134,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for child in started:
         if child.is_running():
             child.kill()
-
-
-def _last_lines(log: Path) -> list[str]:
-    return log.read_bytes()[-LOG_BYTES:].decode(errors="replace").splitlines()[-LAST_LINES:]
 
 
 def run_all(parts: Sequence[GpuPart], device: str, folder: Path, place: Path, tell: Callable[[str], object] = print) -> list[Outcome]:
