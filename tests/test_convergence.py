@@ -223,8 +223,8 @@ def test_a_history_made_up_is_noticed() -> None:
 
 def test_where_most_policies_are_ambiguous_nothing_is_certified() -> None:
     """Half of the policies held to no bound is the most: of more the verdict is `undecided`, which is not identical."""
-    problem = Problem(objective="pathwise", steps=2000)
-    assert allowed_ambiguous(problem, 10_000) == 5000
+    assert allowed_ambiguous(Problem(objective="pathwise", steps=2000), 10_000) == 5000
+    problem = Problem(objective="pathwise", x=300.0, steps=200)
     report = verify(problem, Population.initialise(20), variant="batched")
     assert report.level == "undecided"
     assert not report.identical
