@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from bench.comparison import columns, listing, page
+from bench.comparison import columns, export, sections
 from bench.comparison.columns import differences
 from bench.comparison.crossings import orders, takeovers
-from bench.comparison.page import MARKDOWN, TERMINAL
 from bench.comparison.rows import rows
+from bench.comparison.sections import MARKDOWN, TERMINAL
 from bench.evidence.schema import SCHEMA
 from bench.verdicts import trials
 from targetrl_core import UsageError
@@ -58,7 +58,7 @@ def lines_of(text: str, title: str) -> list[list[str]]:
 
 def test_a_row_has_a_column_a_file(two: list[columns.Column]) -> None:
     """Variant, N, each file's number with interval, ratio and marks, and the identity; one withheld in both names its reason once."""
-    text = page.text(two, MARKDOWN)
+    text = sections.text(two, MARKDOWN)
     assert lines_of(text, "Steady state: policy-steps per second, detached, adam, native, 50 steps") == [
         ["`eager`", "1", "5.00 k [1.33 k, 22.6 k] (r)", "10.0 k [2.66 k, 45.3 k], × 2.00 [0.269, 14.9] (r)", "bounded, 2.5 ULP"],
         ["`eager`", "100", "**withheld** (1)", "**withheld** (1)", "–"],
@@ -102,13 +102,13 @@ def test_reasons_are_kept_where_one_file_has_a_number(tmp_path: Path) -> None:
     content["benchmarks"].append(row("eager", 100, [0.1] * 7))
     content["targetrl"]["absent"] = [{"name": "test_x[1]", "kind": "not measured", "reason": "it broke"}]
     both = columns.read([saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", content)])
-    shown = {(line[0], line[1]): line[2:4] for line in lines_of(page.text(both, MARKDOWN), "Steady state")}
+    shown = {(line[0], line[1]): line[2:4] for line in lines_of(sections.text(both, MARKDOWN), "Steady state")}
     assert shown["`eager`", "100"][0] == "**withheld** (1)"
     assert shown["`batched`", "1"][1] == "– (2)"
-    assert "(2) not measured: not part of this run" in page.text(both, TERMINAL)
-    assert "other, cpu: not measured: test_x[1]: it broke" in page.text(both, TERMINAL)
-    assert json.loads(listing.as_json(both))["files"][1]["without_place"] == ["not measured: test_x[1]: it broke"]
-    results = {(line["file"], line["variant"], line["policies"]): line for line in csv.DictReader(io.StringIO(listing.as_csv(both)))}
+    assert "(2) not measured: not part of this run" in sections.text(both, TERMINAL)
+    assert "other, cpu: not measured: test_x[1]: it broke" in sections.text(both, TERMINAL)
+    assert json.loads(export.as_json(both))["files"][1]["without_place"] == ["not measured: test_x[1]: it broke"]
+    results = {(line["file"], line["variant"], line["policies"]): line for line in csv.DictReader(io.StringIO(export.as_csv(both)))}
     assert results["some, cpu", "eager", "100"]["status"] == "withheld"
     assert results["other, cpu", "batched", "1"]["reason"] == "not part of this run"
 
@@ -131,12 +131,12 @@ def test_the_fastest_changes_where_straight_lines_meet_between_the_sizes_that_we
         (0, (100, 10_000, None, "flat", "late"), False),
         (1, (100, 10_000, None, "flat", "late"), False),
     ]
-    text = page.text(both, TERMINAL)
+    text = sections.text(both, TERMINAL)
     assert "interpolated on straight" in text
     assert "not known: one of both was not measured on both sides" in text
     (order,) = orders(rows(both, "steady state"))
     assert (order.policies, order.orders) == (1, (("steep", "flat"), ("flat", "steep")))
-    crossing = json.loads(listing.as_json(both))["crossings"][0]
+    crossing = json.loads(export.as_json(both))["crossings"][0]
     problem = {"objective": "detached", "optimizer": "adam", "arithmetic": "native", "steps": 50}
     measured = {"file": 0, "from": "steep", "to": "flat", "measured_policies": [1, 100], "about_policies": 50.5, "clear": True}
     assert crossing == measured | problem
@@ -147,9 +147,9 @@ def test_what_differs_is_spelled_out(tmp_path: Path) -> None:
     paths = [saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", other(), torch="2.14", packages={"numpy": "2.4"})]
     both = columns.read(paths)
     assert differences(both) == [("torch", ("2.13", "2.14")), ("packages.numpy", (None, "2.4"))]
-    assert lines_of(page.text(both, MARKDOWN), "What differs") == [["torch", "2.13", "2.14"], ["packages.numpy", "–", "2.4"]]
+    assert lines_of(sections.text(both, MARKDOWN), "What differs") == [["torch", "2.13", "2.14"], ["packages.numpy", "–", "2.4"]]
     same = columns.read([paths[0], paths[0]])
-    assert "the same machine and software" in page.text(same, TERMINAL)
+    assert "the same machine and software" in sections.text(same, TERMINAL)
 
 
 def test_weak_machines_are_named(tmp_path: Path) -> None:
@@ -159,11 +159,11 @@ def test_weak_machines_are_named(tmp_path: Path) -> None:
     content["targetrl"]["clock"]["failures"] = ["it stood still"]
     both = columns.read([saved(tmp_path / "a-cpu.json"), saved(tmp_path / "b-cpu.json", content)])
     for style in (MARKDOWN, TERMINAL):
-        text = page.text(both, style).partition("What differs")[0]
+        text = sections.text(both, style).partition("What differs")[0]
         assert "Weak figures of other, cpu: the cores were throttled 3 times." in text
         assert "Weak figures of other, cpu: the clock failed its test: it stood still." in text
         assert "Weak figures of some" not in text
-    assert json.loads(listing.as_json(both))["files"][0]["weak"] == []
+    assert json.loads(export.as_json(both))["files"][0]["weak"] == []
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from bench.__main__ import main
 from bench.comparison import columns
 from bench.evidence import records, untrusted
 from bench.evidence.machine import Machine
-from bench.report import folder, front, listing_csv
+from bench.report import folder, front, results_csv
 from bench.report.reach import reach_section
 from bench.report.verdicts import verdicts_section
 from targetrl_core import Problem, UsageError
@@ -78,7 +78,7 @@ def show_evidence(place: Path) -> Shown:
     machine = Machine(records.read(path))
     yield "markdown", folder.text([machine])
     yield "markdown", re.sub(f"(?m)^{START}\\w+ -->$", "", front.with_blocks(FRONT, machine).replace(END, ""))
-    yield "csv", listing_csv.text([machine])
+    yield "csv", results_csv.text([machine])
     yield from advice("--policies", "1000", "--results", str(place))
     for paths in ([path, good], [good, path]):
         compare = ("compare", "--mixed-commits", *map(str, paths))

@@ -25,7 +25,7 @@ from bench.evidence.schema import Cell, Limits, Work
 from bench.limit import measure
 from bench.limit.ceiling import MARGIN, Ceiling
 from bench.limit.compute import limit_of, limit_of_work
-from bench.report import folder, listing_csv
+from bench.report import folder, results_csv
 from bench.timing.cases import SuiteRow
 from bench.verdicts import process, run
 from bench.verdicts.process import RowTask
@@ -94,7 +94,7 @@ def test_every_trained_row_shows_its_share(tmp_path: Path) -> None:
     limited = machine(tmp_path)
     text = folder.text([limited])
     assert "at most 2.50 G policy-steps/s; division and root binds" in text
-    rows = list(csv.DictReader(io.StringIO(listing_csv.text([limited]))))
+    rows = list(csv.DictReader(io.StringIO(results_csv.text([limited]))))
     eager = next(row for row in rows if row["variant"] == "eager" and row["status"] == "measured")
     assert float(eager["limit_share"]) == pytest.approx(50 / 0.01 / 2.5e9)
     assert eager["limit_binds"] == "division and root"

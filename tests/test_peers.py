@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.peers import PEERS, jax_ways, numpy_chunks, requirements
+from bench.peers import PEERS, jax_peers, numpy_chunks, requirements
 from bench.peers.numpy_chunks import NUMPY
 from bench.peers.requirements import missing, missing_jax, versions
 from targetrl_core import Population, Problem, Variant, train, verify
@@ -27,7 +27,7 @@ OBJECTIVES = ("detached", "pathwise")
 KINDS = list(product(OBJECTIVES, OPTIMIZERS))
 
 
-INTERPRETED = jax_ways.pallas_on(("cpu",), interpret=True)
+INTERPRETED = jax_peers.pallas_on(("cpu",), interpret=True)
 HERE = [*(peer for peer in PEERS if peer.name != INTERPRETED.name), INTERPRETED]
 
 

@@ -13,7 +13,7 @@ import pytest
 from bench.evidence.files import RESULTS
 from bench.evidence.machine import Machine, disturbances
 from bench.evidence.records import read
-from bench.report import folder, front, listing_csv, reach
+from bench.report import folder, front, reach, results_csv
 from bench.tables import cells
 from targetrl_core import UsageError
 from targetrl_core.rounding import FACTOR
@@ -78,7 +78,7 @@ def test_growth_of_memory_stands_where_it_was_looked_at(tmp_path: Path) -> None:
     some = machine(tmp_path, content)
     lines = table(folder.text([some]), "Growth of memory in one call")
     assert lines[1:] == [["`batched`", "100", "detached", "native", "2.0 MiB", "20971.5 B"]]
-    memory = [line["peak_memory_bytes"] for line in csv.DictReader(io.StringIO(listing_csv.text([some])))]
+    memory = [line["peak_memory_bytes"] for line in csv.DictReader(io.StringIO(results_csv.text([some])))]
     assert memory == ["", "", str(2 * 2**20), str(3 * 2**20), str(3 * 2**20), ""]
 
 
@@ -121,7 +121,7 @@ def test_a_failed_clock_is_said(tmp_path: Path) -> None:
 
 def test_csv_holds_every_row_and_no_formula(tmp_path: Path) -> None:
     """Each row is a line, those without a number included, and no text begins as a spreadsheet's formula does."""
-    lines = list(csv.DictReader(io.StringIO(listing_csv.text([machine(tmp_path, evidence())]))))
+    lines = list(csv.DictReader(io.StringIO(results_csv.text([machine(tmp_path, evidence())]))))
     assert [line["status"] for line in lines] == ["measured"] * 5 + ["withheld"]
     assert lines[1]["policy_steps_per_second"] == "10000"
     assert lines[-1]["policy_steps_per_second"] == ""
@@ -133,7 +133,7 @@ def test_committed_tables_are_made_of_the_committed_evidence() -> None:
     """results/ and the front page's figures are what `python -m bench report` makes of the evidence: never stale."""
     machines = folder.read(RESULTS)
     assert (RESULTS / "README.md").read_text() == folder.text(machines, RESULTS)
-    assert (RESULTS / "results.csv").read_text() == listing_csv.text(machines)
+    assert (RESULTS / "results.csv").read_text() == results_csv.text(machines)
     page = (ROOT / "README.md").read_text()
     assert page == front.with_blocks(page, machines[0])
     assert len(front.BLOCK.findall(page)) == len(front.BLOCKS)

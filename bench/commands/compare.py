@@ -17,12 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the comparison."""
-    from bench.comparison import columns, listing, page
+    from bench.comparison import columns, export, sections
 
     compared = columns.read(options.files, mixed_commits=options.mixed_commits)
     if options.output in ("csv", "json"):
-        text = {"csv": listing.as_csv, "json": listing.as_json}[options.output](compared)
+        text = {"csv": export.as_csv, "json": export.as_json}[options.output](compared)
     else:
-        text = page.text(compared, page.MARKDOWN if options.output == "markdown" else page.TERMINAL)
+        text = sections.text(compared, sections.MARKDOWN if options.output == "markdown" else sections.TERMINAL)
     print(text, end="")
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.evidence import records
 from bench.evidence.files import write_atomically
 from bench.evidence.machine import Machine
-from bench.report import cost, front, listing_csv, page
+from bench.report import cost, front, page, results_csv
 from bench.report.reach import reach_section
 from bench.report.sections import device_section
 from bench.report.tables import fastest_everywhere
@@ -84,7 +84,7 @@ def write(results: Path, *, quiet: bool = True) -> list[str]:
 def _contents(machines: list[Machine], results: Path) -> Iterator[tuple[Path, str]]:
     """Each file, and what is to stand in it."""
     yield results / "README.md", text(machines, results)
-    yield results / "results.csv", listing_csv.text(machines)
+    yield results / "results.csv", results_csv.text(machines)
     if page.why_not() is None:
         from bench.report.page import charts, writer  # what makes them may not be installed
 
