@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from targetrl_core.arithmetic import Unary
+from targetrl_core.arithmetic import LN2_HIGH, LN2_LOW, Unary, polynomial
 
 BLOCK = 4
 """Normals of a block."""
@@ -31,9 +31,6 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _LOG = (0.067466408, -0.116756521, 0.11888162, -0.124055892, 0.142195523, -0.166679963, 0.200021192, -0.250000089, 0.333333135)
 _SIN = (-0.000195152839, 0.0083321603, -0.166666552)
 _COS = (2.44331568e-05, -0.00138873165, 0.0416666456)
-# ln 2 in two parts, as in arithmetic.py: the product of the first with an exponent is exact.
-_LN2_HIGH = 0.693359375
-_LN2_LOW = -0.000212194440055
 _SQRT_HALF = 0x3F3504F3
 """The bits of √½ in float32."""
 _MIDDLE = 2.0**23
@@ -116,16 +113,16 @@ def _log(u: Tensor) -> Tensor:
     e = ((shifted >> 23) - 127).to(torch.float32)
     f = ((shifted & 0x7FFFFF) + _SQRT_HALF).view(torch.float32) - 1.0
     square = f * f
-    y = f * square * _polynomial(f, _LOG)
-    return f + (y + e * _LN2_LOW - 0.5 * square) + e * _LN2_HIGH
+    y = f * square * polynomial(f, _LOG)
+    return f + (y + e * LN2_LOW - 0.5 * square) + e * LN2_HIGH
 
 
 def _circle(word: Tensor) -> tuple[Tensor, Tensor]:
     """Cosine and sine of an angle: the top two bits of a word are its quarter turn, the next 24 where it lies in that."""
     x = (((word & 0x3FFFFFFF) >> 6).to(torch.float32) - _MIDDLE) * _ANGLE
     square = x * x
-    sine = x * square * _polynomial(square, _SIN) + x
-    cosine = square * square * _polynomial(square, _COS) - 0.5 * square + 1.0
+    sine = x * square * polynomial(square, _SIN) + x
+    cosine = square * square * polynomial(square, _COS) - 0.5 * square + 1.0
     odd, upper = (word >> 30) & 1, (word >> 31) & 1
     across, along = torch.where(odd == 1, cosine, sine), torch.where(odd == 1, sine, cosine)
     return along * _sign(odd ^ upper), across * _sign(upper)
@@ -133,10 +130,3 @@ def _circle(word: Tensor) -> tuple[Tensor, Tensor]:
 
 def _sign(bit: Tensor) -> Tensor:
     return (1 - 2 * bit).to(torch.float32)
-
-
-def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
-    p = torch.full_like(x, coefficients[0])
-    for coefficient in coefficients[1:]:
-        p = p * x + coefficient
-    return p

@@ -8,12 +8,11 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 from torch.distributions import Normal
-from torch.nn import functional
 
 from targetrl_core.devices import device_name, why_absent
 from targetrl_core.errors import kind_and_message
 from targetrl_core.listing.outcomes import Outcomes
-from targetrl_core.listing.policy import TINY_OUTPUT, noise_of_policy
+from targetrl_core.listing.policy import listing_loss, noise_of_policy
 from targetrl_core.names import DEVICES
 from targetrl_core.problem import CONSTANTS, Problem, value_of
 from targetrl_core.streaming import Summary
@@ -47,10 +46,8 @@ def listing(run: Run) -> Iterator[Listed]:
     target, k = value_of(run.problem.target, 0), value_of(run.problem.k, 0)
     for step in range(run.problem.steps):
         output, z = run.history[step, 0].reshape(1, 1), run.logits[step, 0].reshape(1, 1)
-        reward = 1.0 - abs(output.item() - target) * k
-        log_output = functional.logsigmoid(z) if output.item() < TINY_OUTPUT else torch.log(output)
-        loss = -reward if run.problem.objective == "pathwise" else (-reward * log_output).item()
-        yield Listed(step, output.item(), reward, loss)
+        loss, reward = listing_loss(z, output, target, k)
+        yield Listed(step, output.item(), reward, -reward if run.problem.objective == "pathwise" else loss.item())
 
 
 def _reinforce_listing(run: Run, outputs: Tensor) -> Iterator[Listed]:

@@ -92,6 +92,13 @@ def detached_loss(z: Tensor, o: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
     return -reward * log_output(z, o), reward
 
 
+def listing_loss(z: Tensor, o: Tensor, target: float, k: float) -> tuple[Tensor, float]:
+    """The same of one policy, operation for operation as the listing computes it; logit and output [1, 1] → loss and reward."""
+    value = o.item()
+    reward = 1.0 - abs(value - target) * k
+    return -reward * (functional.logsigmoid(z) if value < TINY_OUTPUT else torch.log(o)), reward
+
+
 def pathwise_loss(_z: Tensor, o: Tensor, terms: Terms) -> tuple[Tensor, Tensor]:
     """−r."""
     reward = reward_of(o, terms.target, terms.k)

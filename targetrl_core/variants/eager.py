@@ -4,18 +4,16 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from targetrl_core.history import History
 from targetrl_core.listing.policy import (
     LOSSES,
-    TINY_OUTPUT,
     Policy,
-    PolicyConstants,
     Step,
     Terms,
     adam_state,
     constants_of,
+    listing_loss,
     optimizer_of,
     train_each,
 )
@@ -53,7 +51,8 @@ def _begin(problem: Problem, population: Population, model: Policy, policy: int)
     def step(noise: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         z, output = model(x)
         if problem.objective == "detached":
-            loss = reward = _detached_loss(z, output, c)
+            loss, _ = listing_loss(z, output, c.target, c.k)
+            reward = loss.detach()  # nothing is kept of it
         else:
             loss, reward = LOSSES[problem.objective](z, output, Terms(target, k, sigma, noise, baseline))
         optimizer.zero_grad()
@@ -62,14 +61,6 @@ def _begin(problem: Problem, population: Population, model: Policy, policy: int)
         return z, output, reward
 
     return optimizer, step
-
-
-def _detached_loss(z: Tensor, output: Tensor, c: PolicyConstants) -> Tensor:
-    """The loss, operation for operation as the listing computes it."""
-    value = output.item()
-    reward = 1.0 - abs(value - c.target) * c.k
-    log_output = functional.logsigmoid(z) if value < TINY_OUTPUT else torch.log(output)
-    return -reward * log_output
 
 
 EAGER = Variant("eager", unsupported, prepare)
