@@ -40,7 +40,18 @@ def why_no_builds() -> Fault | None:
     path = shutil.which(compiler())
     if path is None:
         return Fault(f"torch.compile needs a C++ compiler ({COMPILER}, or what CXX names) on the PATH")
-    return why_no_folder() or (None if sys.platform == "win32" else _outcome_of_building(path, folder()))
+    fault = why_no_folder()
+    if fault is not None or sys.platform == "win32":
+        return fault
+    where = folder()
+    try:
+        _build_nothing(path, where)
+    except subprocess.CalledProcessError as error:
+        cause = complaint(error.stderr.strip() or f"no message, exit status {error.returncode}")
+        return Fault(f"torch.compile cannot build with {Path(path).name} in {where}: {cause}; CXX names another compiler, {WAY_OUT[5:]}")
+    except OSError as error:
+        return Fault(f"torch.compile cannot build in {where}: {error.strerror or error}; {WAY_OUT}")
+    return None
 
 
 def why_no_folder() -> Fault | None:
@@ -61,17 +72,6 @@ def _default_folder() -> str:
     except (KeyError, ImportError, OSError):
         user = f"uid_{os.getuid()}" if sys.platform != "win32" else "unknown_user"
     return str(Path(tempfile.gettempdir()) / ("torchinductor_" + re.sub(r'[\\/:*?"<>|]', "_", user)))
-
-
-def _outcome_of_building(path: str, where: Path) -> Fault | None:
-    try:
-        _build_nothing(path, where)
-    except subprocess.CalledProcessError as error:
-        cause = complaint(error.stderr.strip() or f"no message, exit status {error.returncode}")
-        return Fault(f"torch.compile cannot build with {Path(path).name} in {where}: {cause}; CXX names another compiler, {WAY_OUT[5:]}")
-    except OSError as error:
-        return Fault(f"torch.compile cannot build in {where}: {error.strerror or error}; {WAY_OUT}")
-    return None
 
 
 @cache
