@@ -10,6 +10,7 @@ from tests.cheats import CHEATS
 ALL = {variant.name: variant for variant in (BATCHED, *CHEATS)}
 
 
+@pytest.mark.examination
 @pytest.mark.parametrize("variant", list(ALL))
 def test_suite(gate: Gate, variant: str) -> None:
     """50 steps of the listing's problem, 1,000 policies."""

@@ -96,7 +96,7 @@ def test_a_run_from_another_repository_names_its_own(package: Path, tmp_path: Pa
     results, stock = tmp_path / "results", tmp_path / "stock.json"
     command = [sys.executable, "-m", "pytest", str(ROOT / "bench" / "test_latency.py"), "-c", str(ROOT / "pyproject.toml"),
                "--rootdir", str(ROOT), "--benchmark-only", "--device=cpu", "--label=some", f"--results={results}", "-k", "batched]",
-               f"--benchmark-json={stock}", "-p", "no:cacheprovider"]  # fmt: skip
+               f"--benchmark-json={stock}", "-p", "tests.brief", "-p", "no:cacheprovider"]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -27,7 +27,7 @@ def run_suite(results: Path, *arguments: str) -> subprocess.CompletedProcess[str
     environment = os.environ | {"COLUMNS": "200", "TMPDIR": str(results.parent)}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "tests/faulty_suite.py", "--benchmark-only", "--device=cpu", "--label=some", "--row-timeout=2",
-         f"--results={results}", "-p", "no:cacheprovider", *arguments],
+         f"--results={results}", "-p", "tests.brief", "-p", "no:cacheprovider", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=HANGS_SECONDS, env=environment,
     )  # fmt: skip
 

@@ -76,7 +76,7 @@ def test_an_installed_variant_is_verified(mine: Path) -> None:
 def test_an_installed_variant_is_timed(mine: Path) -> None:
     """It has rows in the suite, with a speed and its identity."""
     timed = ("--benchmark-only", "--quick", "--device", "cpu", "-k", "detached-native-1-mine")
-    ran = run(mine, "pytest", "-p", "tests.quiet", "-p", "no:cacheprovider", *timed)
+    ran = run(mine, "pytest", "-p", "tests.quiet", "-p", "tests.brief", "-p", "no:cacheprovider", *timed)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"test_steady_state\[cpu-detached-native-1-mine\] [\d.]+ [kMG] policy-steps/s, bounded", ran.stdout)
 

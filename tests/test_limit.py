@@ -203,7 +203,7 @@ def test_a_timed_run_withholds_what_no_device_does(slow: bool, tmp_path: Path) -
     """Rows above the limit are withheld by name, cold starts included, and listed in the evidence; others have a number."""
     suite = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/limit_suite.py", "--benchmark-only", "--device=cpu", "--label=some",
-         f"--results={tmp_path}", "-p", "no:cacheprovider"],
+         f"--results={tmp_path}", "-p", "tests.brief", "-p", "no:cacheprovider"],
         cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "200"} | ({"SLOW_DEVICE": "1"} if slow else {}),
     )  # fmt: skip
     content = json.loads((tmp_path / "some-cpu.json").read_text())

@@ -182,7 +182,8 @@ def test_peers_are_imported_where_they_are_prepared() -> None:
 
 def run_suite(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest on the project, under a scripted clock."""
-    command = [sys.executable, "-m", "pytest", "-p", "tests.scripted", "-p", "no:cacheprovider", "--benchmark-timer=tests.scripted.clock"]
+    plugins = ("-p", "tests.scripted", "-p", "tests.brief", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", *plugins, "--benchmark-timer=tests.scripted.clock"]
     return subprocess.run(
         [*command, "--device", "cpu", *arguments],
         cwd=ROOT,

@@ -20,7 +20,7 @@ from bench import plugin
 from bench.session import Session
 
 ROOT = Path(__file__).parent.parent
-PYTEST = (sys.executable, "-u", "-m", "pytest", "-p", "tests.quiet", "-p", "no:cacheprovider")
+PYTEST = (sys.executable, "-u", "-m", "pytest", "-p", "tests.quiet", "-p", "tests.brief", "-p", "no:cacheprovider")
 
 
 def run_pytest(*arguments: str, **environment: object) -> subprocess.CompletedProcess[str]:

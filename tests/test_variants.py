@@ -83,7 +83,7 @@ def test_one_by_one_variants_are_identical(objective: str, optimizer: str, n: in
 
 
 @pytest.mark.parametrize("x", [-1.7, 0.0, 0.3])
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", ["detached", "pathwise"])
 def test_other_inputs_are_identical(objective: str, x: float) -> None:
     """With x other than 1 weight and bias have moments of their own, and every variant still agrees."""
     for arithmetic in ARITHMETICS:
@@ -100,7 +100,8 @@ def test_constants_per_policy_are_identical(arithmetic: str, own_betas: bool) ->
     if own_betas:
         constants |= {"beta1": 0.8 + 0.1 * spread, "beta2": 0.99 + 0.009 * spread, "eps": 1e-8 + 1e-7 * spread}
     population = Population.initialise(n, seed=14)
-    for objective in ("detached",) if own_betas else OBJECTIVES:  # betas of their own change what the optimiser does, and nothing else
+    # Betas of their own change what the optimiser does, and nothing else.
+    for objective in ("detached",) if own_betas else ("detached", "pathwise"):
         check_variants((*ONE_BY_ONE, *BATCHED), problem_of(objective, "adam", arithmetic, **constants), population)
 
 
@@ -200,8 +201,8 @@ def test_compiling_once_serves_all_numbers() -> None:
 
 
 def test_many_sizes_compile_without_end() -> None:
-    """A dozen population sizes in one process are a dozen graphs, past the eight that Dynamo keeps for one function."""
-    for n in range(16, 16 * 13, 16):
+    """Ten population sizes in one process are ten graphs, past the eight that Dynamo keeps for one function."""
+    for n in range(16, 16 * 11, 16):
         assert train(Problem(steps=1), Population.initialise(n), variant="batched-compiled").population.n == n
 
 
