@@ -158,7 +158,7 @@ class _Path:
         for step in range(self.problem.steps):
             term = self.s["weight"] * self.c["x"]
             z = term + self.s["bias"]
-            self.fits(term[1], z[1])
+            self.fits(term[1:], z[1:])
             o = torch.sigmoid(z)
             o[1] = flushed(o[1])
             o[2] = (o[2] + 0.5 * float32_ulp(o[2])).clamp(min=LEAST_OUTPUT)
@@ -172,17 +172,17 @@ class _Path:
                 tensor[1] = tensor[1].to(torch.float32)
 
     def settle(self, rows: Tensor, least: float = SMALLEST) -> Tensor:
-        """Values of a step, [3, N], of which the neighbour that flushes has no smaller ones; where they overflow is noted."""
+        """Values of a step, [3, N], of which the neighbour that flushes has no smaller ones; where those of either overflow is noted."""
         rows[1] = flushed(rows[1], least)
-        self.fits(rows[1])
+        self.fits(rows[1:])
         return rows
 
     def fits(self, *values: Tensor) -> None:
-        """Where float32 may overflow, [N], the course is not determined."""
+        """Where float32 may overflow, by values [N] or those of both neighbours, [2, N], the course is not determined."""
         for value in values:
             low, high = value.aminmax()
             if not bool((high <= LARGEST) & (low >= -LARGEST)):  # NaN is no number that fits
-                self.overflowing |= ~(value.abs() <= LARGEST)
+                self.overflowing |= ~(value.abs() <= LARGEST).reshape(-1, value.shape[-1]).all(0)
                 self.undetermined |= self.overflowing
 
     def result(self) -> Reference:

@@ -137,6 +137,7 @@ UNCLEAR: list[tuple[dict[str, Any], int, int]] = [
     ({"objective": "pathwise", "optimizer": "sgd", "x": -3.0, "k": 50.0}, 100, 0),
     ({"k": 8e30, "lr": 3.0}, 50, 0),
     ({"objective": "detached", "optimizer": "sgd", "x": -5e34, "k": 5.0}, 50, 0),
+    ({"objective": "reinforce", "optimizer": "sgd", "baseline": "none", "x": -1.3e36, "lr": 100.0, "steps": 34}, 86, 0),
 ]
 """The same, of problems that leave many policies to rounding, or overflow float32."""
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from targetrl_core import Population, Problem
-from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.variants import installed as module
 from targetrl_core.variants.installed import GROUP
 
@@ -67,10 +66,11 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_installed_variant_is_verified(mine: Path) -> None:
     """The front page's example stands in `targetrl verify` beside the built-in variants, and converges identically."""
-    ran = run(mine, "targetrl_core.cli", "verify", "--device", "cpu", "--variant", "mine", "--variant", "batched", "--population", "20")
+    ran = run(mine, "targetrl_core.cli", "verify", "--device", "cpu", "--variant", "mine", "--variant", "batched", "--population", "20",
+              "--objective", "detached")  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    assert len(re.findall(r"^cpu +mine +\w+ +native +bounded", ran.stdout, re.MULTILINE)) == len(OBJECTIVES)
-    assert len(re.findall("not run: mine is native arithmetic", ran.stdout)) == len(OBJECTIVES)
+    assert len(re.findall(r"^cpu +mine +\w+ +native +bounded", ran.stdout, re.MULTILINE)) == 1
+    assert len(re.findall("not run: mine is native arithmetic", ran.stdout)) == 1
 
 
 def test_an_installed_variant_is_timed(mine: Path) -> None:

@@ -45,7 +45,7 @@ CONSTANTS = {
 
 
 @given(objective=st.sampled_from(OBJECTIVES), optimizer=st.sampled_from(OPTIMIZERS), constants=st.fixed_dictionaries(CONSTANTS))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_any_constants_give_the_same_bits(objective: Any, optimizer: Any, constants: dict[str, float]) -> None:  # noqa: ANN401
     """Portable variants agree bit for bit under constants that hypothesis draws, at sizes that leave a remainder."""
     problem = Problem(objective=objective, optimizer=optimizer, arithmetic="portable", steps=30, **constants)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def test_any_constants_give_the_same_bits(objective: Any, optimizer: Any, consta
 
 
 @given(objective=st.sampled_from(OBJECTIVES), optimizer=st.sampled_from(OPTIMIZERS), constants=st.fixed_dictionaries(CONSTANTS))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_any_constants_stay_within_the_bound(objective: Any, optimizer: Any, constants: dict[str, float]) -> None:  # noqa: ANN401
     """Native variants stay within the derived bound under constants that hypothesis draws, probes at the hard points included."""
     problem = Problem(objective=objective, optimizer=optimizer, steps=30, **constants)  # type: ignore[arg-type]
