@@ -267,7 +267,9 @@ def _worst(expectation: Expectation, name: str, tensor: Tensor, outside: Tensor)
     return _divergence(expectation, policy, name, tensor[policy], expected[policy], bound)
 
 
-def _divergence(expectation: Expectation, position: int, name: str, value: Tensor, expected: Tensor, bound: float) -> str:  # noqa: PLR0913
+def _divergence(  # noqa: PLR0913 — what the line says
+    expectation: Expectation, position: int, name: str, value: Tensor, expected: Tensor, bound: float
+) -> str:
     """Where a checked policy's state tensor is, and where it should be."""
     where = f"policy {numbered(expectation, position)}, after step {expectation.age}, {name}"
     return f"{where}: {float(value):.9g} where {float(expected):.9g} ± {bound:.2g} is right"

@@ -28,7 +28,7 @@ from bench.limit.compute import limit_of, limit_of_work
 from bench.report import folder, results_csv
 from bench.timing.cases import SuiteRow
 from bench.verdicts import process, run
-from bench.verdicts.process import RowTask
+from bench.verdicts.messages import RowTask
 from targetrl_core.fused.compiler import library
 from tests.some_evidence import CELL, evidence
 

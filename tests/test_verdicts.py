@@ -20,7 +20,8 @@ from bench.report.verdicts import verdicts_section
 from bench.timing.cases import SuiteRow, select
 from bench.upkeep import self_test
 from bench.verdicts import rule, table, trials
-from bench.verdicts.process import ProcessTask, ProcessTimes, RowTask, Trainer, measure
+from bench.verdicts.messages import ProcessTask, ProcessTimes, RowTask
+from bench.verdicts.process import Trainer, measure
 from bench.verdicts.rule import Decision
 from bench.verdicts.run import Comparison, make_rounds, run_process
 from bench.verdicts.sides import PACKAGE, Side, SideName, Snapshot, snapshot

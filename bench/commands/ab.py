@@ -46,7 +46,7 @@ def _compare(options: argparse.Namespace) -> int:
     from bench.limit.ceiling import Ceiling
     from bench.timing.cases import select
     from bench.verdicts import table
-    from bench.verdicts.process import RowTask
+    from bench.verdicts.messages import RowTask
     from bench.verdicts.run import Comparison, make_rounds
     from bench.verdicts.sides import snapshot
     from targetrl_core.devices import find_device

@@ -15,10 +15,10 @@ from targetrl_core import Problem, Variant
 from targetrl_core.variants import Train
 
 UNROLL = {"jax-scan": {"cpu": 10, "cuda": 50}, "jax-grad": {"cpu": 5, "cuda": 50}}
-"""Steps in one body of the loop, by kind of device. By ``pytest --benchmark-only --peers -k jax`` on two cores of an AMD EPYC, of a million
-policies: `jax-scan` comes to 1.14 G policy-steps per second with 10, to 0.97 G with 1, and 2 to 50 differ little more than from run to run;
-`jax-grad` to 503 M with 5, to 406 M with 1, and 5 to 25 differ as little. On CUDA, where a body is few kernels however long it is, not
-measured yet."""
+"""Steps in one body of the loop, by kind of device. By ``pytest --benchmark-only --peers -k jax``, with other numbers here, on two cores of
+an AMD EPYC, of a million policies: `jax-scan` comes to 1.14 G policy-steps per second with 10, to 0.97 G with 1, and 2 to 50 differ little
+more than from run to run; `jax-grad` to 503 M with 5, to 406 M with 1, and 5 to 50 differ as little. On CUDA, where a body is few kernels
+however long it is, not measured yet."""
 
 
 def looped(name: str) -> Variant:

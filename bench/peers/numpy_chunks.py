@@ -164,7 +164,7 @@ def _sgd(rule: Rule, s: Arrays, c: Arrays, buffers: Buffers) -> None:
     np.subtract(s.weight, t, out=s.weight)
 
 
-def _adam(rule: Rule, s: Arrays, c: Arrays, lr: Arrays, eps: Arrays, buffers: Buffers) -> None:  # noqa: PLR0913
+def _adam(rule: Rule, s: Arrays, c: Arrays, lr: Arrays, eps: Arrays, buffers: Buffers) -> None:  # noqa: PLR0913 — what it writes to, too
     z, _, g, t = buffers
     if rule.shares_moments:
         _move(s.m_weight, s.v_weight, g, c, lr, eps, t)
@@ -177,7 +177,7 @@ def _adam(rule: Rule, s: Arrays, c: Arrays, lr: Arrays, eps: Arrays, buffers: Bu
     np.subtract(s.weight, t, out=s.weight)
 
 
-def _move(m: Array, v: Array, g: Array, c: Arrays, lr: Arrays, eps: Arrays, t: Array) -> None:  # noqa: PLR0913
+def _move(m: Array, v: Array, g: Array, c: Arrays, lr: Arrays, eps: Arrays, t: Array) -> None:  # noqa: PLR0913 — likewise
     """Moments moved towards g and g², and lr·m/(√v + eps) in t."""
     np.subtract(g, m, out=t)
     np.multiply(t, c.rate1, out=t)

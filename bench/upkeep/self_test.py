@@ -19,7 +19,7 @@ from bench.evidence.fingerprint import default_label, fingerprint
 from bench.report.verdicts import rates_table
 from bench.timing.cases import SuiteRow
 from bench.upkeep import check_whole
-from bench.verdicts.process import RowTask
+from bench.verdicts.messages import RowTask
 from bench.verdicts.run import Comparison, make_rounds
 from bench.verdicts.sides import snapshot
 from bench.verdicts.trials import AGAIN, PLANTED, SUFFIX, Trial, Trials

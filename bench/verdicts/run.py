@@ -20,7 +20,7 @@ from bench.evidence.schema import Limits
 from bench.timing.cases import SuiteRow
 from bench.timing.rounds import Rounds
 from bench.verdicts import rule
-from bench.verdicts.process import Missing, ProcessTask, ProcessTimes, RowTask
+from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask
 from bench.verdicts.rule import Decision, Sample
 from bench.verdicts.sides import SideName, Snapshot
 from targetrl_core import Problem, UsageError

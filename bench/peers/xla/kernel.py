@@ -31,7 +31,16 @@ def pallas_kernel(steps: int, *, interpret: bool) -> Advance:
     return train
 
 
-def run(steps: int, rule: Rule, record: bool, state: Arrays, c: Arrays, rows: Arrays, *, interpret: bool) -> tuple[Arrays, list[Arrays]]:  # noqa: FBT001, PLR0913
+def run(  # noqa: PLR0913 — jax traces what is an argument, and compiles for the others, by their places
+    steps: int,
+    rule: Rule,
+    record: bool,  # noqa: FBT001 — likewise
+    state: Arrays,
+    c: Arrays,
+    rows: Arrays,
+    *,
+    interpret: bool,
+) -> tuple[Arrays, list[Arrays]]:
     """The state after all steps and, if recorded, logits and outputs [steps, N]."""
     n = state.weight.shape[0]
     tensors, shape = jax.tree.flatten(state)

@@ -57,7 +57,9 @@ def loop(step: Step, steps: int, unroll: int) -> Advance:
     return train
 
 
-def _advanced(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays, bodies: Arrays) -> Arrays:  # noqa: PLR0913
+def _advanced(  # noqa: PLR0913 — jax traces what is an argument, and knows the rest beforehand
+    step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays, bodies: Arrays
+) -> Arrays:
     """The state after ``bodies`` bodies, from row ``first`` on."""
 
     def taken(index: Arrays, state: Arrays) -> Arrays:
@@ -66,12 +68,16 @@ def _advanced(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays
     return lax.fori_loop(0, bodies, taken, state) if body.loops else taken(0, state)
 
 
-def _seen(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> Arrays:  # noqa: PLR0913
+def _seen(  # noqa: PLR0913 — likewise
+    step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays
+) -> Arrays:
     """Logits and outputs before each step of one body, [unroll, N]."""
     return _stepped(step, body, state, c, rows, first)[1]
 
 
-def _stepped(step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays) -> tuple[Arrays, Arrays]:  # noqa: PLR0913
+def _stepped(  # noqa: PLR0913 — likewise
+    step: Step, body: Unrolled, state: Arrays, c: Arrays, rows: Arrays, first: Arrays
+) -> tuple[Arrays, Arrays]:
     """The state after one body, and what came before each of its steps: [unroll, N] each."""
     forwards = []
     for row in lax.dynamic_slice_in_dim(rows, first, body.unroll):

@@ -47,7 +47,7 @@ def updated(rule: Rule, state: Arrays, g_weight: Arrays, g_bias: Arrays, c: Arra
     return State(state.weight - move_weight, state.bias - move_bias, m_weight, v_weight, m_bias, v_bias)
 
 
-def _moved(m: Arrays, v: Arrays, g: Arrays, c: Arrays, lr: Arrays, eps: Arrays) -> tuple[Arrays, Arrays, Arrays]:  # noqa: PLR0913
+def _moved(m: Arrays, v: Arrays, g: Arrays, c: Arrays, lr: Arrays, eps: Arrays) -> tuple[Arrays, Arrays, Arrays]:  # noqa: PLR0913 — likewise
     m = m + (g - m) * c.rate1
     v = v + (g * g - v) * c.rate2
     return m, v, lr * (m / (jnp.sqrt(v) + eps))
