@@ -82,6 +82,4 @@ def cold_starts(machine: Machine) -> list[ColdStart]:
 
 def preparing(row: Benchmark) -> Interval:
     """Preparing, and what the first call takes beyond a later one: the median over a cold start's processes."""
-    return median_interval(
-        phases.prepare_seconds + max(phases.first_call_seconds - phases.second_call_seconds, 0.0) for phases in row.extra_info.processes
-    )
+    return median_interval(phases.prepare_seconds + phases.warming_seconds for phases in row.extra_info.processes)

@@ -77,6 +77,11 @@ class Phases(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steady_seconds: Annotated[list[Seconds], Meta(min_length=1, max_length=100_000)]
     peak_memory_bytes: Count
 
+    @property
+    def warming_seconds(self) -> float:
+        """What the first call takes beyond a later one."""
+        return max(self.first_call_seconds - self.second_call_seconds, 0.0)
+
 
 class Facts(Cell, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """``benchmarks[].extra_info``: the cell, and what was found beside the times.

@@ -88,8 +88,7 @@ def cold_starts(machine: Machine) -> Iterator[Record]:
 
 def _phases(process: Phases) -> tuple[float, ...]:
     """Seconds of each of ``PHASES``."""
-    beyond = max(process.first_call_seconds - process.second_call_seconds, 0.0)
-    return process.import_seconds, process.prepare_seconds, beyond, statistics.median(process.steady_seconds)
+    return process.import_seconds, process.prepare_seconds, process.warming_seconds, statistics.median(process.steady_seconds)
 
 
 def card(machine: Machine) -> Record:
