@@ -119,7 +119,7 @@ def _again_faults(what: str, train: Train, start: Population, expectation: Expec
 
 
 def _faults(what: str, expectation: Expectation, trained: Population) -> Iterator[str]:
-    """What is wrong with a trained population. Where it was drawn to be hard, how many policies come to a kink says nothing."""
+    """What is wrong with a trained population. Where it was drawn to be hard, how many courses are not determined says nothing."""
     for reason in check(expectation, trained).reasons:
         if not undecided([reason]):
             yield f"{what}: {reason}"

@@ -64,7 +64,8 @@ class Population:
     def fresh(cls, weight: Tensor, bias: Tensor, seeds: Seeds | None = None) -> Self:
         """A population that starts at ``weight`` and ``bias`` ([N] float32), its moments zero; ``seeds`` as the attribute."""
         m, v = torch.zeros_like(weight), torch.zeros_like(weight)
-        return cls(weight=weight, bias=bias, m_weight=m, v_weight=v, m_bias=m, v_bias=v, seeds=_counted(seeds, len(weight)))
+        moments = {"m_weight": m, "v_weight": v, "m_bias": m, "v_bias": v}
+        return cls(weight=weight, bias=bias, **moments, seeds=seeds)  # type: ignore[arg-type] # None is made numbers of
 
     @classmethod
     def zeros(cls, n: int, device: torch.device) -> Self:

@@ -158,7 +158,7 @@ def _prepared(variant: Variant, problem: Problem, device: torch.device, n: int) 
 
 
 def prepared_to_end(variant: Variant, problem: Problem, device: torch.device, n: int) -> TrainToEnd:
-    """The variant, ready to train n policies from their seeds and to tell first steps; where it does neither, its history is read."""
+    """The variant, ready to train n policies, or those of n seeds, and to tell first steps; where it does neither, its history is read."""
     if variant.prepare_to_end is not None:
         return variant.prepare_to_end(problem, device, n)
     run = prepared(variant, problem, device, n)

@@ -63,6 +63,7 @@ def test_bad_arguments_are_named(arguments: dict[str, int], message: str) -> Non
     [
         (torch.zeros(2, 1), torch.zeros(2, 1), r"weight is torch.float32 \[2, 1\]; it must be a float32 tensor \[N\]"),
         (torch.zeros(0), torch.zeros(0), r"weight is torch.float32 \[0\]"),
+        (torch.tensor(0.5), torch.tensor(0.5), r"weight is torch.float32 \[\]"),
         (torch.zeros(2).double(), torch.zeros(2), r"weight is torch.float64 \[2\]"),
         (torch.zeros(2), torch.zeros(3), "bias has 3 policies; it must have as many as weight: 2"),
         (torch.zeros(2), torch.zeros(2, device="meta"), "bias is on meta; it must be on the device of weight: cpu"),

@@ -175,8 +175,11 @@ def trained_state(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Ten
     return columns
 
 
-Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-"""One update of one policy, given noise [M, 1, 1] and a 0-d baseline; the logit, output and reward before it, [1, 1] each."""
+Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]]
+"""One update of one policy, given noise [M, 1, 1] and a 0-d baseline; the logit, output and reward before it, [1, 1] each.
+
+The reward is None where no baseline is kept of it.
+"""
 
 
 def train_each(
@@ -204,11 +207,11 @@ def _take_steps(problem: Problem, population: Population, policy: int, history: 
     """All steps of one policy; its baseline by name, where it keeps one."""
     own = slice(policy, policy + 1)
     baseline, decay = baseline_of(problem, population, own).squeeze(0), value_of(problem.baseline_decay, policy)
-    for t, drawn in enumerate(noise_of_policy(problem, population, policy)):
-        z, output, reward = step(drawn.reshape(-1, 1, 1), baseline)
+    for t, drawn in enumerate(noise_of_policy(problem, population, policy)[:, :, None, None].unbind(0)):
+        z, output, reward = step(drawn, baseline)
         if history is not None:
             history.record(t, z.detach()[0], output.detach()[0], own)
-        if problem.keeps_baseline:
+        if problem.keeps_baseline and reward is not None:
             baseline = baseline + (reward.reshape(()) - baseline) * (1.0 - decay)
     return {"baseline": baseline} if problem.keeps_baseline else {}
 

@@ -16,7 +16,7 @@ from targetrl_core.errors import UsageError
 from targetrl_core.sharding.world import World
 from targetrl_core.streaming import ALIGNED, Plan, Summary
 
-Tell = Callable[[int], None]
+TellPolicies = Callable[[int], None]
 """Is told, again and again, how many policies have been trained."""
 
 _Drawn: TypeAlias = tuple[int, Summary | BaseException | None]
@@ -111,7 +111,7 @@ def local_devices(name: str) -> list[torch.device]:
 
 
 def train_everywhere(  # noqa: PLR0913 — who, where, what and how long
-    plan_on: Callable[[torch.device], Plan], device: str, world: World, tell: Tell, *, kept: Kept | None, patience_seconds: float
+    plan_on: Callable[[torch.device], Plan], device: str, world: World, tell: TellPolicies, *, kept: Kept | None, patience_seconds: float
 ) -> tuple[Summary, bool]:
     """What became of a population, on every rank; interrupted, of those that this process had trained, and False.
 
@@ -148,7 +148,7 @@ def train_everywhere(  # noqa: PLR0913 — who, where, what and how long
     return summary, whole
 
 
-def _trained(shards: list[Shard], kept: Kept | None, tell: Tell) -> tuple[Summary, bool]:
+def _trained(shards: list[Shard], kept: Kept | None, tell: TellPolicies) -> tuple[Summary, bool]:
     summary = shards[0].plan.nothing()
     try:
         with closing(train_shards(shards, kept)) as summaries:

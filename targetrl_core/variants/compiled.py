@@ -100,7 +100,7 @@ def _compiled_program(  # noqa: PLR0913 — what is compiled in
     return program
 
 
-def _step(program: _Program, noise: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _step(program: _Program, noise: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
     z, output, loss, reward = program.forward(program.x, program.terms._replace(noise=noise, baseline=baseline))
     program.optimizer.zero_grad()
     loss.backward()

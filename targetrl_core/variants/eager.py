@@ -1,5 +1,6 @@
 """`eager`: the listing itself, nn.Module, autograd and torch.optim, one policy after another."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -9,6 +10,7 @@ from targetrl_core.history import History
 from targetrl_core.listing.policy import (
     LOSSES,
     Policy,
+    PolicyConstants,
     Step,
     Terms,
     adam_state,
@@ -44,23 +46,26 @@ def _begin(problem: Problem, population: Population, model: Policy, policy: int)
     optimizer = optimizer_of(problem.optimizer, model.parameters(), c.lr, c.betas, c.eps)
     for name, parameter in model.fc.named_parameters() if problem.optimizer == "adam" else ():
         optimizer.state[parameter] = adam_state(population, name, slice(policy, policy + 1), parameter.shape)
-    x, target, k, sigma = (
-        torch.full((1, 1), value, device=population.device, dtype=torch.float32) for value in (c.x, c.target, c.k, c.sigma)
-    )
+    x = torch.full((1, 1), c.x, device=population.device, dtype=torch.float32)
+    loss_of = _loss_of(problem.objective, c, population.device)
 
-    def step(noise: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(noise: Tensor, baseline: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         z, output = model(x)
-        if problem.objective == "detached":
-            loss, _ = listing_loss(z, output, c.target, c.k)
-            reward = loss.detach()  # nothing is kept of it
-        else:
-            loss, reward = LOSSES[problem.objective](z, output, Terms(target, k, sigma, noise, baseline))
+        loss, reward = loss_of(z, output, noise, baseline)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         return z, output, reward
 
     return optimizer, step
+
+
+def _loss_of(objective: str, c: PolicyConstants, device: torch.device) -> Callable[..., tuple[Tensor, Tensor | None]]:
+    """The loss and the reward of one policy, by its logit, output, noise and baseline; the listing's own keeps no reward."""
+    if objective == "detached":
+        return lambda z, output, _noise, _baseline: (listing_loss(z, output, c.target, c.k)[0], None)
+    target, k, sigma = (torch.full((1, 1), value, device=device, dtype=torch.float32) for value in (c.target, c.k, c.sigma))
+    return lambda z, output, noise, baseline: LOSSES[objective](z, output, Terms(target, k, sigma, noise, baseline))
 
 
 EAGER = Variant("eager", unsupported, prepare)

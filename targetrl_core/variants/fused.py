@@ -74,7 +74,10 @@ def prepare(problem: Problem, device: torch.device, n: int) -> Callable[..., Pop
 
 
 def prepare_to_end(problem: Problem, device: torch.device, n: int) -> TrainToEnd:
-    """The same kernel, which also tells first steps and outputs, and makes the start of seeds; all it writes of these is kept."""
+    """The same kernel, which also tells first steps and outputs, and makes the start of seeds.
+
+    What it writes is kept for the next n policies, but for what a rule with moments, betas or a baseline of their own makes anew.
+    """
     if problem.steps > STEP_LIMIT:
         raise UsageError(f"steps is {problem.steps}; it must be at most {STEP_LIMIT} where first steps are counted, which is in float32")
     run, blank = prepare(problem, device, n), Population.zeros(n, device)
