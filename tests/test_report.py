@@ -170,7 +170,7 @@ def test_findings_are_no_more_exact_than_what_was_measured(tmp_path: Path) -> No
 
 
 def test_the_distances_of_honest_variants_are_a_table(tmp_path: Path) -> None:
-    """What `bench bounds` measured stands by objective and steps, below the factor of the bound; another file is refused by name."""
+    """What `bench upkeep bounds` measured stands by objective and steps, below the factor of the bound; another file is refused by name."""
     distances = [each for by_steps in reach.read(EVIDENCE).values() for each in by_steps.values()]
     assert len(distances) == 30
     assert 1.0 < max(max(each.by_tensor()) for each in distances) < FACTOR

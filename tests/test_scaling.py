@@ -202,13 +202,15 @@ def test_ranks_that_train_something_else_have_no_number(wrong: int, monkeypatch:
         ranks_row.time_ranks(Stub(), Problem(), 2000, 1, None)  # type: ignore[arg-type] # all that is asked of a gate
 
 
-def test_a_rank_that_ends_is_named() -> None:
-    """By its number, and by how it ended: by what it says itself, or else by its exit code."""
+def test_a_rank_that_ends_is_named(tmp_path: Path) -> None:
+    """By its number, and by how it ended: by what it says itself, or else by its exit code and the last line of its standard error."""
+    errors = tmp_path / "errors"
+    errors.write_text("some warning\nSegmentation fault\n")
     ours, its = Pipe()
-    rank = Rank("rank 1 of 2", SimpleNamespace(join=lambda: None, exitcode=-9), ours)  # type: ignore[arg-type] # all that is asked of a process
+    rank = Rank("rank 1 of 2", SimpleNamespace(join=lambda: None, exitcode=-9), ours, errors)  # type: ignore[arg-type] # all that is asked of a process
     its.send("ended with OSError: no port")
     its.close()
-    for message in ("rank 1 of 2 ended with OSError: no port", "rank 1 of 2 ended with exit code -9"):
+    for message in ("rank 1 of 2 ended with OSError: no port", "rank 1 of 2 ended with exit code -9: Segmentation fault"):
         with pytest.raises(UsageError, match=message):
             rank.heard()
 

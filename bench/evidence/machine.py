@@ -60,7 +60,7 @@ class Machine:
             for process in row.extra_info.processes:
                 groups[kind_of(row.extra_info), row.extra_info.policies].append(math.log(statistics.median(process.steady_seconds)))
         freedom = sum(len(logs) - 1 for logs in groups.values())
-        squares = sum((value - statistics.fmean(logs)) ** 2 for logs in groups.values() for value in logs)
+        squares = sum(statistics.variance(logs) * (len(logs) - 1) for logs in groups.values() if len(logs) > 1)
         return Spread(math.sqrt(squares / freedom), freedom) if freedom else None
 
     @cached_property

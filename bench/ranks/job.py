@@ -1,17 +1,21 @@
 """A job: ranks that have met and are warm, and train one population together whenever they are told to."""
 
 import multiprocessing
+import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from bench.evidence.reasons import last_words
 from targetrl_core import Problem, Summary
 from targetrl_core.devices import find_device
 from targetrl_core.errors import UsageError, one_line
@@ -52,6 +56,7 @@ class Rank(NamedTuple):
     name: str
     process: BaseProcess
     pipe: "Connection[Any, Any]"
+    errors: Path
 
     def heard(self) -> Any:  # noqa: ANN401 — a checksum, or None once it is ready
         """What it says next; raises UsageError where it has ended, or says nothing."""
@@ -59,7 +64,7 @@ class Rank(NamedTuple):
             heard = self.pipe.recv() if self.pipe.poll(TIMEOUT_SECONDS) else "said nothing"
         except EOFError:
             self.process.join()
-            heard = f"ended with exit code {self.process.exitcode}"
+            heard = f"ended with exit code {self.process.exitcode}: {last_words(self.errors)}"
         if isinstance(heard, str):
             raise UsageError(f"{self.name} {heard}")
         return heard
@@ -86,7 +91,8 @@ def started(ranks: int, task: RankTask) -> Iterator[Job]:
     """Start ranks of a task, which end with the block."""
     begun, port = time.perf_counter(), _free_port()
     with ExitStack() as stack:
-        there = [_start(stack, task, rank, ranks, port) for rank in range(ranks)]
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="targetrl-ranks-")))
+        there = [_start(stack, task, rank, ranks, port, folder / str(rank)) for rank in range(ranks)]
         for rank in there:
             rank.heard()
         yield Job(there, time.perf_counter() - begun)
@@ -96,16 +102,19 @@ def started(ranks: int, task: RankTask) -> Iterator[Job]:
             rank.process.join(TIMEOUT_SECONDS)
 
 
-def _start(stack: ExitStack, task: RankTask, rank: int, ranks: int, port: int) -> Rank:
+def _start(  # noqa: PLR0913 — what a rank is told, and its place
+    stack: ExitStack, task: RankTask, rank: int, ranks: int, port: int, errors: Path
+) -> Rank:
     context = multiprocessing.get_context("spawn")
     pipe, its_pipe = context.Pipe()
     # Plain values: to pickle an object of a class leaves a trace in the class, and the gate looks for traces.
-    process = context.Process(target=serve, args=(tuple(task), rank, ranks, port, its_pipe), daemon=True)
+    process = context.Process(target=serve, args=(tuple(task), rank, ranks, port, its_pipe, errors), daemon=True)
+    errors.touch()
     process.start()
     its_pipe.close()  # its end is closed, then, as soon as it ends
     stack.enter_context(pipe)
     stack.callback(process.kill)
-    return Rank(f"rank {rank} of {ranks}", process, pipe)
+    return Rank(f"rank {rank} of {ranks}", process, pipe, errors)
 
 
 def _free_port() -> int:
@@ -114,13 +123,17 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def serve(fields: tuple[Any, ...], rank: int, ranks: int, port: int, pipe: "Connection[Any, Any]") -> None:
+def serve(  # noqa: PLR0913 — likewise
+    fields: tuple[Any, ...], rank: int, ranks: int, port: int, pipe: "Connection[Any, Any]", errors: Path
+) -> None:
     """What a rank does: it says None once it is ready, and the checksum of the whole whenever it hears a word."""
+    with errors.open("a") as file:
+        os.dup2(file.fileno(), 2)  # what a crash outside Python says, too
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it is interrupted, and ends it
     task, world = RankTask(*fields), World(rank, ranks, rank, ranks, "127.0.0.1", port)
     try:
-        torch.set_num_threads(task.threads)
         with _group(world, task.device) as group:
+            torch.set_num_threads(task.threads)  # to join took a share of the cores
             shard = _shard(task, world, find_device(task.device) if group is None else group.device)
             if group is not None:
                 group.agree(shard.plan)

@@ -25,7 +25,7 @@ def main() -> int:
 
     import_seconds = time.perf_counter() - begun
     from bench.timing.memory import peak_growth
-    from bench.timing.rounds import Returned
+    from bench.timing.returned import Returned
 
     task = torch.load(folder / TASK, map_location="cpu", mmap=True, weights_only=False)
     device = torch.device(task["device"])

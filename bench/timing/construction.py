@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from torch import nn
@@ -13,24 +13,29 @@ from bench.timing.guards import NotIdenticalError
 from targetrl_core import Population
 from targetrl_core.certification import same_bits
 
-Made = TypeVar("Made")
 Direction = Literal["to device", "to host"]
 ROUNDS, SAMPLED = 7, 20
 
 
 def time_initialise(gate: Gate, n: int) -> None:
     """Time ``Population.initialise`` from a seed drawn for each round, and check every policy of it."""
-    chance = random.SystemRandom()
+    if gate.device.type != "cpu":
+        reason = "populations are made on the CPU"
+        with gate.row(Cell(question="construction", policies=n), reason):
+            return
+    made: list[tuple[int, Population]] = []
 
-    def make() -> tuple[int, Population]:
-        seed = chance.randrange(2**40)
-        return seed, Population.initialise(n, seed=seed)
+    def setup() -> tuple[tuple[int], dict[str, object]]:
+        made.clear()
+        return (random.SystemRandom().randrange(2**40),), {}
 
-    def check(made: tuple[int, Population]) -> None:
-        check_initialised(made[1], made[0])
+    def run(seed: int) -> None:
+        made.append((seed, Population.initialise(n, seed=seed)))
 
-    why_not = None if gate.device.type == "cpu" else "populations are made on the CPU"
-    _time(gate, Cell(question="construction", policies=n), why_not, make, check)
+    def check(*_: object) -> None:
+        check_initialised(made[0][1], made[0][0])
+
+    _time(gate, Cell(question="construction", policies=n), run, setup, check)
 
 
 def check_initialised(population: Population, seed: int) -> None:
@@ -60,25 +65,30 @@ def _compare_with_linear(population: Population, policy: int, seed: int) -> None
 
 def time_transfer(gate: Gate, direction: Direction, n: int) -> None:
     """Time how a population gets to the device, or from it to the CPU, and compare every bit that arrives."""
+    cell = Cell(question=direction, policies=n)
+    if gate.device.type == "cpu":
+        with gate.row(cell, "populations are on the CPU as it is"):
+            return
     start = Population.initialise(n)
     there, to = (start, gate.device) if direction == "to device" else (start.to(gate.device), torch.device("cpu"))
+    arrived: list[Population] = []
 
-    def check(arrived: Population) -> None:
-        if not same_bits(start, arrived.to("cpu")):
+    def setup() -> tuple[tuple[()], dict[str, object]]:
+        arrived.clear()
+        return (), {}
+
+    def run() -> None:
+        arrived.append(there.to(to))
+
+    def check() -> None:
+        if not same_bits(start, arrived[0].to("cpu")):
             raise NotIdenticalError(f"a population that went {direction} has other bits")
 
-    why_not = "populations are on the CPU as it is" if gate.device.type == "cpu" else None
-    _time(gate, Cell(question=direction, policies=n), why_not, lambda: there.to(to), check)
+    _time(gate, cell, run, setup, check)
 
 
-def _time(gate: Gate, cell: Cell, why_not: str | None, make: Callable[[], Made], check: Callable[[Made], None]) -> None:
-    made: list[Made] = []
-
-    def checked() -> None:
-        check(made.pop())
-
-    with gate.row(cell, why_not) as row:
-        gate.benchmark.pedantic(lambda: made.append(make()), teardown=checked, rounds=ROUNDS, warmup_rounds=1)
-        if made:  # --benchmark-disable calls no teardown
-            checked()
+def _time(gate: Gate, cell: Cell, run: Callable[..., None], setup: Callable[[], object], check: Callable[..., None]) -> None:
+    with gate.row(cell) as row:
+        gate.benchmark.pedantic(run, setup=setup, teardown=check, rounds=ROUNDS, warmup_rounds=1)
+        check()  # --benchmark-disable calls no teardown
         row["identity"] = "bitwise"

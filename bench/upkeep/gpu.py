@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -140,11 +140,11 @@ def run_all(parts: Sequence[GpuPart], device: str, folder: Path, place: Path, te
     """Run each part; after each, the folder holds what is known so far."""
     folder.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
+    packages = _versions()
     for part in parts:
         reason, log = why_skipped(part, device), place / f"{part.name}.log"
         outcomes.append(Outcome(part.name, "skipped", 0.0, part.limit_seconds, [reason]) if reason else outcome_of(part, log))
         left_out = _keep(folder, place, part.name)
-        packages = {package.name: package.version for package in distributions() if package.name in VERSIONS}
         summary = {"device": device, "packages": packages, "parts": [outcome._asdict() for outcome in outcomes], "left_out": left_out}
         write_atomically(folder / "summary.json", json.dumps(summary, indent=1) + "\n")
         tell(f"{part.name}: {outcomes[-1].status}, {outcomes[-1].seconds:.1f} s of {part.limit_seconds:g} s")
@@ -163,6 +163,15 @@ def _keep(folder: Path, place: Path, name: str) -> list[str]:
             shutil.copy(path, folder / f"{name}-{path.name}")
     kept = {path.name for path in folder.iterdir()}
     return sorted(path.name for path in place.glob("*/*.json") if f"{path.parent.name}-{path.name}" not in kept)
+
+
+def _versions() -> dict[str, str]:
+    """Those of the packages that would be imported, as far as they are here."""
+    versions = {}
+    for name in VERSIONS:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

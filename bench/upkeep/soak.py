@@ -4,6 +4,7 @@ import argparse
 import functools
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from math import sqrt
@@ -128,11 +129,18 @@ def held() -> Held:
     ours = [cached for cached in caches if str(cached.__module__).startswith("targetrl_core")]
     return Held(
         memory_kib=process.memory_info().rss / 1024,
-        files=process.num_fds(),
+        files=_open_files(process),
         threads=process.num_threads(),
         cached=sum(cached.cache_info().currsize for cached in ours),
         kernels=len(list(cache.folder().iterdir())) if compiler.why_no_compiler() is None else 0,
     )
+
+
+def _open_files(process: psutil.Process) -> int:
+    """What counts them: sockets and pipes too."""
+    if sys.platform == "win32":
+        return int(process.num_handles())
+    return process.num_fds()
 
 
 def soak(tasks: Sequence[Training], least: int, tell: Callable[[int], object] = lambda _: None) -> dict[int, Held]:

@@ -17,7 +17,8 @@ import torch
 from bench.evidence.schema import AbsenceKind
 from bench.limit.ceiling import Ceiling
 from bench.timing.cases import SuiteRow
-from bench.timing.rounds import Rounds, cell_of, numbers_of
+from bench.timing.returned import numbers_of
+from bench.timing.rounds import Rounds, cell_of
 from bench.verdicts.messages import Missing, ProcessTask, ProcessTimes, RowTask, RowTimes
 from bench.verdicts.sides import Side, SideName
 from targetrl_core import Population, Problem
@@ -132,6 +133,7 @@ class Bench:
     def __init__(self, task: RowTask, device: torch.device, ceiling: Ceiling | None = None) -> None:
         self.task, self.device, self.ceiling = task, device, ceiling
         self.rounds: Rounds = torch.load(task.rounds, weights_only=False, mmap=True, map_location="cpu")
+        self.cell = cell_of("steady state", task.row.variant, self.rounds.problem, self.rounds.n)
         self.trainers: dict[SideName, Trainer] = {}
         self.seconds = math.inf
 
@@ -181,9 +183,9 @@ class Bench:
         planted = self.task.planted if trainer.side.name == "head" else 0.0
         seconds, trained = trainer.call(begun.population, planted)
         trainer.require(begun.expectation, trained)
-        cell = cell_of("steady state", self.task.row.variant, self.rounds.problem, self.rounds.n)
-        for reason in () if self.ceiling is None else self.ceiling.reasons(cell, self.device, seconds):
-            raise MissingError("withheld", f"{trainer.name}: {reason}")
+        reasons = () if self.ceiling is None else self.ceiling.reasons(self.cell, self.device, seconds)
+        if reasons:
+            raise MissingError("withheld", f"{trainer.name}: {reasons[0]}")
         return seconds
 
 

@@ -76,7 +76,8 @@
   }
 
   function answer(predictions) {
-    const [best, other] = predictions.filter((prediction) => !prediction.absence);
+    const usable = predictions.filter((prediction) => !prediction.absence);
+    const [best, other] = usable.length ? usable : predictions; // of what has not been measured, where nothing else is shown
     if (!best) return "No row of what is shown tells of that.";
     const name = ({ variant, machine }) => (state.machines.size > 1 ? `${variant} on ${machine}` : variant);
     const over = other ? `, ${ratio(other.seconds / best.seconds)} × as fast as ${name(other)}` : "";
@@ -188,7 +189,7 @@
     if (field) rows.sort(({ [field]: left }, { [field]: right }) => (left === undefined) - (right === undefined) || direction * ((left > right) - (left < right)));
     const filled = COLUMNS.map(([, field]) => rows.length === 0 || rows.some((row) => (row[field] ?? "") !== "")); // what is empty in all of them is not shown
     for (const [index, heading] of [...table.tHead.rows[0].cells].entries()) {
-      heading.hidden = !filled[index];
+      heading.hidden = index > 0 && !filled[index]; // the first has the rows' names
       heading.ariaSort = index !== sorted ? "none" : direction > 0 ? "ascending" : "descending";
     }
     const columns = COLUMNS.filter((_, index) => index > 0 && filled[index]);
