@@ -82,8 +82,10 @@ def test_the_check_rejects_under_another_objective() -> None:
     """What trains wrongly is rejected under `pathwise` too, by the check of the run itself."""
     problem, population, expectation = case_of("pathwise")
     wrong = {name for name, reason in REASONS.items() if re.match(r"\w+ of |out of bounds", reason)}
+    wrong -= {"cheat-eps"}  # ten times an eps of 1e-8 is below rounding where no gradient is small
+    assert {"cheat-lr", "cheat-skipped-step", "cheat-beta2-float32", "cheat-wrong-policy", "cheat-one-nan"} < wrong
     for cheat in CHEATS:
-        if cheat.name in wrong - {"cheat-eps"}:  # ten times an eps of 1e-8 is below rounding where no gradient is small
+        if cheat.name in wrong:
             trained = cheat.prepare(problem, torch.device("cpu"), 1000)(population.clone(), None)
             assert check(expectation, trained).level == "diverged", cheat.name
 

@@ -155,7 +155,7 @@ def test_a_refusal_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [("-n", "2"), ("--benchmark-only", "-n", "0")], ids=" ".join)
 def test_tests_still_run_side_by_side(arguments: tuple[str, ...]) -> None:
-    """Without --benchmark-only pytest-xdist runs the tests, and -n 0 times rows as no -n does."""
+    """Without --benchmark-only pytest-xdist is not refused, nor is -n 0 with it."""
     with configured(*arguments) as config:
         plugin._refuse_workers(config)  # noqa: SLF001
 

@@ -15,7 +15,7 @@ from targetrl_core.listing.defaults import OBJECTIVES
 from targetrl_core.names import ARITHMETICS, OPTIMIZERS
 from targetrl_core.state import State
 from targetrl_core.variants import batched_graphed
-from tests.identity import check_variants
+from tests.identity import able, check_variants
 
 CPU = torch.device("cpu")
 ONE_BY_ONE = ("eager", "compiled")
@@ -32,10 +32,9 @@ def problem_of(objective: str, optimizer: str, arithmetic: str, **constants: obj
 def examine_variants(names: tuple[str, ...], problem: Problem, population: Population) -> None:
     """Verify each variant that can run the problem against one expectation."""
     expectation = certify(problem, population)
-    for variant in VARIANTS:
-        if variant.name in names and variant.unsupported(problem, CPU, population.n) is None:
-            report = verify(problem, population, variant=variant, expectation=expectation)
-            assert report.identical, (variant.name, report.reasons)
+    for name in able(names, problem, population.n):
+        report = verify(problem, population, variant=name, expectation=expectation)
+        assert report.identical, (name, report.reasons)
 
 
 SIZES = (1, 1000, 20_011)
@@ -46,7 +45,7 @@ CASES += [("reinforce", "adam", "native", 1000), ("reinforce", "sgd", "portable"
 
 @pytest.mark.parametrize(("objective", "optimizer", "arithmetic", "n"), CASES)
 def test_batched_variants_are_identical(objective: str, optimizer: str, arithmetic: str, n: int) -> None:
-    """Each batched variant converges identically for every objective, optimiser, arithmetic and size."""
+    """Each batched variant converges identically for every optimiser, arithmetic and size, and with noise for some."""
     check_variants(BATCHED, problem_of(objective, optimizer, arithmetic), Population.initialise(n, seed=11))
 
 
@@ -60,7 +59,7 @@ EXAMINED = [
 
 @pytest.mark.parametrize(("objective", "optimizer", "arithmetic"), EXAMINED)
 def test_batched_variants_pass_the_examination(objective: str, optimizer: str, arithmetic: str) -> None:
-    """Each batched variant is verified with all that is asked beside the run itself: probes, going on, recording, other problems."""
+    """Each batched variant is verified briefly with all that is asked beside the run itself: probes, recording, other problems."""
     examine_variants(BATCHED, problem_of(objective, optimizer, arithmetic), Population.initialise(1000, seed=11))
 
 
@@ -82,10 +81,22 @@ def test_one_by_one_variants_are_identical(objective: str, optimizer: str, n: in
     check_variants(ONE_BY_ONE, problem_of(objective, optimizer, "native"), Population.initialise(n, seed=12))
 
 
+@pytest.mark.examination
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_whole_examination_is_passed(objective: str) -> None:
+    """The variants that are quickest to examine pass all of it, as `targetrl verify` has it."""
+    examine_variants(("batched", "fused"), problem_of(objective, "adam", "native"), Population.initialise(100, seed=11))
+
+
+def test_noise_beside_moments_of_the_weight_is_identical() -> None:
+    """With x other than 1 every variant draws and weighs its noise as the oracle does."""
+    check_variants((*ONE_BY_ONE, *BATCHED), problem_of("reinforce", "adam", "native", x=0.3), Population.initialise(48, seed=13))
+
+
 @pytest.mark.parametrize("x", [-1.7, 0.0, 0.3])
 @pytest.mark.parametrize("objective", ["detached", "pathwise"])
 def test_other_inputs_are_identical(objective: str, x: float) -> None:
-    """With x other than 1 weight and bias have moments of their own, and every variant still agrees."""
+    """With x other than 1 weight and bias have moments of their own, and every variant still agrees where nothing is drawn."""
     for arithmetic in ARITHMETICS:
         check_variants((*ONE_BY_ONE, *BATCHED), problem_of(objective, "adam", arithmetic, x=x), Population.initialise(48, seed=13))
 
